@@ -1,0 +1,26 @@
+import * as z from 'zod';
+
+/** A time as milliseconds since the Unix epoch. */
+export const timestamp = z.int().nonnegative().describe('milliseconds since the Unix epoch');
+
+/** An id as it appears in a path: what the runtime makes is lower-case base 32, archives may carry others. */
+export const id = z
+  .string()
+  .min(1)
+  .max(128)
+  .regex(/^[A-Za-z0-9._-]+$/, 'letters, digits, dot, underscore and dash only');
+
+/** Query of every list: how many (100 at most) and from where. */
+export const pageQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(100).default(50),
+  cursor: z.string().max(512).optional().describe('`nextCursor` of the page before'),
+});
+
+/** A page of a list; no `nextCursor` means that it is the last one. */
+export function page<T extends z.ZodType>(item: T) {
+  return z.object({ items: z.array(item), nextCursor: z.string().optional() });
+}
+
+export const idInput = z.object({ id });
+
+export type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };

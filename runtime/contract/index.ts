@@ -1,0 +1,26 @@
+/** The wire: every route of `/api`, with what goes in and out. Both sides are typed by it; OpenAPI comes out of it. */
+import { agentRoutes } from './agents.ts';
+import { backupRoutes } from './backups.ts';
+import { eventRoutes } from './events.ts';
+import { jobRoutes } from './jobs.ts';
+import { sessionRoutes } from './sessions.ts';
+import { settingRoutes, statusRoutes } from './status.ts';
+
+export const contract = {
+  sessions: sessionRoutes,
+  agents: agentRoutes,
+  events: eventRoutes,
+  backups: backupRoutes,
+  jobs: jobRoutes,
+  status: statusRoutes,
+  settings: settingRoutes,
+};
+
+export * from './agents.ts';
+export * from './backups.ts';
+export * from './error-codes.ts';
+export * from './events.ts';
+export * from './jobs.ts';
+export * from './live.ts';
+export * from './sessions.ts';
+export * from './status.ts';

@@ -1,0 +1,56 @@
+/**
+ * The topics of the events that the product itself publishes, and the shape of their `data`. Events broadcast facts;
+ * whatever one tells can be read again from the API.
+ */
+import type { AgentExit, AgentState } from './agents.ts';
+import type { Job } from './jobs.ts';
+import type { Message, Session, Turn } from './sessions.ts';
+
+export interface LiveEvents {
+  /** Durable. `subject`: the session. */
+  'session.created': Session;
+  /** Durable: renamed, archived, aged, or a turn began or ended. */
+  'session.changed': Session;
+  /** Durable. */
+  'session.deleted': { id: string };
+  /** Durable: a turn began (`running`) or ended. */
+  'session.turn.changed': Turn;
+  /** Durable: an entry of the transcript is complete, or was there at once (a prompt). */
+  'session.message.completed': { sessionId: string; message: Message };
+  /** Durable: a tool call, a plan or a raw update came or changed. */
+  'session.message.changed': { sessionId: string; message: Message };
+  /**
+   * Only live (`sequence` 0): text was streamed. `offset` is where it goes in the text of the message, in UTF-16 units:
+   * less than what is there means a repetition, more means that something was missed: read the session again.
+   */
+  'session.message.delta': {
+    sessionId: string;
+    turnId: string;
+    messageId: string;
+    role: Message['role'];
+    kind: Message['kind'];
+    offset: number;
+    text: string;
+  };
+  /** Durable. `subject`: the agent. */
+  'agent.created': { id: string; name: string };
+  'agent.deleted': { id: string; name: string };
+  'agent.state.changed': { id: string; from: AgentState; to: AgentState; reason: string; generation: number };
+  'agent.process.started': { id: string; generation: number; pid: number };
+  'agent.process.exited': { id: string; exit: AgentExit };
+  'agent.recovered': { id: string; generation: number; durationMs: number };
+  /** Only live: a probe was answered, or was not. */
+  'agent.heartbeat': { id: string; at: number; ok: boolean; latencyMs?: number };
+  /** Durable when a job starts or ends; only live (`sequence` 0) for progress. */
+  'job.changed': Job;
+  'job.progress': Job;
+  /** Durable: the active data set is another one now (restore, undo): read everything again. */
+  'data.generation.switched': { generation: string; reason: string };
+  'backup.created': { id: string };
+  'backup.deleted': { id: string };
+  /** Durable: the runtime began or ended. */
+  'runtime.started': { version: string; mode: 'desktop' | 'headless' };
+  'runtime.stopping': { reason: string };
+}
+
+export type LiveTopic = keyof LiveEvents;
