@@ -1,0 +1,43 @@
+import type { Session } from '../contract/index.ts';
+import type { IndexValue, PutOperation, StoredDocument } from '../storage/storage.ts';
+
+export const SESSION_COLLECTION = 'sessions';
+
+/** A session as it is stored; the version is that of the document. */
+export interface SessionRecord extends Omit<Session, 'version'> {
+  /** The title was not given by the user: the first prompt may give it. */
+  untitled: boolean;
+}
+
+export function toSession(record: SessionRecord, version: number): Session {
+  const { untitled: _, ...session } = record;
+  return { ...session, version };
+}
+
+export function fromDocument(document: StoredDocument<SessionRecord>): Session {
+  return toSession(document.value, document.version);
+}
+
+/** The put of a session, with the fields that lists filter and sort by. */
+export function putSession(record: SessionRecord, expectVersion: number): PutOperation {
+  const index: Record<string, IndexValue> = {
+    state: record.state,
+    status: record.status,
+    agentId: record.agentId,
+    lastActivityAt: record.lastActivityAt,
+    search: `${record.title} ${record.id}`,
+  };
+  return { kind: 'put', collection: SESSION_COLLECTION, id: record.id, value: record, index, expectVersion };
+}
+
+const TITLE_LENGTH = 60;
+
+/** A title out of the first line of a prompt, cut at a word where there is one. */
+export function titleOf(message: string): string {
+  const line = message.trim().split(/\r?\n/, 1)[0]?.trim() ?? '';
+  const characters = [...line];
+  if (characters.length <= TITLE_LENGTH) return line;
+  const cut = characters.slice(0, TITLE_LENGTH - 1).join('');
+  const space = cut.lastIndexOf(' ');
+  return `${space > TITLE_LENGTH / 2 ? cut.slice(0, space) : cut}…`;
+}

@@ -1,0 +1,85 @@
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Turn } from '../contract/index.ts';
+import type { Storage } from '../storage/storage.ts';
+import type { KeyedQueue } from './keyed-queue.ts';
+import type { SessionStore } from './session-store.ts';
+import { readTranscript } from './transcript.ts';
+import { statusAfter, turnChanged, turnEntry } from './turns.ts';
+
+const DAY_MS = 86_400_000;
+
+/**
+ * Marks the turns that were running when the process ended as interrupted, so that nothing is "running" that does not
+ * run. Each session in one commit: killed in the middle, the next start does the rest.
+ */
+export async function recoverInterrupted(context: {
+  storage: Storage;
+  store: SessionStore;
+  clock: Clock;
+  logger: Logger;
+}): Promise<void> {
+  const { storage, store, clock, logger } = context;
+  for await (const { id } of store.matching([{ field: 'status', in: ['busy', 'needs-you'] }])) {
+    const transcript = await readTranscript(storage, id);
+    const interrupted = transcript.turns
+      .filter((turn) => turn.state === 'running')
+      .map(
+        (turn): Turn => ({
+          ...turn,
+          state: 'interrupted',
+          endedAt: clock.now(),
+          error: { code: 'runtime.stopped', message: 'The app stopped while the agent was answering.' },
+        }),
+      );
+    const last = interrupted.at(-1) ?? transcript.turns.at(-1);
+    const sizeBytes = transcript.messages.reduce((sum, message) => sum + Buffer.byteLength(message.text), 0);
+    await store.change(id, last?.correlationId ?? id, (record) => ({
+      record: {
+        ...record,
+        status: last === undefined ? 'idle' : statusAfter(last),
+        updatedAt: clock.now(),
+        messageCount: transcript.messages.length,
+        sizeBytes: Math.max(record.sizeBytes, sizeBytes),
+        ...(last === undefined ? {} : { lastTurn: last }),
+      },
+      batch: { operations: interrupted.map(turnEntry), drafts: interrupted.map(turnChanged) },
+    }));
+    logger.warn('A session was in mid-turn when the app stopped: its turn is marked as interrupted', {
+      sessionId: id,
+    });
+  }
+}
+
+/** Ages idle sessions: active, after `ttlSeconds` inactive, after `expirationDays` expired. */
+export async function ageSessions(context: {
+  store: SessionStore;
+  queue: KeyedQueue;
+  clock: Clock;
+  ttlSeconds: number;
+  expirationDays: number;
+  /** Left alone. */
+  isRunning: (id: string) => boolean;
+}): Promise<void> {
+  const { store, queue, clock } = context;
+  const now = clock.now();
+  const steps = [
+    { from: 'active', to: 'inactive', below: now - context.ttlSeconds * 1000 },
+    { from: 'inactive', to: 'expired', below: now - context.expirationDays * DAY_MS },
+  ] as const;
+  for (const { from, to, below } of steps) {
+    const idle = store.matching([
+      { field: 'state', is: from },
+      { field: 'lastActivityAt', from: 0, below },
+    ]);
+    for await (const { id } of idle) {
+      await queue.run(id, () =>
+        store.change(id, id, (record) => {
+          if (record.state !== from || record.lastActivityAt >= below || context.isRunning(id))
+            return undefined;
+          return { record: { ...record, state: to, updatedAt: now } };
+        }),
+      );
+    }
+  }
+}

@@ -1,0 +1,211 @@
+import type { AgentUpdate } from '../agents/agents.ts';
+import type { Clock, Timer } from '../base/clock.ts';
+import { type MakeId, timeOrderedId } from '../base/ids.ts';
+import type { Message, Turn } from '../contract/index.ts';
+import type { EventBus } from '../events/event-bus.ts';
+import type { Batch } from './session-store.ts';
+import { type StoredMessage, type TranscriptEntry, transcriptLog } from './transcript.ts';
+
+/** Streamed text is told at once, and made durable this often: what a power cut can take of an unfinished answer. */
+const FLUSH_INTERVAL_MS = 250;
+/** … or as soon as this much is waiting, in UTF-16 units. */
+const FLUSH_LENGTH = 64 * 1024;
+
+/**
+ * Records what an agent does in one turn. Text is told to the live subscribers as it comes and appended to the transcript
+ * in batches; tool calls, plans and unknown updates are appended as they stand when a batch is written. Holds the agent's
+ * messages of the turn in memory, so that a reader sees what is not durable yet, too.
+ */
+export class TurnRecorder {
+  readonly #turn: Turn;
+  readonly #bus: EventBus;
+  readonly #clock: Clock;
+  readonly #makeId: MakeId;
+  readonly #onFailure: (error: unknown) => void;
+  readonly #messages = new Map<string, StoredMessage>();
+  /** Length of the text that is appended or on its way, by message; none for a message that was never written. */
+  readonly #written = new Map<string, number>();
+  /** What is to be written, and whether it will change no more. */
+  readonly #waiting = new Map<string, { complete: boolean }>();
+  /** The ids of messages that stand for something the agent changes under an id of its own. */
+  readonly #replaceable = new Map<string, string>();
+  /** The text message that the agent is adding to. */
+  #streaming: StoredMessage | undefined;
+  #waitingLength = 0;
+  #timer: Timer | undefined;
+  #writing: Promise<void> | undefined;
+  #closed = false;
+  #sizeBytes = 0;
+
+  constructor(options: {
+    turn: Turn;
+    bus: EventBus;
+    clock: Clock;
+    makeId: MakeId;
+    /** Told when a batch could not be written: the turn cannot go on. */
+    onFailure: (error: unknown) => void;
+  }) {
+    this.#turn = options.turn;
+    this.#bus = options.bus;
+    this.#clock = options.clock;
+    this.#makeId = options.makeId;
+    this.#onFailure = options.onFailure;
+  }
+
+  /** The agent's messages so far. */
+  get messages(): Message[] {
+    return [...this.#messages.values()].map((message) => ({
+      ...message,
+      complete: message !== this.#streaming,
+    }));
+  }
+
+  get messageCount(): number {
+    return this.#messages.size;
+  }
+
+  /** Bytes of UTF-8 that the turn has added to the transcript. */
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  update(update: AgentUpdate): void {
+    if (this.#closed) return;
+    switch (update.kind) {
+      case 'text':
+      case 'thought':
+        this.#append(update.kind, update.text);
+        break;
+      case 'tool_call':
+        this.#put(`tool ${update.toolCall.toolCallId}`, {
+          kind: 'tool_call',
+          text: update.toolCall.title,
+          toolCall: update.toolCall,
+        });
+        break;
+      case 'plan':
+        this.#put('plan', { kind: 'plan', text: update.text });
+        break;
+      case 'raw':
+        this.#put(undefined, { kind: 'raw', text: '', raw: update.raw });
+    }
+  }
+
+  /** Ignores updates from now on, and hands back what is not written yet, to be committed with the end of the turn. */
+  async close(): Promise<Batch> {
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#endStreaming();
+    await this.#writing;
+    return this.#takeBatch();
+  }
+
+  #append(kind: 'text' | 'thought', text: string): void {
+    if (text === '') return;
+    if (this.#streaming?.kind !== kind) this.#endStreaming();
+    this.#streaming ??= this.#add({ kind, text: '' });
+    const message = this.#streaming;
+    this.#bus.tell({
+      topic: 'session.message.delta',
+      subject: this.#turn.sessionId,
+      correlationId: this.#turn.correlationId,
+      priority: 'low',
+      data: {
+        sessionId: this.#turn.sessionId,
+        turnId: this.#turn.id,
+        messageId: message.id,
+        role: 'agent',
+        kind,
+        offset: message.text.length,
+        text,
+      },
+    });
+    message.text += text;
+    this.#sizeBytes += Buffer.byteLength(text);
+    this.#waitingLength += text.length;
+    this.#wait(message, false);
+  }
+
+  #endStreaming(): void {
+    if (this.#streaming === undefined) return;
+    this.#wait(this.#streaming, true);
+    this.#streaming = undefined;
+  }
+
+  #put(key: string | undefined, content: Pick<StoredMessage, 'kind' | 'text' | 'toolCall' | 'raw'>): void {
+    this.#endStreaming();
+    const known = key === undefined ? undefined : this.#messages.get(this.#replaceable.get(key) ?? '');
+    const message = known ?? this.#add(content);
+    if (known !== undefined) Object.assign(known, content);
+    if (key !== undefined) this.#replaceable.set(key, message.id);
+    const length = JSON.stringify(content).length;
+    this.#sizeBytes += length;
+    this.#waitingLength += length;
+    this.#wait(message, true);
+  }
+
+  #add(content: Pick<StoredMessage, 'kind' | 'text' | 'toolCall' | 'raw'>): StoredMessage {
+    const now = this.#clock.now();
+    const message: StoredMessage = {
+      id: timeOrderedId(now, this.#makeId),
+      turnId: this.#turn.id,
+      role: 'agent',
+      createdAt: now,
+      ...content,
+    };
+    this.#messages.set(message.id, message);
+    return message;
+  }
+
+  #wait(message: StoredMessage, complete: boolean): void {
+    this.#waiting.set(message.id, { complete });
+    if (this.#closed || this.#writing !== undefined) return;
+    if (this.#waitingLength >= FLUSH_LENGTH) this.#flush();
+    else this.#timer ??= this.#clock.after(FLUSH_INTERVAL_MS, () => this.#flush());
+  }
+
+  #flush(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const batch = this.#takeBatch();
+    if (batch.operations.length === 0) return;
+    this.#writing = this.#bus
+      .commit(batch.operations, batch.drafts)
+      .then(() => undefined, this.#onFailure)
+      .then(() => {
+        this.#writing = undefined;
+        if (this.#waiting.size > 0 && !this.#closed) {
+          this.#timer ??= this.#clock.after(FLUSH_INTERVAL_MS, () => this.#flush());
+        }
+      });
+  }
+
+  #takeBatch(): Batch {
+    const { sessionId, correlationId } = this.#turn;
+    const batch: Batch = { operations: [], drafts: [] };
+    for (const [id, { complete }] of this.#waiting) {
+      const message = this.#messages.get(id);
+      if (message === undefined) continue;
+      const isText = message.kind === 'text' || message.kind === 'thought';
+      const written = this.#written.get(id);
+      const entry: TranscriptEntry =
+        isText && written !== undefined
+          ? { type: 'part', messageId: id, text: message.text.slice(written) }
+          : { type: 'message', message: { ...message } };
+      this.#written.set(id, message.text.length);
+      if (entry.type === 'message' || entry.text !== '') {
+        batch.operations.push({ kind: 'append', log: transcriptLog(sessionId), value: entry });
+      }
+      if (!complete) continue;
+      batch.drafts.push({
+        topic: isText ? 'session.message.completed' : 'session.message.changed',
+        subject: sessionId,
+        correlationId,
+        data: { sessionId, message: { ...message, complete: true } },
+      });
+    }
+    this.#waiting.clear();
+    this.#waitingLength = 0;
+    return batch;
+  }
+}
