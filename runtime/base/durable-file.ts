@@ -9,9 +9,9 @@ import { basename, dirname, join } from 'node:path';
 import { systemCodeOf } from './errors.ts';
 
 /** Read and written by the user alone. */
-export const PRIVATE_FILE_MODE = 0o600;
+const PRIVATE_FILE_MODE = 0o600;
 /** Entered, read and written by the user alone. */
-export const PRIVATE_FOLDER_MODE = 0o700;
+const PRIVATE_FOLDER_MODE = 0o700;
 
 /**
  * Puts `data` in the place of the file at `path`, atomically and durably: afterwards, and whenever the power fails, the

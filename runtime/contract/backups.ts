@@ -35,6 +35,10 @@ export const manifest = z.object({
     .string()
     .regex(/^[0-9a-f]{64}$/)
     .describe('sha-256 over all records in their order, the same whichever adapter wrote them'),
+  checksum: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .describe('sha-256 of the manifest itself, as it reads without this field'),
 });
 export type Manifest = z.infer<typeof manifest>;
 

@@ -1,6 +1,7 @@
 /** What the rest of the runtime sees of the jobs. */
 import type { Service } from '../base/lifecycle.ts';
 import type { Job, JobKind } from '../contract/index.ts';
+import type { SnapshotRecord } from '../storage/storage.ts';
 
 /** What a job's function is given. */
 export interface JobContext {
@@ -30,5 +31,18 @@ export interface Jobs extends Service {
   ): Promise<Job>;
   /** Resolves when the job has ended. */
   finished(id: string): Promise<Job>;
+  /**
+   * Asks the job to stop; it is `cancelled` once it has cleaned up (`finished` tells). Rejects with `job.not_found` or,
+   * past its commit point or its end, `job.not_cancellable`.
+   */
   cancel(id: string): Promise<Job>;
+  /**
+   * All jobs, by id, as records for a data set that is about to become the active one, with the running job `id` as
+   * succeeded with `result`: whoever activates that data set then ends the job in the same atomic step. Jobs belong to
+   * the machine and not to the data, which is why an archive holds none and a restore takes them along.
+   */
+  recordsForSwitch(id: string, result: Record<string, unknown>): SnapshotRecord[];
 }
+
+/** The collection that holds the jobs. */
+export const JOB_COLLECTION = 'jobs';

@@ -1,0 +1,69 @@
+/** The console as a user finds it: by the names of what is on the screen, never by its structure. */
+import { expect, type Locator, type Page } from '@playwright/test';
+
+export class Console {
+  readonly page: Page;
+
+  constructor(page: Page) {
+    this.page = page;
+  }
+
+  async open(name: 'Overview' | 'Sessions' | 'Agents' | 'Events' | 'Backups' | 'Settings'): Promise<void> {
+    await this.page.getByRole('navigation').getByRole('link', { name }).first().click();
+    await expect(this.page.getByRole('heading', { name, level: 1 })).toBeVisible();
+  }
+
+  /** Begins a session and resolves when its page is there. */
+  async newSession(options: { agent: string; message: string }): Promise<void> {
+    await this.open('Sessions');
+    await this.page.getByRole('button', { name: 'New session' }).first().click();
+    const dialog = this.page.getByRole('dialog', { name: 'New session' });
+    await dialog
+      .getByRole('combobox', { name: 'Agent' })
+      .or(dialog.getByRole('textbox', { name: 'Agent' }))
+      .click();
+    await this.page.getByRole('option', { name: options.agent, exact: true }).click();
+    await dialog.getByRole('textbox', { name: 'First message' }).fill(options.message);
+    await dialog.getByRole('button', { name: 'Create session' }).click();
+    await expect(this.turn(1)).toBeVisible();
+  }
+
+  turn(number: number): Locator {
+    return this.page.getByRole('article', { name: `Turn ${number}`, exact: true });
+  }
+
+  answer(number: number): Locator {
+    return this.turn(number).getByRole('region', { name: 'Answer' });
+  }
+
+  async prompt(text: string): Promise<void> {
+    const composer = this.page.getByRole('textbox', { name: 'Message' });
+    await composer.fill(text);
+    await composer.press('Enter');
+  }
+
+  async deleteOpenSession(): Promise<void> {
+    await this.page.getByRole('button', { name: 'More actions' }).click();
+    await this.page.getByRole('menuitem', { name: /Delete/ }).click();
+    await this.page.getByRole('dialog').getByRole('button', { name: 'Delete session' }).click();
+  }
+
+  async backUpNow(): Promise<void> {
+    await this.open('Backups');
+    const restore = this.page.getByRole('button', { name: 'Restore…' });
+    const before = await restore.count();
+    await this.page.getByRole('button', { name: 'Back up now' }).first().click();
+    await expect(restore).toHaveCount(before + 1);
+  }
+
+  /** Walks the wizard to its end with the newest backup. */
+  async restoreNewest(): Promise<void> {
+    await this.open('Backups');
+    await this.page.getByRole('button', { name: 'Restore…' }).first().click();
+    const wizard = this.page.getByRole('dialog', { name: /^Restore / });
+    for (let step = 0; step < 3; step++) await wizard.getByRole('button', { name: 'Continue' }).click();
+    await wizard.getByRole('textbox', { name: 'Type RESTORE to confirm' }).fill('RESTORE');
+    await wizard.getByRole('button', { name: 'Restore this backup' }).click();
+    await expect(wizard.getByText('The backup is restored')).toBeVisible();
+  }
+}

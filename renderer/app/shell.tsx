@@ -1,0 +1,116 @@
+import { AppShell, Box } from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
+import { useQueryClient } from '@tanstack/react-query';
+import { Outlet, useNavigate } from '@tanstack/react-router';
+import { lazy, Suspense, useLayoutEffect, useState } from 'react';
+import { DetailDrawerHost } from '../components/detail-drawer.tsx';
+import { useFontScale, useRailCollapsed } from '../lib/preferences.ts';
+import { PAGES, SETTINGS_PAGE } from './pages.ts';
+import { Rail } from './rail.tsx';
+import classes from './shell.module.css';
+import { type ShortcutAction, useShortcuts } from './shortcuts.ts';
+import { StatusBar } from './status-bar.tsx';
+import { StreamStrip } from './stream-strip.tsx';
+import { TopBar } from './top-bar.tsx';
+
+const Palette = lazy(() => import('./palette.tsx').then((module) => ({ default: module.Palette })));
+const ShortcutHelp = lazy(() =>
+  import('./shortcut-help.tsx').then((module) => ({ default: module.ShortcutHelp })),
+);
+
+const ALL_PAGES = [...PAGES, SETTINGS_PAGE];
+
+/** The frame around every page: rail, header, status bar, palette, keys. */
+export function Shell() {
+  const [collapsed, setCollapsed] = useRailCollapsed();
+  const [helpOpened, help] = useDisclosure(false);
+  const [paletteOpened, palette] = useDisclosure(false);
+  // The code of palette and help is loaded with their first use, and then stays.
+  const [used, setUsed] = useState({ help: false, palette: false });
+  const navigate = useNavigate();
+  const queries = useQueryClient();
+  useFontScaleOfDocument();
+
+  const openPalette = (): void => {
+    setUsed((current) => ({ ...current, palette: true }));
+    palette.open();
+  };
+  const openHelp = (): void => {
+    setUsed((current) => ({ ...current, help: true }));
+    help.open();
+  };
+
+  const act = (action: ShortcutAction): void => {
+    switch (action.kind) {
+      case 'go': {
+        const page = ALL_PAGES.find((each) => each.key === action.key);
+        if (page !== undefined) void navigate({ to: page.to });
+        return;
+      }
+      case 'palette':
+        openPalette();
+        return;
+      case 'rail':
+        setCollapsed(!collapsed);
+        return;
+      case 'help':
+        openHelp();
+        return;
+      case 'filter':
+        document.querySelector<HTMLElement>('main [data-page-filter]')?.focus();
+        return;
+      case 'refresh':
+        void queries.invalidateQueries();
+        return;
+    }
+  };
+  useShortcuts(
+    ALL_PAGES.map((page) => page.key),
+    act,
+  );
+
+  return (
+    <AppShell
+      layout="alt"
+      header={{ height: 44 }}
+      navbar={{ width: collapsed ? 56 : 220, breakpoint: 0 }}
+      footer={{ height: 24 }}
+      transitionDuration={0}
+    >
+      <a href="#content" className={classes.skip}>
+        Skip to the content
+      </a>
+      <AppShell.Navbar className={classes.rail ?? ''}>
+        <Rail collapsed={collapsed} onToggle={() => setCollapsed(!collapsed)} />
+      </AppShell.Navbar>
+      <AppShell.Header className={classes.bar ?? ''}>
+        <TopBar onSearch={openPalette} onHelp={openHelp} />
+      </AppShell.Header>
+      <AppShell.Main className={classes.main ?? ''}>
+        <StreamStrip />
+        <Box flex={1} mih={0}>
+          <DetailDrawerHost>
+            <Box id="content" tabIndex={-1} className={classes.page ?? ''}>
+              <Outlet />
+            </Box>
+          </DetailDrawerHost>
+        </Box>
+      </AppShell.Main>
+      <AppShell.Footer className={classes.bar ?? ''}>
+        <StatusBar />
+      </AppShell.Footer>
+      <Suspense fallback={null}>
+        {used.palette && <Palette opened={paletteOpened} onClose={palette.close} onHelp={openHelp} />}
+        {used.help && <ShortcutHelp opened={helpOpened} onClose={help.close} />}
+      </Suspense>
+    </AppShell>
+  );
+}
+
+/** All sizes are in rem, so that the size of the root's text scales the whole console. */
+function useFontScaleOfDocument(): void {
+  const [scale] = useFontScale();
+  useLayoutEffect(() => {
+    document.documentElement.style.fontSize = scale === 100 ? '' : `${scale}%`;
+  }, [scale]);
+}

@@ -1,0 +1,108 @@
+import {
+  ActionIcon,
+  Alert,
+  Button,
+  Card,
+  Code,
+  createTheme,
+  Drawer,
+  Kbd,
+  type MantineColorsTuple,
+  Menu,
+  Modal,
+  Popover,
+  Select,
+  Table,
+  TextInput,
+  Tooltip,
+} from '@mantine/core';
+
+/** The accent: a deep petrol. Used for what can be pressed and for where one is, never for a status. */
+const petrol: MantineColorsTuple = [
+  '#e9f6f8',
+  '#d2eaee',
+  '#a6d5dd',
+  '#74becb',
+  '#4aa9ba',
+  '#2b94a6',
+  '#1a8093',
+  '#0f6c7a',
+  '#0b5965',
+  '#074750',
+];
+
+/** Grounds and texts of the dark theme, the lightest first: a neutral slate, a little towards blue. */
+const dark: MantineColorsTuple = [
+  '#d3d8dd',
+  '#b4bbc3',
+  '#99a2ac',
+  '#6b7580',
+  '#3b434c',
+  '#2d343c',
+  '#232930',
+  '#181c21',
+  '#121519',
+  '#0c0e11',
+];
+
+/** Grounds and texts of the light theme, the lightest first. Index 6 has 4.5:1 on both of its grounds. */
+const gray: MantineColorsTuple = [
+  '#f7f8f9',
+  '#eff1f3',
+  '#e3e7ea',
+  '#d4d9de',
+  '#bcc3ca',
+  '#8b949d',
+  '#5b656f',
+  '#47505a',
+  '#2f363e',
+  '#1b2026',
+];
+
+/** The look of the console: dense, calm, system fonts; the colours of a status are in `theme.css`. */
+export const theme = createTheme({
+  primaryColor: 'petrol',
+  primaryShade: { light: 7, dark: 5 },
+  colors: { petrol, dark, gray },
+  black: '#1b2026',
+  autoContrast: true,
+  respectReducedMotion: true,
+  cursorType: 'pointer',
+  defaultRadius: 'sm',
+  radius: { xs: '2px', sm: '4px', md: '6px', lg: '8px', xl: '12px' },
+  fontFamily: 'system-ui, -apple-system, "Segoe UI", "Noto Sans", "Liberation Sans", Roboto, sans-serif',
+  fontFamilyMonospace:
+    'ui-monospace, "SF Mono", "Cascadia Mono", "Liberation Mono", Menlo, Consolas, monospace',
+  fontSizes: { xs: '0.75rem', sm: '0.8125rem', md: '0.875rem', lg: '1rem', xl: '1.125rem' },
+  spacing: { xs: '0.5rem', sm: '0.75rem', md: '1rem', lg: '1.25rem', xl: '1.75rem' },
+  headings: {
+    fontWeight: '600',
+    sizes: {
+      h1: { fontSize: '1.5rem', lineHeight: '1.3' },
+      h2: { fontSize: '1.25rem', lineHeight: '1.35' },
+      h3: { fontSize: '1.125rem', lineHeight: '1.4' },
+      h4: { fontSize: '0.9375rem', lineHeight: '1.45' },
+      h5: { fontSize: '0.875rem', lineHeight: '1.5' },
+      h6: { fontSize: '0.8125rem', lineHeight: '1.5' },
+    },
+  },
+  components: {
+    ActionIcon: ActionIcon.extend({ defaultProps: { variant: 'subtle' } }),
+    Alert: Alert.extend({ defaultProps: { radius: 'md' } }),
+    Button: Button.extend({ defaultProps: { size: 'xs' } }),
+    Card: Card.extend({ defaultProps: { withBorder: true, padding: 'md', radius: 'md' } }),
+    Code: Code.extend({ styles: { root: { fontSize: '0.92em' } } }),
+    Drawer: Drawer.extend({ defaultProps: { overlayProps: { backgroundOpacity: 0.35 } } }),
+    Kbd: Kbd.extend({ defaultProps: { size: 'xs' } }),
+    Menu: Menu.extend({ defaultProps: { shadow: 'md', withinPortal: true } }),
+    Modal: Modal.extend({
+      defaultProps: { centered: true, overlayProps: { backgroundOpacity: 0.35 } },
+      styles: { title: { fontWeight: 600 } },
+    }),
+    Popover: Popover.extend({ defaultProps: { shadow: 'md' } }),
+    Select: Select.extend({ defaultProps: { size: 'xs' } }),
+    Table: Table.extend({ defaultProps: { verticalSpacing: 6, horizontalSpacing: 'sm' } }),
+    TextInput: TextInput.extend({ defaultProps: { size: 'xs' } }),
+    Tooltip: Tooltip.extend({ defaultProps: { openDelay: 200, withArrow: false, fz: 'xs' } }),
+  },
+});

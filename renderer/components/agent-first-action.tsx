@@ -1,0 +1,75 @@
+import { Button } from '@mantine/core';
+import { Link } from '@tanstack/react-router';
+import type { Agent } from '#contract';
+import type { AgentCommands } from './agent-commands.tsx';
+
+/** The one thing to do first about an agent in its state (UX: status vocabulary). */
+export function AgentFirstAction({
+  agent,
+  commands,
+  variant = 'default',
+}: {
+  agent: Agent;
+  commands: AgentCommands;
+  variant?: 'default' | 'filled' | 'light';
+}) {
+  const button = (label: string, act: (agent: Agent) => void) => (
+    <Button
+      size="compact-xs"
+      variant={variant}
+      aria-label={`${label} ${agent.name}`}
+      onClick={(event) => {
+        event.stopPropagation();
+        act(agent);
+      }}
+    >
+      {label}
+    </Button>
+  );
+  const look = (label: string, tab: string) => (
+    <Button
+      size="compact-xs"
+      variant={variant}
+      aria-label={`${label} of ${agent.name}`}
+      onClick={(event) => event.stopPropagation()}
+      renderRoot={(props) => (
+        <Link to="/agents/$id" params={{ id: agent.id }} search={{ tab } as never} {...props} />
+      )}
+    >
+      {label}
+    </Button>
+  );
+  switch (agent.state) {
+    case 'healthy':
+      return button('Prompt', commands.prompt);
+    case 'unresponsive':
+    case 'crashed':
+      return button('Restart', commands.restart);
+    case 'restarting':
+      return button('Retry now', commands.restart);
+    case 'interrupted':
+      return button('Resume', commands.restart);
+    case 'stopped':
+    case 'unknown':
+      return button('Start', commands.start);
+    case 'crash-loop':
+      return look('See exits', 'exits');
+    case 'degraded':
+      return look('Inspect', 'health');
+    case 'busy':
+    case 'needs-you':
+      return (
+        <Button
+          size="compact-xs"
+          variant={variant}
+          aria-label={`Sessions of ${agent.name}`}
+          onClick={(event) => event.stopPropagation()}
+          renderRoot={(props) => (
+            <Link to="/sessions" search={{ agentId: agent.id, status: agent.state } as never} {...props} />
+          )}
+        >
+          {agent.state === 'busy' ? 'Sessions' : 'Answer'}
+        </Button>
+      );
+  }
+}

@@ -1,0 +1,167 @@
+import { ActionIcon, Button, Menu } from '@mantine/core';
+import {
+  IconDots,
+  IconFlame,
+  IconMessagePlus,
+  IconPlayerPlay,
+  IconPlayerStop,
+  IconRefresh,
+  IconTrash,
+} from '@tabler/icons-react';
+import type { Agent } from '#contract';
+import { type AgentCommands, DRILLS } from '../../components/agent-commands.tsx';
+
+const ICON = { size: 15, stroke: 1.7 } as const;
+
+/** States in which there is no process, and none is on its way. */
+export function isDown(agent: Agent): boolean {
+  return agent.state === 'stopped' || agent.state === 'crashed' || agent.state === 'crash-loop';
+}
+
+/** All that can be done to an agent, behind three dots. */
+export function AgentMenu({
+  agent,
+  commands,
+  onRemoved,
+}: {
+  agent: Agent;
+  commands: AgentCommands;
+  onRemoved?: () => void;
+}) {
+  return (
+    <Menu position="bottom-end">
+      <Menu.Target>
+        <ActionIcon
+          color="gray"
+          aria-label={`More for ${agent.name}`}
+          onClick={(event) => event.stopPropagation()}
+        >
+          <IconDots size={16} />
+        </ActionIcon>
+      </Menu.Target>
+      {/* A click in the menu bubbles through React to the row below it, which would open. */}
+      <Menu.Dropdown onClick={(event) => event.stopPropagation()}>
+        <Menu.Item
+          leftSection={<IconMessagePlus {...ICON} />}
+          disabled={isDown(agent)}
+          onClick={() => commands.prompt(agent)}
+        >
+          New session
+        </Menu.Item>
+        <Menu.Divider />
+        <Menu.Item
+          leftSection={<IconPlayerPlay {...ICON} />}
+          disabled={!isDown(agent) && agent.state !== 'unknown' && agent.state !== 'interrupted'}
+          onClick={() => commands.start(agent)}
+        >
+          Start
+        </Menu.Item>
+        <Menu.Item
+          leftSection={<IconPlayerStop {...ICON} />}
+          disabled={agent.state === 'stopped'}
+          onClick={() => commands.stop(agent)}
+        >
+          Stop
+        </Menu.Item>
+        <Menu.Item leftSection={<IconRefresh {...ICON} />} onClick={() => commands.restart(agent)}>
+          Restart
+        </Menu.Item>
+        <DrillSubmenu agent={agent} commands={commands} />
+        <Menu.Divider />
+        <Menu.Item
+          color="red"
+          leftSection={<IconTrash {...ICON} />}
+          onClick={() => commands.remove(agent, onRemoved)}
+        >
+          Remove…
+        </Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  );
+}
+
+function DrillSubmenu({ agent, commands }: { agent: Agent; commands: AgentCommands }) {
+  if (agent.drills.length === 0) return null;
+  return (
+    <Menu.Sub>
+      <Menu.Sub.Target>
+        <Menu.Sub.Item leftSection={<IconFlame {...ICON} />} disabled={isDown(agent)}>
+          Drill
+        </Menu.Sub.Item>
+      </Menu.Sub.Target>
+      <Menu.Sub.Dropdown>
+        <DrillItems agent={agent} commands={commands} />
+      </Menu.Sub.Dropdown>
+    </Menu.Sub>
+  );
+}
+
+function DrillItems({ agent, commands }: { agent: Agent; commands: AgentCommands }) {
+  return agent.drills.map((kind) => (
+    <Menu.Item key={kind} title={DRILLS[kind].what} onClick={() => commands.drill(agent, kind)}>
+      {DRILLS[kind].label}
+    </Menu.Item>
+  ));
+}
+
+/** The buttons of the details of an agent. */
+export function AgentActions({
+  agent,
+  commands,
+  onRemoved,
+}: {
+  agent: Agent;
+  commands: AgentCommands;
+  onRemoved?: () => void;
+}) {
+  const down = isDown(agent);
+  return (
+    <>
+      <Button
+        leftSection={<IconMessagePlus {...ICON} />}
+        disabled={down}
+        onClick={() => commands.prompt(agent)}
+      >
+        New session
+      </Button>
+      {down ? (
+        <Button
+          variant="default"
+          leftSection={<IconPlayerPlay {...ICON} />}
+          onClick={() => commands.start(agent)}
+        >
+          Start
+        </Button>
+      ) : (
+        <Button
+          variant="default"
+          leftSection={<IconPlayerStop {...ICON} />}
+          onClick={() => commands.stop(agent)}
+        >
+          Stop
+        </Button>
+      )}
+      <Button
+        variant="default"
+        leftSection={<IconRefresh {...ICON} />}
+        onClick={() => commands.restart(agent)}
+      >
+        Restart
+      </Button>
+      {agent.drills.length > 0 && (
+        <Menu>
+          <Menu.Target>
+            <Button variant="default" leftSection={<IconFlame {...ICON} />} disabled={down}>
+              Drill
+            </Button>
+          </Menu.Target>
+          <Menu.Dropdown>
+            <Menu.Label>Rehearse a failure</Menu.Label>
+            <DrillItems agent={agent} commands={commands} />
+          </Menu.Dropdown>
+        </Menu>
+      )}
+      <AgentMenu agent={agent} commands={commands} {...(onRemoved && { onRemoved })} />
+    </>
+  );
+}

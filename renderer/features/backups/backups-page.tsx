@@ -1,0 +1,270 @@
+import { Alert, Button, Code, FileButton, Group, Skeleton, Stack, Text, Title } from '@mantine/core';
+import { Dropzone } from '@mantine/dropzone';
+import { IconArchive, IconArrowBackUp, IconDatabaseExport, IconFileImport } from '@tabler/icons-react';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { ARCHIVE_EXTENSION, type Backup, type Job } from '#contract';
+import { confirm } from '../../components/confirm.tsx';
+import { CopyButton } from '../../components/copy.tsx';
+import { EmptyState } from '../../components/empty-state.tsx';
+import { ErrorCard } from '../../components/error-card.tsx';
+import { PageHeader } from '../../components/page-header.tsx';
+import { toastError, toastSuccess } from '../../components/toast.tsx';
+import { api, client } from '../../lib/api.ts';
+import { ApiError } from '../../lib/api-error.ts';
+import { formatBytes, formatDay, formatHourAndMinute, formatNumber } from '../../lib/format.ts';
+import { useNow } from '../../lib/now.ts';
+import { backupDays } from './backup-days.ts';
+import { BackupTable } from './backup-table.tsx';
+import classes from './backups-page.module.css';
+import { ImportCard } from './import-card.tsx';
+import { JobCard } from './job-card.tsx';
+import { RestoreWizard } from './restore-wizard.tsx';
+import { useImports } from './use-imports.ts';
+import { lastFailure, useJobEnd, useJobs } from './use-jobs.ts';
+import '@mantine/dropzone/styles.css';
+
+/** Archives that are shown at first. */
+const SHOWN_AT_FIRST = 100;
+
+/** The archives in the backup folder: make, bring in, get out, restore. */
+export function BackupsPage() {
+  const queries = useQueryClient();
+  const list = useQuery(api.backups.list.queryOptions());
+  const jobs = useJobs();
+  const { imports, add } = useImports();
+  const [restoring, setRestoring] = useState<Backup>();
+  const [dismissed, setDismissed] = useState<string>();
+  const [all, setAll] = useState(false);
+  const today = useNow((now) => new Date(now).setHours(0, 0, 0, 0));
+
+  const awaitEnd = useJobEnd(jobs, (job) => {
+    if (job.state === 'succeeded' && job.kind !== 'restore') toastSuccess(SUCCEEDED[job.kind]);
+  });
+  const started = (job: Job) => {
+    awaitEnd(job);
+    void queries.invalidateQueries({ queryKey: api.jobs.key() });
+  };
+  const backUp = useMutation({
+    ...api.backups.create.mutationOptions(),
+    onSuccess: started,
+    onError: (error) => toastError(error, 'The backup was not begun'),
+  });
+  const undo = useMutation({
+    ...api.backups.undoRestore.mutationOptions(),
+    onSuccess: started,
+    onError: (error) => toastError(error, 'The restore was not undone'),
+  });
+
+  const running = jobs.filter((job) => job.state === 'running');
+  const failure = lastFailure(jobs);
+  const items = list.data?.items ?? [];
+  const days = backupDays(all ? items : items.slice(0, SHOWN_AT_FIRST), today);
+
+  const askToUndo = async () => {
+    const agreed = await confirm({
+      question: 'Undo the restore?',
+      body: 'The data goes back to what it was before the restore. What was added since the restore is kept in a safety copy only.',
+      action: 'Undo restore',
+      danger: true,
+    });
+    if (!agreed) return;
+    setRestoring(undefined);
+    undo.mutate({});
+  };
+
+  const askToDelete = async (backup: Backup) => {
+    const agreed = await confirm({
+      question: `Delete the backup of ${formatDay(backup.createdAt)}, ${formatHourAndMinute(backup.createdAt)}?`,
+      body: `The file ${backup.fileName} (${formatBytes(backup.sizeBytes)}) is removed from the backup folder. This cannot be undone.`,
+      action: 'Delete backup',
+      danger: true,
+    });
+    if (!agreed) return;
+    try {
+      await client.backups.delete({ id: backup.id });
+      toastSuccess(`Deleted ${backup.fileName}`);
+    } catch (error) {
+      toastError(error, 'The backup was not deleted');
+    }
+    await queries.invalidateQueries({ queryKey: api.backups.list.key() });
+  };
+
+  const backUpButton = (
+    <Button
+      leftSection={<IconDatabaseExport size={15} />}
+      onClick={() => backUp.mutate({})}
+      loading={backUp.isPending}
+      disabled={running.length > 0}
+    >
+      Back up now
+    </Button>
+  );
+
+  return (
+    <Stack gap="md" maw={1100}>
+      <PageHeader
+        title="Backups"
+        description={list.data && <Folder path={list.data.folder} />}
+        actions={
+          <>
+            <FileButton accept={ARCHIVE_EXTENSION} multiple onChange={add}>
+              {(button) => (
+                <Button variant="default" leftSection={<IconFileImport size={15} />} {...button}>
+                  Import…
+                </Button>
+              )}
+            </FileButton>
+            {backUpButton}
+          </>
+        }
+      />
+      {list.data?.undo !== undefined && (
+        <Alert
+          color="blue"
+          variant="light"
+          icon={<IconArrowBackUp />}
+          title="A backup was restored"
+          role="status"
+        >
+          <Group justify="space-between">
+            <Text size="sm">
+              {formatDay(list.data.undo.restoredAt)}, {formatHourAndMinute(list.data.undo.restoredAt)}. The
+              data of before is kept: you can go back.
+            </Text>
+            <Button
+              variant="default"
+              loading={undo.isPending}
+              disabled={running.length > 0}
+              onClick={() => void askToUndo()}
+            >
+              Undo restore
+            </Button>
+          </Group>
+        </Alert>
+      )}
+      {running.map((job) => (
+        <JobCard key={job.id} job={job} />
+      ))}
+      {failure !== undefined && failure.id !== dismissed && running.length === 0 && (
+        <FailedJob
+          job={failure}
+          onDismiss={() => setDismissed(failure.id)}
+          onRetry={failure.kind === 'backup' ? () => backUp.mutate({}) : undefined}
+        />
+      )}
+      {imports.map((file) => (
+        <ImportCard key={file.id} file={file} />
+      ))}
+      {list.isError && (
+        <ErrorCard
+          error={list.error}
+          what="The backups could not be listed"
+          onRetry={() => void list.refetch()}
+        />
+      )}
+      {list.isPending ? (
+        <Stack gap="xs" aria-busy aria-label="Loading the backups">
+          <Skeleton h={24} w={120} />
+          <Skeleton h={36} />
+          <Skeleton h={36} />
+        </Stack>
+      ) : (
+        items.length === 0 &&
+        !list.isError && (
+          <EmptyState icon={<IconArchive />} title="No backups yet" action={backUpButton}>
+            A backup is one file with all sessions, agents and events, readable by every storage.
+          </EmptyState>
+        )
+      )}
+      {days.map((day) => (
+        <section key={day.day} aria-labelledby={`day-${day.day}`}>
+          <Title order={2} size="h5" mb={4} id={`day-${day.day}`}>
+            {day.label}
+          </Title>
+          <div className={classes.day}>
+            <BackupTable
+              label={day.label}
+              backups={day.items}
+              busy={running.length > 0}
+              onRestore={setRestoring}
+              onDelete={(backup) => void askToDelete(backup)}
+            />
+          </div>
+        </section>
+      ))}
+      {!all && items.length > SHOWN_AT_FIRST && (
+        <Button variant="default" onClick={() => setAll(true)}>
+          Show all {formatNumber(items.length)} backups
+        </Button>
+      )}
+      {restoring !== undefined && (
+        <RestoreWizard
+          backups={items}
+          initial={restoring}
+          jobs={jobs}
+          onClose={() => setRestoring(undefined)}
+          onUndo={() => void askToUndo()}
+          onStarted={started}
+        />
+      )}
+      <Dropzone.FullScreen onDrop={add} withinPortal={false}>
+        <Stack align="center" justify="center" h="100%" gap="xs" className={classes.drop ?? ''}>
+          <IconFileImport size={40} aria-hidden />
+          <Text fw={600}>Drop an archive to import it</Text>
+          <Text size="sm" c="dimmed">
+            It is copied into the backup folder and checked; nothing is restored.
+          </Text>
+        </Stack>
+      </Dropzone.FullScreen>
+    </Stack>
+  );
+}
+
+const SUCCEEDED: Readonly<Record<Job['kind'], string>> = {
+  backup: 'The backup is made and checked',
+  restore: 'The backup is restored',
+  'undo-restore': 'The restore is undone',
+};
+
+function Folder({ path }: { path: string }) {
+  return (
+    <Group gap={4} wrap="nowrap" component="span">
+      <Code bg="transparent" px={0} className={classes.folder ?? ''} title={path}>
+        {path}
+      </Code>
+      <CopyButton value={path} label="Copy the path of the backup folder" />
+    </Group>
+  );
+}
+
+function FailedJob({
+  job,
+  onDismiss,
+  onRetry,
+}: {
+  job: Job;
+  onDismiss: () => void;
+  onRetry: (() => void) | undefined;
+}) {
+  return (
+    <ErrorCard
+      error={
+        new ApiError({
+          code: job.error?.code ?? `job.${job.state}`,
+          title: job.state === 'interrupted' ? 'The app stopped while it ran' : 'The job failed',
+          detail: job.error?.message ?? 'What it had begun was taken back.',
+          status: 0,
+          correlationId: job.correlationId,
+        })
+      }
+      what={`${job.title}: did not finish`}
+      onRetry={onRetry}
+      actions={
+        <Button variant="default" onClick={onDismiss}>
+          Dismiss
+        </Button>
+      }
+    />
+  );
+}

@@ -1,0 +1,151 @@
+import { Button, Group, Pill, Switch, TagsInput, TextInput, Tooltip } from '@mantine/core';
+import { useDebouncedCallback } from '@mantine/hooks';
+import { IconPlayerPauseFilled, IconPlayerPlayFilled, IconSearch } from '@tabler/icons-react';
+import { useState } from 'react';
+import { formatNumber, shortId } from '../../lib/format.ts';
+import { type EventFilter, MAX_SEARCH_LENGTH, MAX_TOPICS, topicProblem } from './event-filter.ts';
+import { SUGGESTED_TOPICS } from './known-topics.ts';
+
+const SEARCH_DELAY_MS = 200;
+
+/** What the page shows: topics, text, one subject, one correlation. */
+export function EventFilters({
+  filter,
+  onChange,
+}: {
+  filter: EventFilter;
+  onChange: (part: Partial<EventFilter>, options?: { replace?: boolean }) => void;
+}) {
+  return (
+    <Group gap="xs" align="start" flex={1}>
+      <TopicFilter topics={filter.topics} onChange={(topics) => onChange({ topics })} />
+      <SearchBox applied={filter.search} onSearch={(search) => onChange({ search }, { replace: true })} />
+      {filter.subject !== '' && (
+        <FilterPill name="Subject" value={filter.subject} onRemove={() => onChange({ subject: '' })} />
+      )}
+      {filter.correlationId !== '' && (
+        <FilterPill
+          name="Correlation"
+          value={filter.correlationId}
+          onRemove={() => onChange({ correlationId: '' })}
+        />
+      )}
+      <Tooltip label="Heartbeats, streamed text and progress: told live, not kept in the log">
+        <Switch
+          size="xs"
+          label="Live-only events"
+          checked={filter.liveOnly}
+          onChange={(event) => onChange({ liveOnly: event.currentTarget.checked })}
+          styles={{ root: { alignSelf: 'center' } }}
+        />
+      </Tooltip>
+    </Group>
+  );
+}
+
+function TopicFilter({
+  topics,
+  onChange,
+}: {
+  topics: readonly string[];
+  onChange: (topics: readonly string[]) => void;
+}) {
+  const [problem, setProblem] = useState<string>();
+  return (
+    <TagsInput
+      aria-label="Topics"
+      placeholder={topics.length === 0 ? 'All topics; * and > stand for any' : ''}
+      size="xs"
+      w={300}
+      data={SUGGESTED_TOPICS}
+      value={[...topics]}
+      error={problem}
+      onChange={(next) => {
+        const wrong = next.map(topicProblem).find((text) => text !== undefined);
+        setProblem(wrong);
+        if (wrong === undefined) onChange(next);
+      }}
+      onSearchChange={() => setProblem(undefined)}
+      maxTags={MAX_TOPICS}
+      clearable
+      clearButtonProps={{ 'aria-label': 'Clear topics' }}
+      comboboxProps={{ withinPortal: true }}
+      maxDropdownHeight={260}
+    />
+  );
+}
+
+function SearchBox({ applied, onSearch }: { applied: string; onSearch: (text: string) => void }) {
+  const [text, setText] = useState(applied);
+  const [sent, setSent] = useState(applied);
+  // Back and "Clear filters" change the address from outside; what is being typed stays otherwise.
+  if (applied !== sent) {
+    setSent(applied);
+    setText(applied);
+  }
+  const search = useDebouncedCallback((next: string) => {
+    setSent(next);
+    onSearch(next);
+  }, SEARCH_DELAY_MS);
+  return (
+    <TextInput
+      type="search"
+      aria-label="Search events"
+      placeholder="Search anywhere in the event"
+      leftSection={<IconSearch size={14} />}
+      value={text}
+      maxLength={MAX_SEARCH_LENGTH}
+      onChange={(event) => {
+        setText(event.currentTarget.value);
+        search(event.currentTarget.value);
+      }}
+      data-page-filter
+      w={230}
+    />
+  );
+}
+
+function FilterPill({ name, value, onRemove }: { name: string; value: string; onRemove: () => void }) {
+  return (
+    <Tooltip label={value}>
+      <Pill
+        size="md"
+        withRemoveButton
+        onRemove={onRemove}
+        removeButtonProps={{ 'aria-label': `Clear ${name.toLowerCase()}`, 'aria-hidden': false, tabIndex: 0 }}
+      >
+        {name}: {shortId(value)}
+      </Pill>
+    </Tooltip>
+  );
+}
+
+/** Follows the newest, or stands still and says what waits. */
+export function FollowButton({
+  paused,
+  waiting,
+  onToggle,
+}: {
+  paused: boolean;
+  waiting: number;
+  onToggle: () => void;
+}) {
+  return (
+    <Tooltip label={paused ? 'Show the newest and follow (Space)' : 'Stand still (Space)'}>
+      {paused ? (
+        <Button
+          variant="default"
+          c="var(--tone-warning)"
+          leftSection={<IconPlayerPlayFilled size={13} />}
+          onClick={onToggle}
+        >
+          Paused · {formatNumber(waiting)} new
+        </Button>
+      ) : (
+        <Button variant="default" leftSection={<IconPlayerPauseFilled size={13} />} onClick={onToggle}>
+          Following
+        </Button>
+      )}
+    </Tooltip>
+  );
+}

@@ -1,0 +1,221 @@
+import { Alert, Anchor, Button, Code, CopyButton, Group, Kbd, Stack, Text, Textarea } from '@mantine/core';
+import { IconCheck, IconPlayerStop, IconSend, IconTerminal2 } from '@tabler/icons-react';
+import { type KeyboardEvent, type Ref, useImperativeHandle, useRef, useState } from 'react';
+import { MAX_PROMPT_BYTES } from '#contract';
+import { ErrorCard } from '../../components/error-card.tsx';
+import { formatBytes } from '../../lib/format.ts';
+import { keepDraft, promptSize, readDraft } from './drafts.ts';
+import { promptAsCurl } from './prompt-command.ts';
+
+export interface ComposerHandle {
+  /** Puts the cursor into the message. */
+  focus(): void;
+  /** Puts a text into an empty composer; true when it did. */
+  fill(text: string): boolean;
+}
+
+export interface ComposerProps {
+  ref: Ref<ComposerHandle>;
+  sessionId: string;
+  agentName: string;
+  /** The agent answers: nothing can be sent now. */
+  busy: boolean;
+  /** Why nothing can be sent at all, such as an archived session; undefined when it can. */
+  closed: string | undefined;
+  /** What the user should know before sending, such as an agent that is stopped. */
+  notice: string | undefined;
+  /** The commands of the demo agent work here. */
+  slashCommands: boolean;
+  /** Resolves when the prompt is kept; rejects when it is not, and the text stays. */
+  onSend: (message: string) => Promise<unknown>;
+  onCancel: () => void;
+  cancelling: boolean;
+}
+
+/** Where a message is written. What is not sent is kept through a reload and a failed send. */
+export function Composer(props: ComposerProps) {
+  const { ref, sessionId, busy, closed, onSend, onCancel } = props;
+  const [text, setText] = useState(() => readDraft(sessionStorage, sessionId));
+  const [sending, setSending] = useState(false);
+  const [error, setError] = useState<unknown>();
+  const input = useRef<HTMLTextAreaElement>(null);
+  const size = promptSize(text);
+  const reason = whyNot({ ...props, sending, empty: text.trim() === '', tooLarge: size.tooLarge });
+
+  const note = busy
+    ? 'The agent is answering. Write on; send when it is done.'
+    : size.tooLarge
+      ? `Too long: ${formatBytes(size.bytes)} of at most ${formatBytes(MAX_PROMPT_BYTES)}`
+      : size.near
+        ? `${formatBytes(size.bytes)} of at most ${formatBytes(MAX_PROMPT_BYTES)}`
+        : undefined;
+
+  const change = (next: string) => {
+    setText(next);
+    keepDraft(sessionStorage, sessionId, next);
+  };
+
+  useImperativeHandle(ref, () => ({
+    focus: () => input.current?.focus(),
+    fill: (next) => {
+      if (input.current === null || input.current.value !== '') return false;
+      change(next);
+      input.current.focus();
+      return true;
+    },
+  }));
+
+  const send = async () => {
+    if (reason !== undefined) return;
+    setSending(true);
+    setError(undefined);
+    try {
+      await onSend(text);
+      // What was typed while the prompt was on its way is the next draft.
+      setText((current) => {
+        const rest = current.startsWith(text) ? current.slice(text.length) : current;
+        keepDraft(sessionStorage, sessionId, rest);
+        return rest;
+      });
+    } catch (failure) {
+      setError(failure);
+    } finally {
+      setSending(false);
+      input.current?.focus();
+    }
+  };
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    // Enter that ends the composition of a character is not a wish to send.
+    if (event.nativeEvent.isComposing) return;
+    if (event.key === 'Enter' && !event.shiftKey && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      event.preventDefault();
+      void send();
+    } else if (event.key === 'Escape' && busy) {
+      event.preventDefault();
+      onCancel();
+    }
+  };
+
+  if (closed !== undefined) return <Alert variant="light" color="gray" title={closed} />;
+  return (
+    <Stack gap={6} component="section" aria-label="Composer">
+      {error !== undefined && (
+        <ErrorCard
+          error={error}
+          what="The message was not sent"
+          actions={
+            <Button variant="default" onClick={() => setError(undefined)}>
+              Dismiss
+            </Button>
+          }
+        />
+      )}
+      {props.notice !== undefined && (
+        <Text size="sm" c="var(--tone-warning)">
+          {props.notice}
+        </Text>
+      )}
+      <Group align="end" gap="xs" wrap="nowrap">
+        <Textarea
+          ref={input}
+          flex={1}
+          aria-label="Message"
+          placeholder={`Message to ${props.agentName}`}
+          value={text}
+          onChange={(event) => change(event.currentTarget.value)}
+          onKeyDown={onKeyDown}
+          autosize
+          minRows={2}
+          maxRows={12}
+          autoFocus
+          spellCheck
+          error={size.tooLarge}
+          aria-describedby="composer-note"
+        />
+        {busy ? (
+          <Button
+            size="sm"
+            color="red"
+            variant="light"
+            leftSection={<IconPlayerStop size={16} />}
+            loading={props.cancelling}
+            onClick={onCancel}
+          >
+            Cancel turn
+          </Button>
+        ) : (
+          <Button
+            size="sm"
+            leftSection={<IconSend size={16} />}
+            loading={sending}
+            disabled={reason !== undefined && !sending}
+            onClick={() => void send()}
+          >
+            Send
+          </Button>
+        )}
+      </Group>
+      <Group gap="md" justify="space-between" id="composer-note">
+        <Group gap="xs">
+          {note !== undefined && (
+            <Text size="xs" c={size.tooLarge ? 'var(--tone-bad)' : 'dimmed'}>
+              {note}
+            </Text>
+          )}
+          <Text size="xs" c="dimmed" visibleFrom="sm">
+            {busy ? (
+              <>
+                <Kbd>Esc</Kbd> cancels
+              </>
+            ) : (
+              <>
+                <Kbd>Enter</Kbd> sends, <Kbd>Shift Enter</Kbd> new line
+              </>
+            )}
+          </Text>
+          {props.slashCommands && text === '' && (
+            <Text size="xs" c="dimmed">
+              This is the demo agent: try{' '}
+              <Anchor component="button" type="button" size="xs" onClick={() => change('/help')}>
+                <Code>/help</Code>
+              </Anchor>
+            </Text>
+          )}
+        </Group>
+        <CopyAsCurl sessionId={sessionId} message={text === '' ? 'hello' : text} />
+      </Group>
+    </Stack>
+  );
+}
+
+function CopyAsCurl({ sessionId, message }: { sessionId: string; message: string }) {
+  return (
+    <CopyButton value={promptAsCurl(location.origin, sessionId, message)} timeout={1500}>
+      {({ copied, copy }) => (
+        <Button
+          size="compact-xs"
+          variant="subtle"
+          color="gray"
+          leftSection={copied ? <IconCheck size={14} /> : <IconTerminal2 size={14} />}
+          onClick={copy}
+        >
+          {copied ? 'Copied' : 'Copy as cURL'}
+        </Button>
+      )}
+    </CopyButton>
+  );
+}
+
+function whyNot(state: {
+  busy: boolean;
+  sending: boolean;
+  empty: boolean;
+  tooLarge: boolean;
+}): string | undefined {
+  if (state.busy) return 'The agent is answering';
+  if (state.sending) return 'The message is being sent';
+  if (state.tooLarge) return 'The message is too long';
+  if (state.empty) return 'The message is empty';
+  return undefined;
+}

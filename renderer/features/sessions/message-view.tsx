@@ -1,0 +1,120 @@
+import { Group, Text } from '@mantine/core';
+import { IconBrain, IconListCheck, IconPuzzle, IconTool } from '@tabler/icons-react';
+import { lazy, memo, Suspense, useDeferredValue } from 'react';
+import type { Message } from '#contract';
+import { StatusBadge } from '../../components/status-badge.tsx';
+import type { StatusKind } from '../../components/status-vocabulary.ts';
+import { CopyText } from './copy-text.tsx';
+import { Disclosure } from './disclosure.tsx';
+import { LongText, SHOWN_AT_FIRST } from './long-text.tsx';
+
+/** Markdown is the largest part of the page's code: it comes when the first answer is shown. */
+const Markdown = lazy(() => import('./markdown.tsx').then((module) => ({ default: module.Markdown })));
+
+/** One entry of what an agent said or did. */
+export const MessageView = memo(function MessageView({ message }: { message: Message }) {
+  switch (message.kind) {
+    case 'text':
+      return <AnswerText message={message} />;
+    case 'thought':
+      return (
+        <Disclosure
+          icon={<IconBrain size={16} aria-hidden />}
+          label={
+            <Text size="sm" c="dimmed">
+              {message.complete ? 'Thought' : 'Thinking…'}
+            </Text>
+          }
+        >
+          {() => <LongText text={message.text} />}
+        </Disclosure>
+      );
+    case 'tool_call':
+      return <ToolCallView message={message} />;
+    case 'plan':
+      return (
+        <Disclosure icon={<IconListCheck size={16} aria-hidden />} label={<Text size="sm">Plan</Text>}>
+          {() => <LongText text={message.text} />}
+        </Disclosure>
+      );
+    case 'raw':
+      return (
+        <Disclosure
+          icon={<IconPuzzle size={16} aria-hidden />}
+          label={
+            <Text size="sm" c="dimmed">
+              Update of a kind that this version does not know
+            </Text>
+          }
+        >
+          {() => <Output text={JSON.stringify(message.raw, null, 2) ?? ''} label="Copy update" />}
+        </Disclosure>
+      );
+  }
+});
+
+function AnswerText({ message }: { message: Message }) {
+  // While text streams in, laying it out may lag behind rather than hold up the typing.
+  const text = useDeferredValue(message.text);
+  // Markdown of this length would take seconds to lay out; as it is, it can be read at once.
+  if (text.length > SHOWN_AT_FIRST) return <LongText text={text} />;
+  return (
+    <Suspense fallback={<LongText text={text} />}>
+      <Markdown text={text} />
+    </Suspense>
+  );
+}
+
+function ToolCallView({ message }: { message: Message }) {
+  const call = message.toolCall;
+  const title = call?.title ?? message.text;
+  return (
+    <Disclosure
+      icon={<IconTool size={16} aria-hidden />}
+      label={
+        <Group gap="xs" wrap="nowrap">
+          <Text size="sm" truncate title={title} c="var(--mantine-color-text)">
+            {title}
+          </Text>
+          {call?.kind !== undefined && (
+            <Text size="xs" c="dimmed">
+              {call.kind}
+            </Text>
+          )}
+          <StatusBadge {...TOOL_STATUS[call?.status ?? 'pending']} size="xs" />
+        </Group>
+      }
+    >
+      {() =>
+        call?.content === undefined || call.content === '' ? (
+          <Text size="sm" c="dimmed">
+            No output
+          </Text>
+        ) : (
+          <Output text={call.content} label="Copy output" />
+        )
+      }
+    </Disclosure>
+  );
+}
+
+type ToolCallStatus = NonNullable<Message['toolCall']>['status'];
+
+/** The states of a tool call in the one vocabulary of the console. */
+const TOOL_STATUS: Record<ToolCallStatus, { status: StatusKind; label: string }> = {
+  pending: { status: 'unknown', label: 'Waiting' },
+  in_progress: { status: 'running', label: 'Running' },
+  completed: { status: 'completed', label: 'Done' },
+  failed: { status: 'failed', label: 'Failed' },
+};
+
+function Output({ text, label }: { text: string; label: string }) {
+  return (
+    <Group align="start" wrap="nowrap" gap="xs">
+      <div style={{ flex: 1, minWidth: 0 }}>
+        <LongText text={text} monospace />
+      </div>
+      <CopyText label={label} text={() => text} />
+    </Group>
+  );
+}

@@ -1,0 +1,227 @@
+import { Alert, Anchor, Box, Button, Code, Group, Loader, Paper, Stack, Text, Tooltip } from '@mantine/core';
+import { IconAlertOctagon, IconBan, IconCircleHalf2, IconRotateClockwise } from '@tabler/icons-react';
+import { Link } from '@tanstack/react-router';
+import { memo, type ReactNode, useState } from 'react';
+import type { Turn } from '#contract';
+import { CopyButton } from '../../components/copy.tsx';
+import { RelativeTime } from '../../components/relative-time.tsx';
+import { formatDuration, formatNumber } from '../../lib/format.ts';
+import { CopyText } from './copy-text.tsx';
+import { LongText } from './long-text.tsx';
+import { MessageView } from './message-view.tsx';
+import { answerOf, promptOf, type TurnBlock } from './turn-blocks.ts';
+import { turnAdvice } from './turn-error.ts';
+import classes from './turn-view.module.css';
+
+/** Entries of one turn that are drawn at first: a flood of tool calls would hold up the page. */
+const ENTRIES_AT_FIRST = 200;
+
+export interface TurnViewProps {
+  block: TurnBlock;
+  /** Its place in the session, from 1. */
+  number: number;
+  agentName: string;
+  /** Sends the same prompt again; not there where another turn came after, or where nothing can be sent. */
+  onSendAgain: ((prompt: string) => void) | undefined;
+}
+
+/** A prompt and all that answers it. */
+export const TurnView = memo(function TurnView({ block, number, agentName, onSendAgain }: TurnViewProps) {
+  const { turn, prompts } = block;
+  const prompt = promptOf(block);
+  return (
+    <article aria-label={`Turn ${number}`} className={classes.turn} data-state={turn?.state}>
+      <Stack gap="sm" className={classes.body}>
+        {prompts.length > 0 && (
+          <Paper
+            className={classes.prompt}
+            component="section"
+            aria-label={`Prompt of turn ${number}`}
+            px="sm"
+            py="xs"
+            radius="md"
+          >
+            <Group justify="space-between" gap="xs" wrap="nowrap" mb={2}>
+              <Group gap="xs">
+                <Text size="xs" fw={600}>
+                  You
+                </Text>
+                <RelativeTime at={prompts[0]?.createdAt ?? 0} size="xs" c="dimmed" />
+              </Group>
+              <CopyText label="Copy prompt" text={() => prompt} />
+            </Group>
+            <LongText text={prompt} />
+          </Paper>
+        )}
+        <section aria-label={`Answer of turn ${number}`}>
+          <Stack gap="xs">
+            {block.entries.length > 0 && (
+              <Group justify="space-between" gap="xs">
+                <Text size="xs" fw={600}>
+                  {agentName}
+                </Text>
+                <CopyText label="Copy answer" text={() => answerOf(block)} />
+              </Group>
+            )}
+            <Entries block={block} />
+            <Outcome block={block} onSendAgain={onSendAgain && (() => onSendAgain(prompt))} />
+          </Stack>
+        </section>
+      </Stack>
+      {turn !== undefined && <Figures turn={turn} />}
+    </article>
+  );
+});
+
+function Entries({ block }: { block: TurnBlock }) {
+  const [all, setAll] = useState(false);
+  const hidden = all ? 0 : Math.max(0, block.entries.length - ENTRIES_AT_FIRST);
+  return (
+    <>
+      {hidden > 0 && (
+        <Anchor component="button" type="button" size="sm" onClick={() => setAll(true)}>
+          Show {formatNumber(hidden)} earlier entries of this turn
+        </Anchor>
+      )}
+      {block.entries.slice(hidden).map((message) => (
+        <MessageView key={message.id} message={message} />
+      ))}
+    </>
+  );
+}
+
+/** How the turn ended, if not as it should, and what can be done. */
+function Outcome({ block, onSendAgain }: { block: TurnBlock; onSendAgain: (() => void) | undefined }) {
+  const { turn } = block;
+  if (turn === undefined) return null;
+  switch (turn.state) {
+    case 'completed':
+      return block.entries.length === 0 ? (
+        <Text size="sm" c="dimmed">
+          The agent ended the turn without an answer.
+        </Text>
+      ) : null;
+    case 'running':
+      return (
+        <Group gap="xs" c="dimmed">
+          <Loader size="xs" type="dots" color="gray" aria-hidden />
+          <Text size="sm">{block.entries.length === 0 ? 'Waiting for the agent' : 'Answering'}</Text>
+        </Group>
+      );
+    case 'cancelled':
+      return (
+        <Group gap="xs" justify="space-between">
+          <Group gap={6} c="dimmed">
+            <IconBan size={16} aria-hidden />
+            <Text size="sm">Cancelled</Text>
+          </Group>
+          {onSendAgain !== undefined && <SendAgain onClick={onSendAgain} />}
+        </Group>
+      );
+    case 'interrupted':
+      return (
+        <Problem
+          color="violet"
+          icon={<IconCircleHalf2 />}
+          title={
+            turn.error === undefined
+              ? 'Interrupted: the app stopped while the agent was answering'
+              : `Interrupted: ${turn.error.message}`
+          }
+          text="What had arrived is kept. Nothing was sent again; that is for you to decide."
+          code={turn.error?.code}
+          turn={turn}
+        >
+          {onSendAgain !== undefined && <SendAgain onClick={onSendAgain} />}
+        </Problem>
+      );
+    case 'failed': {
+      const error = turn.error ?? { code: 'agent.failed', message: 'The agent gave no reason.' };
+      const advice = turnAdvice(error);
+      return (
+        <Problem
+          color="red"
+          icon={<IconAlertOctagon />}
+          title={advice.title}
+          text={error.message}
+          advice={advice.action}
+          code={error.code}
+          turn={turn}
+        >
+          {onSendAgain !== undefined && advice.again && <SendAgain onClick={onSendAgain} />}
+          {advice.link !== undefined && (
+            <Button component={Link} to={advice.link.to} size="xs" variant="default">
+              {advice.link.label}
+            </Button>
+          )}
+        </Problem>
+      );
+    }
+  }
+}
+
+function SendAgain({ onClick }: { onClick: () => void }) {
+  return (
+    <Button size="xs" variant="default" leftSection={<IconRotateClockwise size={14} />} onClick={onClick}>
+      Send again
+    </Button>
+  );
+}
+
+function Problem({
+  color,
+  icon,
+  title,
+  text,
+  advice,
+  code,
+  turn,
+  children,
+}: {
+  color: string;
+  icon: ReactNode;
+  title: string;
+  text: string;
+  advice?: string;
+  code: string | undefined;
+  turn: Turn;
+  children: ReactNode;
+}) {
+  return (
+    <Alert color={color} variant="light" icon={icon} title={title} {...(code && { 'data-error-code': code })}>
+      <Stack gap="xs">
+        <Text size="sm" style={{ overflowWrap: 'anywhere' }}>
+          {text}
+        </Text>
+        {advice !== undefined && <Text size="sm">{advice}</Text>}
+        <Group gap="xs">
+          {children}
+          <Group gap={4} ml="auto" wrap="nowrap">
+            {code !== undefined && <Code bg="transparent">{code}</Code>}
+            <CopyButton value={turn.correlationId} label="Copy correlation id" />
+          </Group>
+        </Group>
+      </Stack>
+    </Alert>
+  );
+}
+
+/** Tokens and time of the turn, on the right. */
+function Figures({ turn }: { turn: Turn }) {
+  return (
+    <Box className={classes.figures}>
+      {turn.usage !== undefined && (
+        <Tooltip label="Tokens that the turn used, as the agent told">
+          <Text size="xs" c="dimmed">
+            {formatNumber(turn.usage.inputTokens)} in · {formatNumber(turn.usage.outputTokens)} out
+          </Text>
+        </Tooltip>
+      )}
+      {turn.endedAt !== undefined && (
+        <Text size="xs" c="dimmed">
+          {formatDuration(turn.endedAt - turn.startedAt)}
+        </Text>
+      )}
+    </Box>
+  );
+}

@@ -1,0 +1,53 @@
+import { type ApiError, UNEXPECTED_ANSWER, UNREACHABLE } from './api-error.ts';
+
+/** What to do about a failure, by its code, or by the family of it (`agent.`); the exact code wins. */
+const ADVICE: Readonly<Record<string, string>> = {
+  [UNREACHABLE]:
+    'The console keeps trying. If this stays, start SmallTalk Console again; nothing that was acknowledged is lost.',
+  [UNEXPECTED_ANSWER]:
+    'Another program may be listening on this address. Check the address, then reload the page.',
+  'auth.': 'Open the address with the token that the runtime printed when it started.',
+  'request.invalid': 'Correct what was entered and try again.',
+  'request.too_large': 'Send less at once.',
+  'request.rate_limited': 'Wait a moment, then try again.',
+  'route.not_found': 'Console and runtime may be of different versions. Reload the page.',
+  'session.not_found': 'It may have been deleted, or it is in a backup. Go back to the list.',
+  'session.busy': 'Wait for the answer, or cancel it.',
+  'session.archived': 'Take it out of the archive first.',
+  'session.limit_reached': 'Archive sessions that you do not need, or raise MAX_CONCURRENT_SESSIONS.',
+  'session.too_large': 'Go on in a new session, or raise MAX_SESSION_SIZE.',
+  'agent.not_found': 'It may have been removed. Choose another agent.',
+  'agent.name_taken': 'Choose another name.',
+  'agent.in_use': 'Wait until it has answered, or cancel the turn.',
+  'agent.stopped': 'Start the agent, then try again.',
+  'agent.not_ready': 'It is starting. Try again in a moment.',
+  'agent.crash_loop': 'Look at its last exits, correct the cause, then restart it.',
+  'agent.command_not_found': 'Check the spelling, or give the absolute path of the program.',
+  'agent.command_not_executable':
+    'Make the file executable, or give the program that runs it as the command.',
+  'agent.protocol_error': 'Check that the command speaks ACP on its standard input and output.',
+  'agent.': 'Look at the agent: its exits and last lines of output say more.',
+  'provider.key_missing': 'Set the key that the message names, then restart the agent.',
+  'provider.key_refused': 'Check the key of the provider, then restart the agent.',
+  'provider.': 'Look at the message of the provider. Trying again may help.',
+  'backup.archive_': 'Choose another archive. Your data has not been touched.',
+  'backup.not_found': 'It may have been deleted from the backup folder. Reload the list.',
+  'job.conflict': 'Wait until the running job is done.',
+  'storage.full': 'Free some disk space. Nothing that was acknowledged is lost.',
+  'storage.read_only': 'Make the data folder writable, then try again.',
+  'storage.version_conflict': 'Look at what changed, then try again.',
+  'storage.': 'Look at the log of the runtime. What was acknowledged is on the disk.',
+  'maintenance.active': 'Wait until the restore is done, then try again.',
+  'runtime.stopped': 'Start SmallTalk Console again.',
+  'console.failed': 'Reload the page. If it happens again, the code and the message help to find the cause.',
+};
+
+const FALLBACK = 'Try again. If it stays, look for the correlation id in the log of the runtime.';
+
+/** One sentence or two on what the user can do. */
+export function adviceFor(error: ApiError): string {
+  const exact = ADVICE[error.code];
+  if (exact !== undefined) return exact;
+  const family = Object.keys(ADVICE).find((key) => /[._]$/.test(key) && error.code.startsWith(key));
+  return (family !== undefined && ADVICE[family]) || FALLBACK;
+}

@@ -1,0 +1,62 @@
+/** What goes wrong on the way to an agent, in the codes of the product. */
+import { RequestError } from '@agentclientprotocol/sdk';
+import * as z from 'zod';
+import { type CodedError, isCoded, messageOf } from '../base/errors.ts';
+import { fault, isErrorCode } from '../contract/index.ts';
+import type { ProcessEnd } from './agent-process.ts';
+
+const METHOD_NOT_FOUND = -32601;
+const AUTHENTICATION_REQUIRED = -32000;
+
+/** What an agent may tell beside the message of an error. `code` is how our built-in agents name the kind. */
+const errorData = z.object({
+  code: z.string().optional().catch(undefined),
+  retryAfterMs: z.number().nonnegative().optional().catch(undefined),
+  details: z.string().optional().catch(undefined),
+  message: z.string().optional().catch(undefined),
+});
+
+/**
+ * The fault for what a request to an agent failed with: a fault stays as it is, an error that the agent answered becomes
+ * `provider.*` (when it names such a code), `agent.protocol_error` or `agent.failed`. `redact` is given every text of the
+ * agent's.
+ */
+export function toAgentFault(error: unknown, method: string, redact: (text: string) => string): CodedError {
+  if (isCoded(error)) return error;
+  if (!(error instanceof RequestError)) {
+    return fault('agent.protocol_error', `The connection to the agent failed: ${redact(messageOf(error))}`);
+  }
+  const data = errorData.safeParse(error.data).data ?? {};
+  const details = data.details ?? data.message;
+  const message = redact(details === undefined ? error.message : `${error.message}: ${details}`);
+  if (data.code?.startsWith('provider.') && isErrorCode(data.code)) {
+    return fault(
+      data.code,
+      message,
+      data.retryAfterMs === undefined ? {} : { retryAfterMs: data.retryAfterMs },
+    );
+  }
+  switch (error.code) {
+    case METHOD_NOT_FOUND:
+      return fault('agent.protocol_error', `The agent does not know the method ${method}.`, { method });
+    case AUTHENTICATION_REQUIRED:
+      return fault('agent.failed', `The agent needs a login: ${message}. Log in with its own command.`);
+    default:
+      return fault('agent.failed', message, { method });
+  }
+}
+
+/** How a process ended, in words. */
+export function endInWords(end: Pick<ProcessEnd, 'code' | 'signal'>): string {
+  return end.signal === null
+    ? `It ended with exit code ${end.code}`
+    : `It was ended by the signal ${end.signal}`;
+}
+
+/** The fault of everything that waited for a process that ended unasked. */
+export function crashed(end: ProcessEnd): CodedError {
+  return fault('agent.crashed', `The agent process ended. ${endInWords(end)}.`, {
+    code: end.code,
+    signal: end.signal,
+  });
+}

@@ -1,0 +1,103 @@
+/** The configurations of the agents, as they are stored. */
+import type { Logger } from '../base/logger.ts';
+import { type AgentConfig, agentConfig, fault } from '../contract/index.ts';
+import type { EventBus } from '../events/event-bus.ts';
+import type { PutOperation, Storage, StoredDocument } from '../storage/storage.ts';
+
+const COLLECTION = 'agents';
+/** Remembers that the store was given its first agent, so that a user who deletes it does not get it again. */
+const SEEDED = { collection: 'agent_setup', id: 'seeded' };
+const PAGE = 500;
+
+export interface StoredAgent {
+  config: AgentConfig;
+  /** Of the document. */
+  version: number;
+}
+
+export class AgentRegistry {
+  readonly #storage: Pick<Storage, 'get' | 'list'>;
+  readonly #bus: Pick<EventBus, 'commit'>;
+  readonly #logger: Logger;
+
+  constructor(dependencies: {
+    storage: Pick<Storage, 'get' | 'list'>;
+    bus: Pick<EventBus, 'commit'>;
+    logger: Logger;
+  }) {
+    this.#storage = dependencies.storage;
+    this.#bus = dependencies.bus;
+    this.#logger = dependencies.logger;
+  }
+
+  /** All agents, the oldest first. A configuration that cannot be read is reported and left out, and stays stored. */
+  async load(): Promise<StoredAgent[]> {
+    const agents: StoredAgent[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await this.#storage.list(COLLECTION, {
+        orderBy: { field: 'createdAt', direction: 'ascending' },
+        limit: PAGE,
+        ...(cursor === undefined ? {} : { cursor }),
+      });
+      for (const document of page.items) {
+        const agent = this.#read(document);
+        if (agent !== undefined) agents.push(agent);
+      }
+      cursor = page.nextCursor;
+    } while (cursor !== undefined);
+    return agents;
+  }
+
+  /** True for a store that has never had an agent. */
+  async isFresh(): Promise<boolean> {
+    return (await this.#storage.get(SEEDED.collection, SEEDED.id)) === undefined;
+  }
+
+  /** Saves new agents, all or none, each with its event. */
+  async add(configs: AgentConfig[], correlationId: string): Promise<StoredAgent[]> {
+    const { results } = await this.#bus.commit(
+      [
+        ...configs.map(
+          (config): PutOperation => ({
+            kind: 'put',
+            collection: COLLECTION,
+            id: config.id,
+            value: config,
+            index: { name: config.name, createdAt: config.createdAt },
+            expectVersion: 0,
+          }),
+        ),
+        { kind: 'put', ...SEEDED, value: {} },
+      ],
+      configs.map(({ id, name }) => ({
+        topic: 'agent.created',
+        subject: id,
+        correlationId,
+        data: { id, name },
+      })),
+    );
+    return configs.map((config, index) => {
+      const version = results[index]?.version;
+      if (version === undefined) throw fault('storage.failed', `No version was given to the agent ${config.id}.`);
+      return { config, version };
+    });
+  }
+
+  async remove({ id, name }: Pick<AgentConfig, 'id' | 'name'>, correlationId: string): Promise<void> {
+    await this.#bus.commit(
+      [{ kind: 'delete', collection: COLLECTION, id }],
+      [{ topic: 'agent.deleted', subject: id, correlationId, data: { id, name } }],
+    );
+  }
+
+  #read(document: StoredDocument): StoredAgent | undefined {
+    const config = agentConfig.safeParse(document.value);
+    if (config.success) return { config: config.data, version: document.version };
+    this.#logger.error('The stored configuration of an agent cannot be read; the agent is left out', {
+      agentId: document.id,
+      problem: config.error.message,
+    });
+    return undefined;
+  }
+}

@@ -1,0 +1,555 @@
+import type { Clock, Timer } from '../base/clock.ts';
+import { type CodedError, isCoded, messageOf } from '../base/errors.ts';
+import { type MakeId, timeOrderedId } from '../base/ids.ts';
+import type { Logger } from '../base/logger.ts';
+import { type Agent, type AgentConfig, type AgentDrill, type AgentExit, fault } from '../contract/index.ts';
+import type { EventDraft } from '../events/event-bus.ts';
+import { createRedactor } from '../settings/redact.ts';
+import type { Settings } from '../settings/settings.ts';
+import { AgentConnection } from './agent-connection.ts';
+import { endInWords } from './agent-faults.ts';
+import { type LaunchCommand, resolveLaunch } from './agent-launch.ts';
+import { keptTurns } from './agent-priming.ts';
+import { type ProcessEnd, type SpawnProcess, startAgentProcess } from './agent-process.ts';
+import type { StoredAgent } from './agent-registry.ts';
+import { type AgentSignal, nextState, TRANSITIONS } from './agent-states.ts';
+import type { PromptRequest, PromptResult } from './agents.ts';
+import { LivenessProbe } from './liveness-probe.ts';
+import { RestartPolicy } from './restart-policy.ts';
+
+/** A prompt waits so long for an agent that is starting, restarting or silent. */
+const PROMPT_WAIT_MS = 10_000;
+/** Turns have so long to be cancelled before the process is ended. */
+const CANCEL_GRACE_MS = 1000;
+/** An answer to a probe that is later than this makes an agent *degraded*. */
+const SLOW_ANSWER_MS = 1000;
+const KEPT_EXITS = 20;
+const KEPT_HEARTBEATS = 60;
+const MEGABYTE = 1024 * 1024;
+const GENERAL_DRILLS: readonly AgentDrill[] = ['crash', 'hang'];
+
+export type AgentSettings = Pick<
+  Settings,
+  | 'dataDir'
+  | 'heartbeatIntervalMs'
+  | 'livenessProbeTimeoutMs'
+  | 'agentHeartbeatTimeoutSeconds'
+  | 'agentStateMessageHistory'
+  | 'agentStateMaxSizeMb'
+  | 'openaiApiKey'
+  | 'anthropicApiKey'
+  | 'geminiApiKey'
+  | 'openaiBaseUrl'
+  | 'secrets'
+>;
+
+export interface SupervisedAgentDependencies {
+  clock: Clock;
+  logger: Logger;
+  settings: AgentSettings;
+  spawn: SpawnProcess;
+  random: () => number;
+  makeId: MakeId;
+  environment: Readonly<Record<string, string | undefined>>;
+  clientInfo: { name: string; version: string };
+  /** Makes a fact known. Must neither throw nor wait. */
+  publish: (draft: EventDraft) => void;
+  tell: (draft: EventDraft) => void;
+}
+
+/** Why a process is being ended by us. */
+type Ending =
+  /** The user or the runtime wants it gone, or replaced: no failure. */
+  | { kind: 'stop' | 'restart'; reason: string }
+  /** A rehearsed failure: it is recovered like a real one, but not held against the agent. */
+  | { kind: 'drill'; reason: string }
+  /** It had to be given up: a failure. */
+  | { kind: 'given-up'; reason: string };
+
+/**
+ * One agent and its processes, one after the other: starts, watches, restarts and ends them, and knows the state. What the
+ * user asks for runs one after the other; what happens to a process is taken at once.
+ */
+export class SupervisedAgent {
+  readonly #dependencies: SupervisedAgentDependencies;
+  readonly #policy: RestartPolicy;
+  #stored: StoredAgent;
+  #state: Agent['state'];
+  #reason: string;
+  #since: number;
+  #generation = 0;
+  #connection: AgentConnection | undefined;
+  #startedAt: number | undefined;
+  #probe: LivenessProbe | undefined;
+  #ending: Ending | undefined;
+  #launchFailure: CodedError | undefined;
+  #runningTurns = 0;
+  #restarts = 0;
+  #attempt = 0;
+  #nextRestart: { at: number; timer: Timer } | undefined;
+  /** When the failure was seen that has not been recovered from yet, on the monotonic clock. */
+  #downSince: number | undefined;
+  readonly #exits: AgentExit[] = [];
+  readonly #heartbeats: Agent['heartbeats'] = [];
+  #correlationId: string;
+  #work: Promise<unknown> = Promise.resolve();
+  readonly #onChange = new Set<() => void>();
+
+  constructor(stored: StoredAgent, dependencies: SupervisedAgentDependencies) {
+    this.#stored = stored;
+    this.#dependencies = dependencies;
+    this.#policy = new RestartPolicy(dependencies.random);
+    this.#state = stored.config.autostart ? 'unknown' : 'stopped';
+    this.#reason = stored.config.autostart ? 'Not started yet' : 'It does not start by itself';
+    this.#since = dependencies.clock.now();
+    this.#correlationId = this.#makeCorrelationId();
+  }
+
+  get config(): AgentConfig {
+    return this.#stored.config;
+  }
+
+  get state(): Agent['state'] {
+    return this.#state;
+  }
+
+  get runningTurns(): number {
+    return this.#runningTurns;
+  }
+
+  /** Recoveries since the app started. */
+  get restarts(): number {
+    return this.#restarts;
+  }
+
+  view(): Agent {
+    const connection = this.#connection;
+    return {
+      ...this.#stored.config,
+      version: this.#stored.version,
+      state: this.#state,
+      reason: this.#reason,
+      since: this.#since,
+      generation: this.#generation,
+      ...(connection === undefined ? {} : { pid: connection.pid }),
+      ...(connection === undefined || this.#startedAt === undefined ? {} : { startedAt: this.#startedAt }),
+      runningTurns: this.#runningTurns,
+      restarts: this.#restarts,
+      attempt: this.#attempt,
+      ...(this.#nextRestart === undefined ? {} : { nextRestartAt: this.#nextRestart.at }),
+      ...(connection?.agentInfo === undefined ? {} : { agentInfo: connection.agentInfo }),
+      drills: [...GENERAL_DRILLS, ...(connection?.ownDrills ?? [])],
+      exits: [...this.#exits],
+      heartbeats: [...this.#heartbeats],
+    };
+  }
+
+  /** Resolves when a process has been started; whether it serves shows in the state. Nothing happens when one runs. */
+  start(): Promise<void> {
+    return this.#serially(async () => {
+      if (this.#connection !== undefined) return;
+      this.#policy.reset();
+      await this.#launch('Starting');
+    });
+  }
+
+  /** Resolves when the process and all that it had started are gone. */
+  stop(reason: string): Promise<void> {
+    return this.#serially(async () => {
+      await this.#end({ kind: 'stop', reason });
+      this.#downSince = undefined;
+      this.#attempt = 0;
+      this.#signal('stopped', reason);
+    });
+  }
+
+  /** Ends the process, whatever its state, and starts the next at once. */
+  restart(reason: string): Promise<void> {
+    return this.#serially(async () => {
+      this.#signal('restart-asked', reason);
+      await this.#end({ kind: 'restart', reason });
+      this.#policy.reset();
+      await this.#launch(reason);
+    });
+  }
+
+  /** The stored configuration has changed: what runs on the old one is replaced. */
+  async reconfigure(stored: StoredAgent): Promise<void> {
+    const before = this.#stored.config;
+    this.#stored = stored;
+    this.#connection?.forgetAllSessions();
+    const launchOf = ({ launch, model }: AgentConfig) => JSON.stringify([launch, model]);
+    if (this.#connection !== undefined && launchOf(before) !== launchOf(stored.config)) {
+      await this.restart('Its configuration has changed');
+    }
+  }
+
+  forgetSession(sessionId: string): void {
+    this.#connection?.forgetSession(sessionId);
+  }
+
+  async drill(kind: AgentDrill): Promise<void> {
+    const connection = this.#connection;
+    if (connection === undefined || this.#ending !== undefined) {
+      throw fault('agent.not_ready', `${this.config.name} has no running process to drill.`);
+    }
+    if (!this.view().drills.includes(kind)) {
+      throw fault('agent.drill_unsupported', `${this.config.name} does not offer the drill ${kind}.`, { kind });
+    }
+    switch (kind) {
+      case 'crash':
+        this.#ending = { kind: 'drill', reason: 'Crash drill' };
+        connection.process.signal('SIGKILL');
+        return;
+      case 'hang':
+        connection.process.signal('SIGSTOP');
+        return;
+      default:
+        await connection.drill(kind);
+    }
+  }
+
+  async prompt(request: PromptRequest): Promise<PromptResult> {
+    let connection: AgentConnection;
+    try {
+      connection = await this.#serving(request.signal);
+    } catch (error) {
+      if (request.signal.aborted) return { stopReason: 'cancelled' };
+      throw error;
+    }
+    const { agentStateMessageHistory, agentStateMaxSizeMb } = this.#dependencies.settings;
+    this.#runningTurns += 1;
+    this.#signal('turn-began', 'Answering a prompt', request.correlationId);
+    try {
+      return await connection.prompt({
+        ...request,
+        history: async () =>
+          keptTurns(await request.history(), {
+            turns: agentStateMessageHistory,
+            maxBytes: agentStateMaxSizeMb * MEGABYTE,
+          }),
+      });
+    } finally {
+      this.#runningTurns -= 1;
+      if (this.#runningTurns === 0) this.#signal('turns-ended', 'Ready', request.correlationId);
+    }
+  }
+
+  // What the user asks for, one after the other.
+  #serially<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#work.then(work);
+    this.#work = done.catch(() => undefined);
+    return done;
+  }
+
+  /** Starts the next generation. Rejects when there is nothing that could be started; the state says so, too. */
+  async #launch(reason: string): Promise<void> {
+    const { clock, logger, spawn, settings, environment, publish } = this.#dependencies;
+    this.#cancelRestart();
+    this.#correlationId = this.#makeCorrelationId();
+    let connection: AgentConnection;
+    let command: LaunchCommand;
+    try {
+      command = await resolveLaunch(this.config, { settings, environment });
+      const redact = createRedactor(command.secrets);
+      const process = await startAgentProcess({ command, spawn, clock, redact });
+      connection = new AgentConnection({
+        process,
+        cwd: command.cwd,
+        clock,
+        logger: logger.with({ correlationId: this.#correlationId }),
+        redact,
+        onBroken: (broken) => void this.#giveUp(connection, broken),
+      });
+    } catch (error) {
+      this.#launchFailure = isCoded(error) ? error : fault('agent.failed', messageOf(error));
+      this.#attempt = 0;
+      this.#downSince = undefined;
+      this.#signal('launch-failed', this.#launchFailure.message);
+      throw this.#launchFailure;
+    }
+    this.#launchFailure = undefined;
+    this.#ending = undefined;
+    this.#generation += 1;
+    this.#connection = connection;
+    this.#startedAt = clock.now();
+    const { generation } = this.view();
+    this.#signal('launched', `${reason}: process ${connection.pid} was started`);
+    publish({
+      topic: 'agent.process.started',
+      subject: this.config.id,
+      correlationId: this.#correlationId,
+      data: { id: this.config.id, generation, pid: connection.pid },
+    });
+    connection.ended.then((end) => this.#onExit(connection, generation, end));
+    void this.#bringUp(connection, generation);
+  }
+
+  /** From a started process to one that serves: it answers `initialize`, and then a probe proves that it is ready. */
+  async #bringUp(connection: AgentConnection, generation: number): Promise<void> {
+    const { clock, clientInfo, publish } = this.#dependencies;
+    try {
+      await connection.initialize(clientInfo);
+      const sentAt = clock.monotonic();
+      const answered = await this.#firstAnswer(connection);
+      if (this.#connection !== connection) return;
+      if (answered) {
+        this.#beat({ at: clock.now(), ok: true, latencyMs: clock.monotonic() - sentAt });
+        this.#attempt = 0;
+        this.#signal('ready', 'Ready');
+        this.#watch(connection);
+      } else {
+        this.#attempt = 0;
+        this.#signal('ready-unprobed', 'It answers no probes, so only its process is watched');
+      }
+      if (this.#downSince === undefined) return;
+      const durationMs = Math.round(clock.monotonic() - this.#downSince);
+      this.#downSince = undefined;
+      this.#restarts += 1;
+      publish({
+        topic: 'agent.recovered',
+        subject: this.config.id,
+        correlationId: this.#correlationId,
+        data: { id: this.config.id, generation, durationMs },
+      });
+    } catch (error) {
+      // When the process has ended, or is being ended, its exit says what is to be done.
+      if (isCoded(error, 'agent.crashed') || this.#ending !== undefined) return;
+      const reason = isCoded(error) ? error : fault('agent.failed', messageOf(error));
+      await this.#giveUp(connection, reason);
+    }
+  }
+
+  /** Whether the first probe was answered in time. Rejects when the connection closed. */
+  async #firstAnswer(connection: AgentConnection): Promise<boolean> {
+    const { clock, settings } = this.#dependencies;
+    const late = Promise.withResolvers<false>();
+    const timer = clock.after(settings.livenessProbeTimeoutMs, () => late.resolve(false));
+    try {
+      return await Promise.race([connection.ping().then(() => true), late.promise]);
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  #watch(connection: AgentConnection): void {
+    const { clock, settings } = this.#dependencies;
+    this.#probe = new LivenessProbe({
+      ping: () => connection.ping(),
+      clock,
+      intervalMs: settings.heartbeatIntervalMs,
+      timeoutMs: settings.livenessProbeTimeoutMs,
+      limitMs: settings.agentHeartbeatTimeoutSeconds * 1000,
+      lastActivityAt: () => connection.lastActivityAt,
+      onAnswer: (latencyMs) => {
+        this.#beat({ at: clock.now(), ok: true, latencyMs });
+        if (this.#state !== 'unresponsive' && latencyMs > SLOW_ANSWER_MS) {
+          this.#signal('answered-slowly', `It took ${Math.round(latencyMs)} ms to answer a probe`);
+        } else if (this.#runningTurns > 0) this.#signal('answered-busy', 'Answering a prompt');
+        else this.#signal('answered-idle', 'Ready');
+      },
+      onSilent: (silentMs) => {
+        this.#beat({ at: clock.now(), ok: false });
+        this.#signal('silent', `No sign of life for ${Math.round(silentMs / 1000)} s`);
+      },
+      onGivenUp: (silentMs) =>
+        void this.#giveUp(
+          connection,
+          fault(
+            'agent.unresponsive',
+            `No sign of life for ${Math.round(silentMs / 1000)} s, the limit of AGENT_HEARTBEAT_TIMEOUT`,
+          ),
+        ),
+    });
+  }
+
+  #beat(heartbeat: Agent['heartbeats'][number]): void {
+    this.#heartbeats.push(heartbeat);
+    if (this.#heartbeats.length > KEPT_HEARTBEATS) this.#heartbeats.shift();
+    this.#dependencies.tell({
+      topic: 'agent.heartbeat',
+      subject: this.config.id,
+      priority: 'low',
+      correlationId: this.#correlationId,
+      data: { id: this.config.id, ...heartbeat },
+    });
+  }
+
+  /** The process runs, but is of no use: ends it at once; its exit is a failure. */
+  async #giveUp(connection: AgentConnection, reason: CodedError): Promise<void> {
+    if (this.#connection !== connection) return;
+    this.#ending ??= { kind: 'given-up', reason: reason.message };
+    await connection.end(reason, { force: true });
+  }
+
+  /** Ends the process if there is one, and any restart that is planned. */
+  async #end(ending: Ending & { kind: 'stop' | 'restart' }): Promise<void> {
+    this.#cancelRestart();
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    this.#ending = ending;
+    this.#changed();
+    const isSilent = this.#heartbeats.at(-1)?.ok === false;
+    if (!isSilent) await this.#cancelTurns(connection);
+    const { name } = this.config;
+    const reason =
+      ending.kind === 'stop'
+        ? fault('agent.stopped', `${name} was stopped: ${ending.reason}.`)
+        : fault('agent.crashed', `${name} was restarted in mid-turn: ${ending.reason}.`);
+    await connection.end(reason, { force: isSilent });
+  }
+
+  async #cancelTurns(connection: AgentConnection): Promise<void> {
+    const grace = Promise.withResolvers<void>();
+    const timer = this.#dependencies.clock.after(CANCEL_GRACE_MS, grace.resolve);
+    await Promise.race([connection.cancelAll(), grace.promise]);
+    timer.cancel();
+  }
+
+  #onExit(connection: AgentConnection, generation: number, end: ProcessEnd): void {
+    const { clock, publish } = this.#dependencies;
+    const ending = this.#ending;
+    this.#connection = undefined;
+    this.#ending = undefined;
+    this.#startedAt = undefined;
+    this.#probe?.end();
+    this.#probe = undefined;
+    const intended = ending?.kind === 'stop' || ending?.kind === 'restart';
+    const exit: AgentExit = {
+      generation,
+      at: clock.now(),
+      code: end.code,
+      signal: end.signal,
+      stderr: end.stderr,
+      intended,
+    };
+    this.#exits.unshift(exit);
+    this.#exits.length = Math.min(this.#exits.length, KEPT_EXITS);
+    this.#dependencies.logger.info('An agent process ended', {
+      agentId: this.config.id,
+      generation,
+      pid: connection.pid,
+      code: end.code,
+      signal: end.signal,
+      intended,
+    });
+    publish({
+      topic: 'agent.process.exited',
+      subject: this.config.id,
+      correlationId: this.#correlationId,
+      data: { id: this.config.id, exit },
+    });
+    if (intended) return;
+    if (ending === undefined && end.code === 0) {
+      this.#downSince = undefined;
+      this.#signal('exited-cleanly', 'It ended by itself with exit code 0');
+      return;
+    }
+    this.#downSince ??= clock.monotonic();
+    this.#recover(ending, ending?.reason ?? endInWords(end));
+  }
+
+  #recover(ending: Ending | undefined, reason: string): void {
+    const decision =
+      ending?.kind === 'drill'
+        ? { kind: 'restart' as const, attempt: 1, delayMs: this.#policy.firstDelayMs }
+        : this.#policy.failed(this.#dependencies.clock.monotonic());
+    this.#attempt = decision.attempt;
+    if (decision.kind === 'give-up') {
+      this.#downSince = undefined;
+      this.#signal('breaker-opened', `${reason}. It failed ${decision.attempt} times in 10 minutes`);
+      return;
+    }
+    const { clock, logger } = this.#dependencies;
+    this.#nextRestart = {
+      at: clock.now() + decision.delayMs,
+      timer: clock.after(decision.delayMs, () => {
+        this.#nextRestart = undefined;
+        this.#serially(async () => {
+          if (this.#connection === undefined && this.#state === 'restarting') await this.#launch(reason);
+        }).catch((error: unknown) =>
+          logger.error('An agent could not be restarted', {
+            agentId: this.config.id,
+            error: messageOf(error),
+          }),
+        );
+      }),
+    };
+    this.#signal('exited', `${reason}. Restart ${decision.attempt} is due in ${decision.delayMs} ms`);
+  }
+
+  #cancelRestart(): void {
+    this.#nextRestart?.timer.cancel();
+    this.#nextRestart = undefined;
+  }
+
+  /** The connection of an agent that serves; waits for one that is about to. */
+  async #serving(signal: AbortSignal): Promise<AgentConnection> {
+    const { clock } = this.#dependencies;
+    const { name } = this.config;
+    const deadline = clock.monotonic() + PROMPT_WAIT_MS;
+    for (;;) {
+      signal.throwIfAborted();
+      const isEnding = this.#ending?.kind === 'stop' || this.#ending?.kind === 'restart';
+      switch (this.#ending?.kind === 'stop' ? 'stopped' : this.#state) {
+        case 'healthy':
+        case 'busy':
+        case 'needs-you':
+        case 'degraded':
+          if (this.#connection !== undefined && !isEnding) return this.#connection;
+          break;
+        case 'stopped':
+        case 'interrupted':
+          throw fault('agent.stopped', `${name} is stopped (${this.#reason}). Start it first.`);
+        case 'crash-loop':
+          throw fault('agent.crash_loop', `${name} keeps crashing. ${this.#reason}.`);
+        case 'crashed':
+          throw this.#launchFailure ?? fault('agent.crashed', `${name} has crashed. ${this.#reason}.`);
+      }
+      const remaining = deadline - clock.monotonic();
+      if (remaining <= 0) {
+        throw this.#state === 'unresponsive'
+          ? fault('agent.unresponsive', `${name} does not answer. ${this.#reason}.`)
+          : fault('agent.not_ready', `${name} is not ready. ${this.#reason}.`);
+      }
+      await this.#nextChange(remaining, signal);
+    }
+  }
+
+  /** Resolves at the next change, after `ms`, or when the signal aborts. */
+  #nextChange(ms: number, signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = this.#dependencies.clock.after(ms, resolve);
+    this.#onChange.add(resolve);
+    signal.addEventListener('abort', () => resolve(), { once: true });
+    return promise.finally(() => {
+      timer.cancel();
+      this.#onChange.delete(resolve);
+    });
+  }
+
+  #changed(): void {
+    for (const changed of this.#onChange) changed();
+  }
+
+  #signal(signal: AgentSignal, reason: string, correlationId = this.#correlationId): void {
+    const from = this.#state;
+    if (TRANSITIONS[signal][from] === undefined) return;
+    const to = nextState(from, signal);
+    if (to === from && reason === this.#reason) return;
+    this.#state = to;
+    this.#reason = reason;
+    if (to !== from) this.#since = this.#dependencies.clock.now();
+    this.#changed();
+    this.#dependencies.publish({
+      topic: 'agent.state.changed',
+      subject: this.config.id,
+      correlationId,
+      data: { id: this.config.id, from, to, reason, generation: this.#generation },
+    });
+  }
+
+  #makeCorrelationId(): string {
+    return timeOrderedId(this.#dependencies.clock.now(), this.#dependencies.makeId);
+  }
+}

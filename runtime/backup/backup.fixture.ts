@@ -1,0 +1,155 @@
+/** What the tests of this room and its crash test stand on: real storage, bus and jobs around the backups. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Clock, systemClock } from '../base/clock.ts';
+import { randomId } from '../base/ids.ts';
+import { silentLogger } from '../base/logger.ts';
+import type { Job } from '../contract/index.ts';
+import { createEventBus } from '../events/create-event-bus.ts';
+import { createJobs } from '../jobs/create-jobs.ts';
+import { openStorage } from '../storage/open-storage.ts';
+import type { Operation, SnapshotRecord, Storage } from '../storage/storage.ts';
+import type { Quiesce } from './backups.ts';
+import { createBackups } from './create-backups.ts';
+import { LogicalHash } from './logical-hash.ts';
+
+export async function createRig(options: { type: 'memory' | 'sqlite'; dataDir: string; clock?: Clock }) {
+  const { dataDir, clock = systemClock } = options;
+  const storage = await openStorage({ type: options.type, dataDir });
+  const logger = silentLogger;
+  const bus = createEventBus({
+    storage,
+    clock,
+    makeId: randomId,
+    logger,
+    retentionHours: 24,
+    registrySize: 1000,
+  });
+  await bus.start();
+  const jobs = createJobs({ storage, bus, clock, makeId: randomId, logger });
+  await jobs.start();
+  const pauses: string[] = [];
+  const quiesce: Quiesce = {
+    async pause() {
+      pauses.push('pause');
+    },
+    async resume() {
+      pauses.push('resume');
+      await bus.reload();
+    },
+    runningTurns: async () => 0,
+  };
+  const backups = createBackups({
+    storage,
+    jobs,
+    bus,
+    clock,
+    makeId: randomId,
+    logger,
+    folder: join(dataDir, 'backups'),
+    quiesce,
+    productVersion: '0.0.0-test',
+  });
+  await backups.start();
+  const context = { correlationId: 'test' };
+
+  /** Waits for a job's end; throws with its error when it has not succeeded. */
+  async function succeed(job: Promise<Job>): Promise<Record<string, string>> {
+    const ended = await jobs.finished((await job).id);
+    if (ended.state !== 'succeeded')
+      throw new Error(`${ended.title}: ${ended.state} ${JSON.stringify(ended.error)}`);
+    return ended.result as Record<string, string>;
+  }
+
+  return {
+    storage,
+    bus,
+    jobs,
+    backups,
+    quiesce,
+    /** Calls of pause and resume, in order. */
+    pauses,
+    context,
+    folder: join(dataDir, 'backups'),
+    succeed,
+    /** Makes a backup; answers its id. */
+    async backUp(): Promise<string> {
+      return (await succeed(backups.create(context))).backupId as string;
+    },
+    async close(): Promise<void> {
+      await backups.stop();
+      await jobs.stop();
+      await bus.stop();
+      await storage.close();
+    },
+  };
+}
+
+export type Rig = Awaited<ReturnType<typeof createRig>>;
+
+export async function temporaryFolder(): Promise<{ path: string; remove: () => Promise<void> }> {
+  const path = await mkdtemp(join(tmpdir(), 'smalltalk-backup-'));
+  return { path, remove: () => rm(path, { recursive: true, force: true }) };
+}
+
+/** Some sessions with messages, agents and another log: enough of everything that an archive can hold. */
+export async function fill(storage: Storage, sessions: number, text = 'Hello, 世界 🚀'): Promise<void> {
+  await storage.commit([
+    { kind: 'put', collection: 'agents', id: 'echo', value: { name: 'Echo' }, index: { name: 'Echo' } },
+    { kind: 'append', log: 'audit', value: 1 },
+    { kind: 'append', log: 'audit', value: 2 },
+    { kind: 'trim', log: 'audit', through: 2 },
+    {
+      kind: 'put',
+      collection: 'session_ids',
+      id: 'a/b c%2f',
+      value: null,
+      expiresAt: Date.UTC(2100, 0, 1),
+    },
+  ]);
+  for (let start = 0; start < sessions; start += 500) {
+    const operations: Operation[] = [];
+    for (let i = start; i < Math.min(sessions, start + 500); i++) {
+      const id = `session-${String(i).padStart(6, '0')}`;
+      const value = { title: `Session ${i}`, text, nested: { list: [1, 2.5, -0.125, null, true] } };
+      operations.push({
+        kind: 'put',
+        collection: 'sessions',
+        id,
+        value,
+        index: { title: value.title, updatedAt: i },
+      });
+      operations.push({
+        kind: 'append',
+        log: `messages/${id}`,
+        value: { role: 'user', text: `${text} ${i}` },
+      });
+      operations.push({
+        kind: 'append',
+        log: `messages/${id}`,
+        value: { role: 'agent', text: `${text}${text}` },
+      });
+    }
+    await storage.commit(operations);
+  }
+}
+
+/** Everything but what belongs to the machine (jobs) and what goes on by itself (the log of events). */
+export async function contentOf(storage: Storage, generation?: string): Promise<SnapshotRecord[]> {
+  const records: SnapshotRecord[] = [];
+  for await (const batch of storage.snapshot(generation === undefined ? {} : { generation })) {
+    records.push(...batch.filter(isContent));
+  }
+  return records;
+}
+
+export async function contentHash(storage: Storage, generation?: string): Promise<string> {
+  const hash = new LogicalHash();
+  for (const record of await contentOf(storage, generation)) hash.add(record);
+  return hash.digest();
+}
+
+function isContent(record: SnapshotRecord): boolean {
+  return record.kind === 'document' ? record.collection !== 'jobs' : record.log !== 'events';
+}

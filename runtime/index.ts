@@ -1,0 +1,294 @@
+/**
+ * The runtime as one part, to be embedded: `createRuntime` makes and wires everything by constructor arguments, and is
+ * the only place that knows it all.
+ */
+import { join } from 'node:path';
+import packageJson from '../package.json' with { type: 'json' };
+import { createAgents } from './agents/agent-supervisor.ts';
+import { createBackups } from './backup/create-backups.ts';
+import { systemClock } from './base/clock.ts';
+import { messageOf } from './base/errors.ts';
+import { randomId, timeOrderedId } from './base/ids.ts';
+import { lifecycle, type Service } from './base/lifecycle.ts';
+import { createLogger, type Logger } from './base/logger.ts';
+import type { Status } from './contract/index.ts';
+import { createEventBus } from './events/create-event-bus.ts';
+import { countEvents } from './health/event-metrics.ts';
+import { createHealth } from './health/health.ts';
+import { createMetrics } from './health/metrics.ts';
+import { createSamples } from './health/samples.ts';
+import { createHealthApp, createHttpApp } from './http/app.ts';
+import type { Assets } from './http/assets.ts';
+import { type AuthOptions, createAuth } from './http/auth.ts';
+import type { Connection } from './http/connection.ts';
+import { type Listener, listen } from './http/listen.ts';
+import { createJobs } from './jobs/create-jobs.ts';
+import { createSessions } from './sessions/create-sessions.ts';
+import { dataDirOf, loadSettings } from './settings/load-settings.ts';
+import { readSettingsFile } from './settings/read-settings-file.ts';
+import { createRedactor } from './settings/redact.ts';
+import { securityWarnings } from './settings/security-warnings.ts';
+import type { Settings } from './settings/settings.ts';
+import { createStorage } from './storage/open-storage.ts';
+
+export { createAssets } from './http/assets.ts';
+export type { Settings } from './settings/settings.ts';
+
+export const PRODUCT_NAME = packageJson.productName;
+export const PRODUCT_VERSION = packageJson.version;
+
+export interface RuntimeOptions {
+  settings: Settings;
+  mode: 'desktop' | 'headless';
+  /** Who may call `fetch`; on the desktop `{ mode: 'trusted' }`. */
+  auth: AuthOptions;
+  /** Takes whole log lines, secrets already redacted. */
+  writeLog: (line: string) => void;
+  /** The built console; without it `fetch` answers only the API, health and metrics. */
+  assets?: Assets;
+}
+
+export interface Runtime extends Service {
+  /** The only way in: console, API, health, metrics. Never rejects. */
+  fetch(request: Request, connection?: Connection): Promise<Response>;
+  /** What the console shows in its frame. */
+  status(): Promise<Status>;
+  readonly logger: Logger;
+  /**
+   * Opens the health listener on `HEALTH_PORT`. Resolves with undefined when the port is taken: the runtime goes on
+   * without it, and the console says so.
+   */
+  openHealthListener(): Promise<Listener | undefined>;
+}
+
+/**
+ * The settings of the environment and of `settings.json` in the data folder; throws `settings.invalid` with all faults.
+ * `dataDir` is where the data lies when nobody says.
+ */
+export async function readSettings(options: {
+  env: Readonly<Record<string, string | undefined>>;
+  dataDir?: string;
+}): Promise<Settings> {
+  const defaults = options.dataDir === undefined ? {} : { defaults: { dataDir: options.dataDir } };
+  const file = await readSettingsFile(dataDirOf({ env: options.env, ...defaults }));
+  return loadSettings({ env: options.env, ...(file === undefined ? {} : { file }), ...defaults });
+}
+
+/**
+ * Makes a runtime that is not started yet. Nothing is opened or written before `start`. Rejects with
+ * `storage.unsupported_type`.
+ */
+export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
+  const { settings, mode } = options;
+  const clock = systemClock;
+  const makeId = randomId;
+  const secrets = [...settings.secrets, ...(options.auth.mode === 'token' ? [options.auth.token] : [])];
+  const redact = createRedactor(secrets);
+  const logger = createLogger({ level: settings.logLevel, write: options.writeLog, redact });
+  const startedAt = clock.now();
+  const warnings = securityWarnings(settings);
+  let running = false;
+
+  const samples = createSamples({
+    clock,
+    logger,
+    activeSessions: async () => (await sessions.counts()).active,
+  });
+  const metrics = createMetrics({
+    enabled: settings.metricsEnabled,
+    observer: samples,
+    collect: async () => metrics.sessionsActive((await sessions.counts()).active),
+  });
+  const storage = await createStorage({
+    type: settings.storageType,
+    dataDir: settings.dataDir,
+    onOperation: (operation, result, seconds) => metrics.storageOperation(operation, result, seconds),
+    onFault: (fault) => logger.with({ component: 'storage' }).error(fault.message, { ...fault }),
+  });
+  const bus = createEventBus({
+    storage,
+    clock,
+    makeId,
+    logger: logger.with({ component: 'events' }),
+    retentionHours: settings.eventRetentionHours,
+    registrySize: settings.eventRegistryMaxSize,
+    onPublished: (topic, priority) => metrics.eventPublished(topic, priority),
+    onDelivered: (topic, subscriber) => metrics.eventConsumed(topic, subscriber),
+    onPropagated: (seconds) => metrics.eventPropagation(seconds),
+  });
+  const jobs = createJobs({ storage, bus, clock, makeId, logger });
+  const agents = createAgents({
+    storage,
+    bus,
+    clock,
+    makeId,
+    logger,
+    settings,
+    clientInfo: { name: PRODUCT_NAME, version: PRODUCT_VERSION },
+  });
+  const sessions = createSessions({
+    storage,
+    bus,
+    agents,
+    clock,
+    makeId,
+    logger,
+    settings,
+    onCreated: () => metrics.sessionCreated(),
+  });
+  const backups = createBackups({
+    storage,
+    jobs,
+    bus,
+    clock,
+    makeId,
+    logger,
+    folder: join(settings.dataDir, 'backups'),
+    productVersion: PRODUCT_VERSION,
+    quiesce: {
+      pause: (reason) => sessions.pause(reason),
+      async resume() {
+        await bus.reload();
+        await agents.reload();
+        await sessions.resume();
+      },
+      runningTurns: async () => (await sessions.counts()).runningTurns,
+    },
+  });
+  const health = createHealth({
+    clock,
+    storage: async () => {
+      const { documents, sizeBytes } = await storage.stats();
+      return { totalSessions: documents.sessions ?? 0, sizeBytes, backendType: storage.type };
+    },
+    eventBus: () => ({ ...bus.stats(), accepting: running }),
+    agents: () => agents.counts(),
+    sessions: () => sessions.counts(),
+  });
+
+  async function status(): Promise<Status> {
+    const current = await health.health();
+    return {
+      about: {
+        name: PRODUCT_NAME,
+        version: PRODUCT_VERSION,
+        status: running ? 'running' : 'stopped',
+        environment: settings.environment,
+        timestamp: new Date(clock.now()).toISOString(),
+        mode,
+        startedAt,
+        dataDir: settings.dataDir,
+        pid: process.pid,
+        warnings,
+      },
+      health: current,
+      providers: [
+        { name: 'OpenAI', setting: 'OPENAI_API_KEY', configured: settings.openaiApiKey !== undefined },
+        {
+          name: 'Anthropic',
+          setting: 'ANTHROPIC_API_KEY',
+          configured: settings.anthropicApiKey !== undefined,
+        },
+        { name: 'Gemini', setting: 'GEMINI_API_KEY', configured: settings.geminiApiKey !== undefined },
+        {
+          name: 'OpenAI-compatible server',
+          setting: 'OPENAI_BASE_URL',
+          configured: settings.openaiBaseUrl !== undefined,
+        },
+      ],
+    };
+  }
+
+  const shared = { settings, health, metrics, clock, makeId, logger, redact };
+  const app = createHttpApp({
+    ...shared,
+    sessions,
+    agents,
+    bus,
+    backups,
+    jobs,
+    status,
+    samples: (minutes) => samples.list(minutes),
+    auth: createAuth(options.auth),
+    ...(options.assets === undefined ? {} : { assets: options.assets }),
+  });
+  const counting = countEvents(bus, metrics);
+
+  /** In the order of the arrows: what stands below starts first and stops last. */
+  const parts: (Service & { name: string })[] = [
+    { name: 'storage', start: () => storage.open(), stop: () => storage.close() },
+    { name: 'events', start: bus.start, stop: bus.stop },
+    { name: 'jobs', start: jobs.start, stop: jobs.stop },
+    { name: 'backup', start: backups.start, stop: backups.stop },
+    { name: 'agents', start: agents.start, stop: agents.stop },
+    { name: 'sessions', start: sessions.start, stop: sessions.stop },
+    { name: 'samples', start: samples.start, stop: samples.stop },
+  ];
+
+  async function stopParts(started: readonly (Service & { name: string })[]): Promise<void> {
+    for (const part of started.toReversed()) {
+      try {
+        await part.stop();
+      } catch (error) {
+        // The others still want to be stopped: what they hold must not be lost because of this one.
+        logger.error('A part did not stop in order', { part: part.name, error: messageOf(error) });
+      }
+    }
+  }
+
+  const correlationId = timeOrderedId(startedAt, makeId);
+  const service = lifecycle({
+    async start() {
+      const started: typeof parts = [];
+      try {
+        for (const part of parts) {
+          started.push(part);
+          await part.start();
+        }
+      } catch (error) {
+        await stopParts(started);
+        throw error;
+      }
+      running = true;
+      for (const { code, message } of warnings) logger.warn(message, { code });
+      logger.info('The runtime has started', {
+        version: PRODUCT_VERSION,
+        mode,
+        settings: Object.fromEntries(settings.described.map(({ name, value }) => [name, value])),
+      });
+      await bus.publish({
+        topic: 'runtime.started',
+        correlationId,
+        data: { version: PRODUCT_VERSION, mode },
+      });
+    },
+    async stop() {
+      await bus
+        .publish({ topic: 'runtime.stopping', correlationId, data: { reason: 'asked to stop' } })
+        .catch((error: unknown) => logger.warn('The stop could not be told', { error: messageOf(error) }));
+      app.close();
+      running = false;
+      await stopParts(parts);
+      counting.end();
+      logger.info('The runtime has stopped');
+    },
+  });
+
+  return {
+    ...service,
+    fetch: app.fetch,
+    status,
+    logger,
+    async openHealthListener() {
+      const { healthPort: port, bindAddress: host } = settings;
+      try {
+        return await listen({ fetch: createHealthApp(shared).fetch, port, host, setting: 'HEALTH_PORT' });
+      } catch (error) {
+        const message = `There is no health listener: ${messageOf(error)}`;
+        warnings.push({ code: 'listen.no_health_listener', message });
+        logger.warn(message);
+        return undefined;
+      }
+    },
+  };
+}

@@ -1,0 +1,56 @@
+import type { Database } from 'better-sqlite3';
+import { entryKey } from './log-table.ts';
+import type { DamagedRecord, DocumentRow } from './protocol.ts';
+import { DOCUMENT_COLUMNS, isWholeDocument, isWholeEntry } from './rows.ts';
+
+/**
+ * Moves a damaged document to the table of damaged records, as it was found, so that it is in nobody's way: to the port
+ * it is not there any more. Inside a transaction.
+ */
+export function setDocumentAside(database: Database, key: number, now: number): void {
+  database
+    .prepare(
+      `INSERT INTO damaged (record, found_at, columns, json)
+       SELECT 'document ' || collection || '/' || id, ?,
+         json_array(version, fields, expires_at, value_crc, crc), CAST(json AS BLOB)
+       FROM document WHERE key = ?`,
+    )
+    .run(now, key);
+  database.prepare('DELETE FROM document_field WHERE document = ?').run(key);
+  database.prepare('DELETE FROM document WHERE key = ?').run(key);
+}
+
+/**
+ * Looks at a record again that its reader found damaged, and sets it aside if it still is: the fault may have been on the
+ * way, or the record may have been replaced meanwhile. Inside a transaction; true when it was set aside.
+ */
+export function setAsideIfDamaged(database: Database, record: DamagedRecord, now: number): boolean {
+  return record.kind === 'document'
+    ? documentAside(database, record.key, now)
+    : entryAside(database, record.log, record.sequence, now);
+}
+
+function documentAside(database: Database, key: number, now: number): boolean {
+  const row = database.prepare(`SELECT ${DOCUMENT_COLUMNS} FROM document WHERE key = ?`).raw().get(key);
+  if (row === undefined || isWholeDocument(row as DocumentRow)) return false;
+  setDocumentAside(database, key, now);
+  return true;
+}
+
+function entryAside(database: Database, log: string, sequence: number, now: number): boolean {
+  const number = database.prepare('SELECT number FROM log WHERE name = ?').pluck().get(log);
+  const key = entryKey('?', '?');
+  const row = database
+    .prepare(`SELECT at, crc, json FROM entry WHERE key = ${key}`)
+    .raw()
+    .get(number, sequence) as [number, number, string] | undefined;
+  if (row === undefined || isWholeEntry(log, sequence, ...row)) return false;
+  database
+    .prepare(
+      `INSERT INTO damaged (record, found_at, columns, json)
+       SELECT ?, ?, json_array(at, crc), CAST(json AS BLOB) FROM entry WHERE key = ${key}`,
+    )
+    .run(`entry ${log}#${sequence}`, now, number, sequence);
+  database.prepare(`DELETE FROM entry WHERE key = ${key}`).run(number, sequence);
+  return true;
+}

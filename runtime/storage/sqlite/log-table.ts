@@ -1,0 +1,119 @@
+import type { Database, Statement } from 'better-sqlite3';
+import { fault } from '../../contract/error-codes.ts';
+import { MAXIMUM_SEQUENCE } from '../checked-input.ts';
+import { entryChecksum, logChecksum } from '../checksum.ts';
+import { MAXIMUM_LOG_NUMBER, SEQUENCE_BITS } from './migrations.ts';
+import type { FaultNotice } from './protocol.ts';
+import { credibleLastSequence } from './rows.ts';
+
+interface LogState {
+  number: number;
+  name: string;
+  lastSequence: number;
+  /** What the row says; written back only when it differs. */
+  stored: number;
+}
+
+/** SQL for the key of an entry: of the log `number`, with the sequence `sequence`. */
+export const entryKey = (number: string, sequence: string) =>
+  `((${number} << ${SEQUENCE_BITS}) + ${sequence})`;
+
+/** SQL for the sequence in the column `key`. */
+export const ENTRY_SEQUENCE = `(key & ${2 ** SEQUENCE_BITS - 1})`;
+
+/**
+ * The logs and their entries, as the transaction under way has them. The counters are read once in a transaction and
+ * written back once at its end, however many entries go into the log in between.
+ */
+export class LogTable {
+  readonly #find: Statement<[string]>;
+  readonly #create: Statement;
+  readonly #update: Statement;
+  readonly #insertEntry: Statement;
+  readonly #greatest: Statement;
+  readonly #trim: Statement;
+  readonly #onFault: (notice: FaultNotice) => void;
+  readonly #touched = new Map<string, LogState>();
+
+  constructor(database: Database, onFault: (notice: FaultNotice) => void) {
+    this.#onFault = onFault;
+    this.#find = database.prepare('SELECT number, last_sequence, crc FROM log WHERE name = ?').raw();
+    this.#create = database.prepare('INSERT INTO log (name, last_sequence, crc) VALUES (?, 0, 0)');
+    this.#update = database.prepare('UPDATE log SET last_sequence = ?, crc = ? WHERE number = ?');
+    this.#insertEntry = database.prepare(
+      `INSERT INTO entry (key, at, crc, json) VALUES (${entryKey('?', '?')}, ?, ?, ?)`,
+    );
+    const keys = `key > ${entryKey('?', '0')} AND key <= ${entryKey('?', '?')}`;
+    this.#greatest = database
+      .prepare(`SELECT ${ENTRY_SEQUENCE} FROM entry WHERE ${keys} ORDER BY key DESC LIMIT 1`)
+      .pluck();
+    this.#trim = database.prepare(`DELETE FROM entry WHERE ${keys}`);
+  }
+
+  append(name: string, at: number, json: string, valueCrc: number): number {
+    const log = this.#open(name);
+    const sequence = log.lastSequence + 1;
+    if (sequence > MAXIMUM_SEQUENCE)
+      throw fault('storage.failed', `The log ${name} has used up its numbers.`);
+    this.#insertEntry.run(log.number, sequence, at, entryChecksum(name, sequence, at, valueCrc), json);
+    log.lastSequence = sequence;
+    return sequence;
+  }
+
+  trim(name: string, through: number): void {
+    const log = this.#existing(name);
+    if (log !== undefined) this.#trim.run(log.number, log.number, Math.min(through, MAXIMUM_SEQUENCE));
+  }
+
+  /** Makes the log count from at least `lastSequence`. */
+  advance(name: string, lastSequence: number): void {
+    const log = this.#open(name);
+    log.lastSequence = Math.max(log.lastSequence, lastSequence);
+  }
+
+  /** Writes the counters; at the end of the transaction. */
+  flush(): void {
+    for (const log of this.#touched.values()) {
+      if (log.lastSequence === log.stored) continue;
+      this.#update.run(log.lastSequence, logChecksum(log.name, log.number, log.lastSequence), log.number);
+    }
+    this.#touched.clear();
+  }
+
+  /** Forgets what a transaction that was rolled back had touched. */
+  reset(): void {
+    this.#touched.clear();
+  }
+
+  #open(name: string): LogState {
+    const found = this.#existing(name);
+    if (found !== undefined) return found;
+    const number = Number(this.#create.run(name).lastInsertRowid);
+    if (number > MAXIMUM_LOG_NUMBER) throw fault('storage.failed', 'There are too many logs.');
+    // Stored as 0 with no valid checksum: -1 makes sure that `flush` writes the row.
+    const log = { number, name, lastSequence: 0, stored: -1 };
+    this.#touched.set(name, log);
+    return log;
+  }
+
+  #existing(name: string): LogState | undefined {
+    const touched = this.#touched.get(name);
+    if (touched !== undefined) return touched;
+    const row = this.#find.get(name) as [number, number, number] | undefined;
+    if (row === undefined) return undefined;
+    const [number, lastSequence, crc] = row;
+    let log: LogState = { number, name, lastSequence, stored: lastSequence };
+    if (logChecksum(name, number, lastSequence) !== crc) log = this.#repaired(log);
+    this.#touched.set(name, log);
+    return log;
+  }
+
+  #repaired(log: LogState): LogState {
+    const greatest = Number(this.#greatest.get(log.number, log.number, MAXIMUM_SEQUENCE) ?? 0);
+    this.#onFault({
+      record: `log ${log.name}`,
+      message: `The counter of the log ${log.name} failed its checksum; it goes on from the greatest number known.`,
+    });
+    return { ...log, lastSequence: credibleLastSequence(log.lastSequence, greatest), stored: -1 };
+  }
+}

@@ -1,0 +1,67 @@
+import { readFile } from 'node:fs/promises';
+import { crc32 } from 'node:zlib';
+import * as z from 'zod';
+import { writeFileDurably } from '../../base/durable-file.ts';
+import { systemCodeOf } from '../../base/errors.ts';
+import { fault } from '../../contract/error-codes.ts';
+
+const FORMAT = 1;
+
+const generation = z.object({
+  id: z.string().regex(/^[0-9a-z]{1,64}$/),
+  createdAt: z.number(),
+  reason: z.string(),
+  previous: z.string().optional(),
+  activatedAt: z.number().optional(),
+});
+
+const manifest = z.object({ active: z.string(), generations: z.array(generation) });
+
+/** Which generations are complete, and which of them is the active one. A data file that is not named here is no data. */
+export type Manifest = z.infer<typeof manifest>;
+
+export type GenerationRecord = z.infer<typeof generation>;
+
+/**
+ * Reads the pointer file; undefined when there is none. Rejects with `storage.corrupt` when it is damaged, and with
+ * `storage.newer_version`.
+ */
+export async function readManifest(file: string): Promise<Manifest | undefined> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+  const envelope = parse(text);
+  const format = envelope?.format;
+  if (typeof format === 'number' && format > FORMAT) {
+    throw fault(
+      'storage.newer_version',
+      `${file} was written by a newer version of SmallTalk Console. Nothing was changed: start the newer version again.`,
+      { file, found: format, known: FORMAT },
+    );
+  }
+  const content = manifest.safeParse(envelope?.content);
+  const whole = envelope !== undefined && envelope.crc32 === crc32(JSON.stringify(envelope.content) ?? '');
+  if (!whole || !content.success || !content.data.generations.some(({ id }) => id === content.data.active)) {
+    throw fault('storage.corrupt', `${file} is damaged; it was left as it is. Restore a backup.`, { file });
+  }
+  return content.data;
+}
+
+/** Replaces the pointer file, atomically and durably: this is the moment at which a generation becomes the active one. */
+export async function writeManifest(file: string, content: Manifest): Promise<void> {
+  const checked = crc32(JSON.stringify(content));
+  await writeFileDurably(file, `${JSON.stringify({ format: FORMAT, crc32: checked, content })}\n`);
+}
+
+function parse(text: string): { format?: unknown; crc32?: unknown; content?: unknown } | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

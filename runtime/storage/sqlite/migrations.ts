@@ -1,0 +1,75 @@
+/** One step of the schema; steps are never changed once released, only followed by new ones. */
+export interface Migration {
+  /** What `PRAGMA user_version` is afterwards: 1, 2, 3, … */
+  version: number;
+  sql: string;
+}
+
+/** How many bits of an entry's key are its sequence; those above are the number of its log. */
+export const SEQUENCE_BITS = 38;
+
+/** The greatest number of a log: what the sequence leaves of a 63-bit key. */
+export const MAXIMUM_LOG_NUMBER = 2 ** (63 - SEQUENCE_BITS) - 1;
+
+export const MIGRATIONS: Migration[] = [
+  {
+    version: 1,
+    sql: `
+      -- The value stands last: whoever reads only what is before it need not follow its overflow pages.
+      CREATE TABLE document (
+        key INTEGER PRIMARY KEY,
+        collection TEXT NOT NULL,
+        id TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        fields TEXT NOT NULL,
+        expires_at INTEGER,
+        value_crc INTEGER NOT NULL,
+        crc INTEGER NOT NULL,
+        json TEXT NOT NULL
+      ) STRICT;
+      CREATE UNIQUE INDEX document_by_id ON document (collection, id);
+      CREATE INDEX document_by_expiry ON document (expires_at) WHERE expires_at IS NOT NULL;
+
+      -- The index fields: a row for each, in the order in which a list pages through them. "value" has no type of its own,
+      -- so that numbers and text stay what they are. "folded" is the text without regard to case, where that differs.
+      CREATE TABLE document_field (
+        collection TEXT NOT NULL,
+        field TEXT NOT NULL,
+        value ANY NOT NULL,
+        id TEXT NOT NULL,
+        document INTEGER NOT NULL,
+        folded TEXT,
+        PRIMARY KEY (collection, field, value, id)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX document_field_by_document ON document_field (document, field);
+
+      -- Counts on when its entries are trimmed: a number is never used twice.
+      CREATE TABLE log (
+        number INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        last_sequence INTEGER NOT NULL,
+        crc INTEGER NOT NULL
+      ) STRICT;
+
+      -- "key" is the number of the log and the sequence in one (number << 38 | sequence): the entries of a log lie side by
+      -- side, an append touches one tree at one place, and a value of up to 4 KB lies in its row.
+      CREATE TABLE entry (
+        key INTEGER PRIMARY KEY,
+        at INTEGER NOT NULL,
+        crc INTEGER NOT NULL,
+        json TEXT NOT NULL
+      ) STRICT;
+
+      -- Records that failed their checksum, as they were found: kept for whoever wants to look, never served.
+      CREATE TABLE damaged (
+        key INTEGER PRIMARY KEY,
+        record TEXT NOT NULL,
+        found_at INTEGER NOT NULL,
+        columns TEXT NOT NULL,
+        json BLOB
+      ) STRICT;
+    `,
+  },
+];
+
+export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -1,0 +1,105 @@
+import { fieldsFromText } from '../checked-input.ts';
+import { logChecksum } from '../checksum.ts';
+import type { LogEntry, SnapshotRecord, StorageFault, StoredDocument } from '../storage.ts';
+import type { DamagedRecord, DocumentRow, EntryRow, FaultNotice, SnapshotRow } from './protocol.ts';
+import { credibleLastSequence, isWholeDocument, isWholeEntry } from './rows.ts';
+
+/**
+ * Turns rows into records, and lets no damaged one pass: it is reported, once, and handed to `setAside`. The check is made
+ * on this side of the worker so that it covers the whole way that the bytes came.
+ */
+export class RowVerifier {
+  readonly #onFault: ((fault: StorageFault) => void) | undefined;
+  /** Resolves true when the worker found it damaged too and set it aside. */
+  readonly #setAside: (record: DamagedRecord) => Promise<boolean>;
+  /** What was reported and is not out of the way yet. */
+  readonly #reported = new Set<string>();
+
+  constructor(
+    onFault: ((fault: StorageFault) => void) | undefined,
+    setAside: (record: DamagedRecord) => Promise<boolean>,
+  ) {
+    this.#onFault = onFault;
+    this.#setAside = setAside;
+  }
+
+  document<T>(row: DocumentRow): StoredDocument<T> | undefined {
+    if (!this.#check(row, true)) return undefined;
+    const [, collection, id, version, , expiresAt, , , json] = row;
+    const value = JSON.parse(json) as T;
+    return expiresAt === null
+      ? { collection, id, version, value }
+      : { collection, id, version, value, expiresAt };
+  }
+
+  entries<T>(log: string, rows: EntryRow[]): LogEntry<T>[] {
+    const entries: LogEntry<T>[] = [];
+    for (const row of rows) {
+      if (!this.#checkEntry(log, row, true)) continue;
+      entries.push({ log, sequence: row[0], at: row[1], value: JSON.parse(row[3]) as T });
+    }
+    return entries;
+  }
+
+  /** `active` says whether the rows are of the active generation, whose damaged records can be set aside. */
+  snapshot(rows: SnapshotRow[], active: boolean): SnapshotRecord[] {
+    const records: SnapshotRecord[] = [];
+    for (const row of rows) {
+      const record = this.#snapshotRecord(row, active);
+      if (record !== undefined) records.push(record);
+    }
+    return records;
+  }
+
+  /** Passes on what the worker met by itself and has already dealt with. */
+  report({ record, message }: FaultNotice): void {
+    this.#onFault?.({ code: 'storage.corrupt_record', record, message });
+  }
+
+  #snapshotRecord(row: SnapshotRow, active: boolean): SnapshotRecord | undefined {
+    if (row.kind === 'document') {
+      if (!this.#check(row.row, active)) return undefined;
+      const [, collection, id, version, fields, expiresAt, , , json] = row.row;
+      const index = fieldsFromText(fields);
+      const expiry = expiresAt === null ? {} : { expiresAt };
+      return { kind: 'document', collection, id, version, json, index, ...expiry };
+    }
+    if (row.kind === 'entry') {
+      if (!this.#checkEntry(row.log, row.row, active)) return undefined;
+      const [sequence, at, , json] = row.row;
+      return { kind: 'entry', log: row.log, sequence, at, json };
+    }
+    const { log, number, lastSequence, crc, greatest } = row;
+    if (logChecksum(log, number, lastSequence) === crc) return { kind: 'log', log, lastSequence };
+    this.report({ record: `log ${log}`, message: `The counter of the log ${log} failed its checksum.` });
+    return { kind: 'log', log, lastSequence: credibleLastSequence(lastSequence, greatest) };
+  }
+
+  #check(row: DocumentRow, active: boolean): boolean {
+    if (isWholeDocument(row)) return true;
+    const [key, collection, id] = row;
+    this.#damaged(`document ${collection}/${id}`, active ? { kind: 'document', key } : undefined);
+    return false;
+  }
+
+  #checkEntry(log: string, [sequence, at, crc, json]: EntryRow, active: boolean): boolean {
+    if (isWholeEntry(log, sequence, at, crc, json)) return true;
+    this.#damaged(`entry ${log}#${sequence}`, active ? { kind: 'entry', log, sequence } : undefined);
+    return false;
+  }
+
+  #damaged(record: string, toSetAside: DamagedRecord | undefined): void {
+    if (this.#reported.has(record)) return;
+    this.#reported.add(record);
+    this.report({
+      record,
+      message: `The ${record} failed its checksum; it was set aside and is not served.`,
+    });
+    if (toSetAside === undefined) return;
+    this.#setAside(toSetAside).then(
+      () => this.#reported.delete(record),
+      // It could not be written (a full disk, say): it stays where it is, and stays reported.
+      () => undefined,
+    );
+  }
+}

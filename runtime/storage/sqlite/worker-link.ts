@@ -1,0 +1,92 @@
+import { Worker } from 'node:worker_threads';
+import { CodedError, messageOf } from '../../base/errors.ts';
+import { fault } from '../../contract/error-codes.ts';
+import type { Call, CallBatch, CallName, Calls, FaultNotice, ReplyBatch } from './protocol.ts';
+
+interface Pending {
+  resolve(output: unknown): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * One worker, from its start to its end; a new one is a new link. Calls of the same tick travel in one message, and the
+ * worker keeps the process alive only while it owes an answer.
+ */
+export class WorkerLink {
+  readonly #worker: Worker;
+  readonly #now: () => number;
+  readonly #pending = new Map<number, Pending>();
+  #calls: Call[] = [];
+  #lastId = 0;
+  #ended = false;
+
+  constructor(options: {
+    /** The file of the program. */
+    program: string;
+    now: () => number;
+    onFaults: (faults: FaultNotice[]) => void;
+    /** Called once when the worker ended by itself; what it owed was rejected with `storage.failed`. */
+    onEnd: (error: CodedError) => void;
+  }) {
+    this.#now = options.now;
+    this.#worker = new Worker(options.program, { name: 'sqlite', execArgv: [] });
+    this.#worker.unref();
+    this.#worker.on('message', (batch: ReplyBatch) => {
+      if (batch.faults.length > 0) options.onFaults(batch.faults);
+      this.#settle(batch);
+    });
+    const end = (reason: string) => {
+      if (this.#ended) return;
+      const error = fault('storage.failed', `The storage worker ended unexpectedly: ${reason}.`);
+      this.#end(error);
+      options.onEnd(error);
+    };
+    this.#worker.on('error', (error) => end(messageOf(error)));
+    this.#worker.on('messageerror', (error) => end(messageOf(error)));
+    this.#worker.on('exit', (code) => end(`exit code ${code}`));
+  }
+
+  call<Name extends CallName>(name: Name, input: Calls[Name]['input']): Promise<Calls[Name]['output']> {
+    return new Promise((resolve, reject) => {
+      if (this.#ended) return reject(fault('storage.failed', 'The storage worker has ended.'));
+      this.#lastId += 1;
+      if (this.#pending.size === 0) this.#worker.ref();
+      this.#pending.set(this.#lastId, { resolve: resolve as Pending['resolve'], reject });
+      // The end of the tick: after the promise callbacks that one batch of answers set off, so that all they call for
+      // travels together again.
+      if (this.#calls.length === 0) process.nextTick(this.#flush);
+      this.#calls.push({ id: this.#lastId, name, input } as Call);
+    });
+  }
+
+  /** Ends the worker; what it still owes is rejected with `storage.closed`. */
+  async terminate(): Promise<void> {
+    this.#end(fault('storage.closed', 'The storage was closed.'));
+    await this.#worker.terminate();
+  }
+
+  readonly #flush = (): void => {
+    if (this.#ended) return;
+    const batch: CallBatch = { now: this.#now(), calls: this.#calls };
+    this.#calls = [];
+    this.#worker.postMessage(batch);
+  };
+
+  #settle({ replies }: ReplyBatch): void {
+    for (const [id, output, error] of replies) {
+      const pending = this.#pending.get(id);
+      if (pending === undefined) continue;
+      this.#pending.delete(id);
+      if (error === undefined) pending.resolve(output);
+      else pending.reject(new CodedError(error.code, error.message, error.data));
+    }
+    if (this.#pending.size === 0) this.#worker.unref();
+  }
+
+  #end(error: CodedError): void {
+    this.#ended = true;
+    this.#calls = [];
+    for (const { reject } of this.#pending.values()) reject(error);
+    this.#pending.clear();
+  }
+}

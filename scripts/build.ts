@@ -1,0 +1,44 @@
+/** `npm run build`: builds the console's renderer and the desktop bundle, each only when its sources changed. */
+import { join } from 'node:path';
+import { build } from 'vite';
+import { type BuiltPart, hashSources, isStale, markBuilt } from './stale.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+
+/** What decides over every build: the versions of all packages, and how they are put together. */
+const SHARED = ['package.json', 'package-lock.json', 'vite.config.ts'];
+const IGNORED = ['**/*.test.ts', '**/*.test.tsx', '**/*.contract.ts', '**/*.md'];
+
+const PARTS = {
+  renderer: {
+    output: 'dist/renderer',
+    sources: [...SHARED, 'postcss.config.*', 'renderer/**/*.*', 'runtime/contract/*.ts', 'runtime/base/*.ts'],
+    ignored: IGNORED,
+  },
+  desktop: {
+    output: 'dist/main',
+    sources: [...SHARED, 'main/**/*.ts', 'runtime/**/*.ts'],
+    ignored: IGNORED,
+  },
+} satisfies Record<string, BuiltPart>;
+
+export type PartName = keyof typeof PARTS;
+
+/** Builds the named parts that are stale, and says so in one line each. Throws what Vite throws. */
+export async function ensureBuilt(names: PartName[]): Promise<void> {
+  for (const name of names) {
+    const part = PARTS[name];
+    if (!isStale(ROOT, part)) continue;
+    const hash = hashSources(ROOT, part);
+    const start = performance.now();
+    await build({
+      configFile: join(ROOT, 'vite.config.ts'),
+      mode: name === 'desktop' ? 'desktop' : 'production',
+      logLevel: 'warn',
+    });
+    markBuilt(ROOT, part, hash);
+    console.log(`Built the ${name} in ${((performance.now() - start) / 1000).toFixed(1)} s.`);
+  }
+}
+
+if (import.meta.main) await ensureBuilt(['renderer', 'desktop']);
