@@ -16,21 +16,20 @@ for (const surface of ['headless', 'electron'] satisfies Surface[]) {
   test.describe(`the main job, ${surface}`, () => {
     const reason = whyNot(surface);
     test.skip(reason !== undefined, reason);
-    let product: StartedProduct;
-
-    test.beforeEach(async ({ browser }) => {
-      product = await startProduct(surface, { browser });
-    });
+    let product: StartedProduct | undefined;
 
     // biome-ignore lint/correctness/noEmptyPattern: Playwright wants the fixtures as an object pattern
     test.afterEach(async ({}, info) => {
-      if (info.status !== info.expectedStatus) await info.attach('logs', { body: product.logs });
-      await product.dispose(info.status === info.expectedStatus);
+      if (info.status !== info.expectedStatus) await info.attach('logs', { body: product?.logs ?? '' });
+      await product?.dispose(info.status === info.expectedStatus);
+      product = undefined;
     });
 
-    test('first run, a talk, a kill, the same talk again, a backup and its restore', async () => {
+    test('first run, a talk, a kill, the same talk again, a backup and its restore', async ({ browser }) => {
       test.setTimeout(120_000);
-      let app = new Console(await product.openConsole());
+      const started = await startProduct(surface, { browser });
+      product = started;
+      let app = new Console(await started.openConsole());
 
       await test.step('the first run offers the demo fleet', async () => {
         await app.page.getByRole('button', { name: 'Start the demo fleet' }).click();
@@ -49,10 +48,10 @@ for (const surface of ['headless', 'electron'] satisfies Surface[]) {
       await test.step('a kill in mid-turn leaves the session with the turn interrupted', async () => {
         await app.prompt('/slow 500 one two three four five six seven eight nine ten');
         await expect(app.answer(2)).toContainText('one');
-        await product.kill();
+        await started.kill();
         const path = new URL(app.page.url()).pathname;
-        await product.restart();
-        app = new Console(await product.openConsole());
+        await started.restart();
+        app = new Console(await started.openConsole());
         await app.open('Sessions');
         await app.page
           .getByRole('link', { name: /Hello from the first run/ })

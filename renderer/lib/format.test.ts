@@ -66,13 +66,7 @@ describe('formatRelativeTime', () => {
 describe('numbers, counts, ids', () => {
   it('separates thousands and keeps small figures readable', () => {
     expect(formatNumber(12_480)).toBe('12,480');
-    expect([0, 0.126, 3.14, 99.95, 1234.5].map(formatFigure)).toEqual([
-      '0',
-      '0.13',
-      '3.1',
-      '100',
-      '1,235',
-    ]);
+    expect([0, 0.126, 3.14, 99.95, 1234.5].map(formatFigure)).toEqual(['0', '0.13', '3.1', '100', '1,235']);
   });
 
   it('counts one and many', () => {

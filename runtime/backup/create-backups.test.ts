@@ -1,4 +1,4 @@
-import {
+import fs, {
   appendFile,
   copyFile,
   mkdir,
@@ -11,8 +11,10 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { systemClock } from '../base/clock.ts';
 import { fault, type Job } from '../contract/index.ts';
+import { takeArchive } from './archive-folder.ts';
 import { openArchive } from './archive-reader.ts';
 import { contentHash, contentOf, createRig, fill, type Rig, temporaryFolder } from './backup.fixture.ts';
 
@@ -539,6 +541,28 @@ describe('an archive of one adapter', () => {
 });
 
 describe('an import', () => {
+  it('takes no more than the limit, and looks whether there is room', async () => {
+    const bytes = await read(await rig.backUp());
+    const other = await open('memory', 'other');
+    const follower = { signal: never, phase: () => undefined, progress: () => undefined };
+    const take = (limit?: number) =>
+      takeArchive(
+        { folder: other.folder, id: 'import-test', clock: systemClock },
+        streamOf(bytes),
+        follower,
+        async () => 'taken.stbackup',
+        limit,
+      );
+    await expect(take(bytes.byteLength - 1)).rejects.toMatchObject({ code: 'backup.archive_too_large' });
+    const { statfs } = fs;
+    vi.spyOn(fs, 'statfs').mockImplementation(async (path) => ({ ...(await statfs(path)), bavail: 1 }));
+    await expect(take()).rejects.toMatchObject({ code: 'storage.full' });
+    vi.restoreAllMocks();
+    expect(await readdir(other.folder)).toEqual([]);
+    await take(bytes.byteLength);
+    expect(await readdir(other.folder)).toEqual(['taken.stbackup']);
+  });
+
   it('is taken into the folder as the very bytes, under a name that says where it came from', async () => {
     const bytes = await read(await rig.backUp());
     const other = await open('memory', 'other');

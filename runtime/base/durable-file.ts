@@ -9,7 +9,7 @@ import { basename, dirname, join } from 'node:path';
 import { systemCodeOf } from './errors.ts';
 
 /** Read and written by the user alone. */
-const PRIVATE_FILE_MODE = 0o600;
+export const PRIVATE_FILE_MODE = 0o600;
 /** Entered, read and written by the user alone. */
 const PRIVATE_FOLDER_MODE = 0o700;
 

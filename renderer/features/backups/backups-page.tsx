@@ -143,9 +143,12 @@ export function BackupsPage() {
           </Group>
         </Alert>
       )}
-      {running.map((job) => (
-        <JobCard key={job.id} job={job} />
-      ))}
+      {running
+        // The wizard shows its own.
+        .filter((job) => restoring === undefined || job.kind !== 'restore')
+        .map((job) => (
+          <JobCard key={job.id} job={job} />
+        ))}
       {failure !== undefined && failure.id !== dismissed && running.length === 0 && (
         <FailedJob
           job={failure}

@@ -26,6 +26,8 @@ import { TRIGGERS } from './backup-words.ts';
 import { JobProgressView } from './job-card.tsx';
 import { changesNothing, comparison, impacts } from './restore-impact.ts';
 
+const CLOSE = { 'aria-label': 'Close dialog' };
+
 /** What has to be typed before everything is replaced. */
 const CONFIRMATION = 'RESTORE';
 
@@ -47,7 +49,13 @@ export interface RestoreWizardProps {
 /** Replaces all data by that of an archive, step by step; until the last step nothing is changed. */
 export function RestoreWizard(props: RestoreWizardProps) {
   return (
-    <Modal opened onClose={props.onClose} title={`Restore ${nameOf(props.initial)}?`} size={720}>
+    <Modal
+      opened
+      onClose={props.onClose}
+      title={`Restore ${nameOf(props.initial)}?`}
+      size={720}
+      closeButtonProps={CLOSE}
+    >
       <Steps {...props} />
     </Modal>
   );
@@ -300,7 +308,7 @@ function ConfirmStep({
           <Button variant="default" onClick={onBack}>
             Back
           </Button>
-          <Button type="submit" color="red" disabled={!agreed} loading={busy}>
+          <Button type="submit" color="red.9" disabled={!agreed} loading={busy}>
             Restore this backup
           </Button>
         </Group>

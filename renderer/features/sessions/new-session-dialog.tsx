@@ -8,10 +8,12 @@ import { api } from '../../lib/api.ts';
 import { promptSize } from './drafts.ts';
 import { MAX_TITLE_LENGTH } from './rename-dialog.tsx';
 
+const CLOSE = { 'aria-label': 'Close dialog' };
+
 /** Begins a session with an agent, with a first message or without, and opens it. */
 export function NewSessionDialog({ opened, onClose }: { opened: boolean; onClose: () => void }) {
   return (
-    <Modal opened={opened} onClose={onClose} title="New session">
+    <Modal opened={opened} onClose={onClose} title="New session" closeButtonProps={CLOSE}>
       <NewSessionForm onClose={onClose} />
     </Modal>
   );

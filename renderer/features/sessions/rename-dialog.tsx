@@ -3,13 +3,15 @@ import { type FormEvent, useState } from 'react';
 import type { Session } from '#contract';
 import { useSessionActions } from './use-session-actions.tsx';
 
+const CLOSE = { 'aria-label': 'Close dialog' };
+
 /** Length of a title that the runtime takes. */
 export const MAX_TITLE_LENGTH = 200;
 
 /** Asks for the new title of a session. */
 export function RenameDialog({ session, onClose }: { session: Session; onClose: () => void }) {
   return (
-    <Modal opened onClose={onClose} title={`Rename “${session.title}”`}>
+    <Modal opened onClose={onClose} title={`Rename “${session.title}”`} closeButtonProps={CLOSE}>
       <RenameForm session={session} onClose={onClose} />
     </Modal>
   );

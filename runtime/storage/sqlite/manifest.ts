@@ -1,26 +1,24 @@
 import { readFile } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
-import * as z from 'zod';
 import { writeFileDurably } from '../../base/durable-file.ts';
 import { systemCodeOf } from '../../base/errors.ts';
 import { fault } from '../../contract/error-codes.ts';
 
 const FORMAT = 1;
 
-const generation = z.object({
-  id: z.string().regex(/^[0-9a-z]{1,64}$/),
-  createdAt: z.number(),
-  reason: z.string(),
-  previous: z.string().optional(),
-  activatedAt: z.number().optional(),
-});
-
-const manifest = z.object({ active: z.string(), generations: z.array(generation) });
+export interface GenerationRecord {
+  id: string;
+  createdAt: number;
+  reason: string;
+  previous?: string;
+  activatedAt?: number;
+}
 
 /** Which generations are complete, and which of them is the active one. A data file that is not named here is no data. */
-export type Manifest = z.infer<typeof manifest>;
-
-export type GenerationRecord = z.infer<typeof generation>;
+export interface Manifest {
+  active: string;
+  generations: GenerationRecord[];
+}
 
 /**
  * Reads the pointer file; undefined when there is none. Rejects with `storage.corrupt` when it is damaged, and with
@@ -43,12 +41,11 @@ export async function readManifest(file: string): Promise<Manifest | undefined> 
       { file, found: format, known: FORMAT },
     );
   }
-  const content = manifest.safeParse(envelope?.content);
-  const whole = envelope !== undefined && envelope.crc32 === crc32(JSON.stringify(envelope.content) ?? '');
-  if (!whole || !content.success || !content.data.generations.some(({ id }) => id === content.data.active)) {
+  const content = envelope?.content;
+  if (!isManifest(content) || envelope?.crc32 !== crc32(JSON.stringify(content))) {
     throw fault('storage.corrupt', `${file} is damaged; it was left as it is. Restore a backup.`, { file });
   }
-  return content.data;
+  return content;
 }
 
 /** Replaces the pointer file, atomically and durably: this is the moment at which a generation becomes the active one. */
@@ -64,4 +61,31 @@ function parse(text: string): { format?: unknown; crc32?: unknown; content?: unk
   } catch {
     return undefined;
   }
+}
+
+/** By hand and not by a schema: this runs in the worker, and a schema library would double the time that it takes to start. */
+function isManifest(value: unknown): value is Manifest {
+  const { active, generations } = (value ?? {}) as Partial<Manifest>;
+  return (
+    Array.isArray(generations) &&
+    generations.every(isGeneration) &&
+    generations.some(({ id }) => id === active)
+  );
+}
+
+function isGeneration(value: unknown): boolean {
+  const {
+    id,
+    createdAt,
+    reason,
+    previous = '',
+    activatedAt = 0,
+  } = (value ?? {}) as Partial<GenerationRecord>;
+  return (
+    /^[0-9a-z]{1,64}$/.test(String(id)) &&
+    typeof createdAt === 'number' &&
+    typeof reason === 'string' &&
+    typeof previous === 'string' &&
+    typeof activatedAt === 'number'
+  );
 }

@@ -1,0 +1,264 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { agentConfig } from '../contract/index.ts';
+import { isAlive, misbehaving, startAgents, type TestAgents } from './fixtures/start-agents.ts';
+
+let house: TestAgents;
+
+beforeEach(async () => {
+  house = await startAgents();
+});
+afterEach(() => house.end());
+
+describe('a fresh store', () => {
+  it('has the built-in echo, which becomes healthy by itself', async () => {
+    expect(house.agents.list().map(({ id, name }) => [id, name])).toEqual([['echo', 'Echo']]);
+    const echo = await house.inState('echo', 'healthy');
+    expect(echo).toMatchObject({
+      generation: 1,
+      version: 1,
+      reason: 'Ready',
+      runningTurns: 0,
+      restarts: 0,
+      attempt: 0,
+      agentInfo: { name: 'echo', version: '1.0.0' },
+      drills: ['crash', 'hang', 'slow', 'flood'],
+      exits: [],
+    });
+    expect(echo.heartbeats[0]).toMatchObject({ ok: true });
+    expect(house.dataOf('agent.created')).toEqual([{ id: 'echo', name: 'Echo' }]);
+    expect(house.dataOf('agent.process.started')).toEqual([{ id: 'echo', generation: 1, pid: echo.pid }]);
+    expect(house.dataOf('agent.state.changed').map(({ from, to }) => `${from} → ${to}`)).toEqual([
+      'unknown → unknown',
+      'unknown → healthy',
+    ]);
+  });
+});
+
+describe('a prompt', () => {
+  it('streams its answer in words', async () => {
+    const asked = house.ask('Say this,  word by\nword.');
+    expect(await asked.result).toEqual({ stopReason: 'end_turn' });
+    expect(asked.text()).toBe('Say this,  word by\nword.');
+    expect(asked.updates.length).toBeGreaterThanOrEqual(5);
+  });
+
+  it('makes the agent busy, and healthy again', async () => {
+    await house.inState('echo', 'healthy');
+    const asked = house.ask('/slow 50');
+    expect(house.agents.get('echo')).toMatchObject({ state: 'healthy', runningTurns: 0 });
+    await house.inState('echo', 'busy');
+    expect(house.agents.get('echo').runningTurns).toBe(1);
+    await asked.result;
+    expect(house.agents.get('echo')).toMatchObject({ state: 'healthy', runningTurns: 0 });
+    const changes = house.events.filter(({ type }) => type === 'agent.state.changed').slice(-2);
+    expect(changes.map(({ correlationid }) => correlationid)).toEqual(['correlation-1', 'correlation-1']);
+  });
+});
+
+describe('the list of agents', () => {
+  it('gets the demo fleet, once', async () => {
+    const fleet = await house.agents.createDemoFleet();
+    expect(fleet.map(({ name }) => name)).toEqual(['Echo', 'Slow echo', 'Noisy echo', 'Chat']);
+    for (const { id } of fleet) await house.inState(id, 'healthy');
+    const again = await house.agents.createDemoFleet();
+    expect(again.map(({ id, generation }) => [id, generation])).toEqual(fleet.map(({ id }) => [id, 1]));
+    expect(house.agents.list().map(({ id }) => id)).toEqual(['echo', 'echo-slow', 'echo-noisy', 'chat']);
+    expect(house.dataOf('agent.created')).toHaveLength(4);
+    expect(house.agents.counts()).toEqual({
+      total: 4,
+      healthy: 4,
+      failed: 0,
+      disconnected: 0,
+      recovering: 0,
+      successfulRecoveries: 0,
+    });
+  });
+
+  it('is there again after a restart, in the same order', async () => {
+    const { id } = await house.agents.create({ name: 'Mine', launch: misbehaving('repeats'), autostart: false });
+    await house.agents.delete('echo');
+    await house.agents.stop();
+    await house.agents.start();
+    expect(house.agents.list().map((agent) => [agent.id, agent.name, agent.state])).toEqual([
+      [id, 'Mine', 'stopped'],
+    ]);
+    await house.agents.delete(id);
+    await house.agents.stop();
+    await house.agents.start();
+    expect(house.agents.list(), 'the first agent comes only once').toEqual([]);
+  });
+
+  it('has no two agents of one name, however fast they come', async () => {
+    const input = { name: 'Twin', launch: misbehaving('repeats'), autostart: false };
+    const results = await Promise.allSettled([
+      house.agents.create(input),
+      house.agents.create({ ...input, name: 'tWIN' }),
+      house.agents.create({ ...input, name: 'Echo' }),
+    ]);
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected']);
+    expect(results[1]).toMatchObject({ reason: { code: 'agent.name_taken' } });
+    expect(house.agents.list()).toHaveLength(2);
+  });
+
+  it('leaves out a configuration that cannot be read, and says so', async () => {
+    await house.storage.commit([
+      { kind: 'put', collection: 'agents', id: 'odd', value: { id: 'odd' }, index: { createdAt: 1 } },
+    ]);
+    await house.agents.reload();
+    expect(house.agents.list().map(({ id }) => id)).toEqual(['echo']);
+    expect(house.log).toContainEqual(
+      expect.objectContaining({ level: 'error', metadata: expect.objectContaining({ agentId: 'odd' }) }),
+    );
+  });
+
+  it.each(['get', 'startAgent', 'stopAgent', 'restartAgent', 'delete'] as const)(
+    'knows that %s is asked of an agent that is not there',
+    async (method) => {
+      await expect(async () => house.agents[method]('nobody')).rejects.toMatchObject({ code: 'agent.not_found' });
+    },
+  );
+
+  it('does not take a command that is not there or cannot be executed', async () => {
+    const launch = (command: string) => ({ ...misbehaving('repeats'), command });
+    const create = (command: string) => house.agents.create({ name: 'X', launch: launch(command) });
+    await expect(create('/nonexistent/agent')).rejects.toMatchObject({ code: 'agent.command_not_found' });
+    await expect(create('no-such-command-anywhere')).rejects.toMatchObject({ code: 'agent.command_not_found' });
+    const file = join(house.dataDir, 'not-executable');
+    writeFileSync(file, '#!/bin/sh\n', { mode: 0o600 });
+    await expect(create(file)).rejects.toMatchObject({ code: 'agent.command_not_executable' });
+    await expect(create(house.dataDir)).rejects.toMatchObject({ code: 'agent.command_not_executable' });
+    await expect(
+      house.agents.create({ name: 'X', launch: { ...misbehaving('repeats'), cwd: '/nonexistent' } }),
+    ).rejects.toMatchObject({ code: 'request.invalid' });
+    expect(house.agents.list()).toHaveLength(1);
+    expect(house.dataOf('agent.created')).toHaveLength(1);
+  });
+});
+
+describe('deleting an agent', () => {
+  it('ends its process and forgets it', async () => {
+    const { pid } = await house.inState('echo', 'healthy');
+    await house.agents.delete('echo');
+    expect(isAlive(pid as number)).toBe(false);
+    expect(house.agents.list()).toEqual([]);
+    expect(house.dataOf('agent.deleted')).toEqual([{ id: 'echo', name: 'Echo' }]);
+    expect(await house.storage.get('agents', 'echo')).toBeUndefined();
+  });
+
+  it('is refused while it answers', async () => {
+    const asked = house.ask('/slow 5000');
+    await house.inState('echo', 'busy');
+    await expect(house.agents.delete('echo')).rejects.toMatchObject({ code: 'agent.in_use' });
+    asked.cancel();
+    expect(await asked.result).toEqual({ stopReason: 'cancelled' });
+    await house.agents.delete('echo');
+  });
+});
+
+describe('stopping and starting', () => {
+  it('stops, refuses prompts, and starts the next generation', async () => {
+    const first = await house.inState('echo', 'healthy');
+    const stopped = await house.agents.stopAgent('echo');
+    expect(stopped).toMatchObject({ state: 'stopped', reason: 'Stopped by the user' });
+    expect(stopped.pid).toBeUndefined();
+    expect(stopped.exits).toMatchObject([{ generation: 1, code: 0, signal: null, intended: true }]);
+    expect(isAlive(first.pid as number)).toBe(false);
+    await expect(house.ask('hello').result).rejects.toMatchObject({ code: 'agent.stopped' });
+    expect(await house.agents.stopAgent('echo')).toMatchObject({ state: 'stopped' });
+    await house.agents.startAgent('echo');
+    expect(await house.ask('hello').result).toEqual({ stopReason: 'end_turn' });
+    expect(house.agents.get('echo')).toMatchObject({ generation: 2, restarts: 0 });
+    expect(await house.agents.startAgent('echo'), 'is running already').toMatchObject({ generation: 2 });
+  });
+
+  it('cancels the running turn when it is stopped', async () => {
+    const asked = house.ask('/slow 5000');
+    await house.inState('echo', 'busy');
+    await house.agents.stopAgent('echo');
+    expect(await asked.result).toEqual({ stopReason: 'cancelled' });
+  });
+
+  it('restarts at once, and prompts wait for the new process', async () => {
+    await house.inState('echo', 'healthy');
+    const restarted = house.agents.restartAgent('echo');
+    const asked = house.ask('still there?');
+    expect((await restarted).generation).toBe(2);
+    expect(await asked.result).toEqual({ stopReason: 'end_turn' });
+    expect(house.agents.get('echo')).toMatchObject({ state: 'healthy', generation: 2 });
+  });
+
+  it('shares what is asked for twice', async () => {
+    await Promise.all([
+      house.agents.restartAgent('echo'),
+      house.agents.stopAgent('echo'),
+      house.agents.startAgent('echo'),
+      house.agents.startAgent('echo'),
+    ]);
+    await house.inState('echo', 'healthy');
+    expect(house.dataOf('agent.process.started').length - house.dataOf('agent.process.exited').length).toBe(1);
+  });
+
+  it('ends a process that ignores everything, with all that it started', async () => {
+    const stubborn = await house.agents.create({ name: 'Stubborn', launch: misbehaving('ignores-the-end') });
+    const parent = await house.agents.create({ name: 'Parent', launch: misbehaving('leaves-a-grandchild') });
+    await house.inState(stubborn.id, 'healthy');
+    await house.inState(parent.id, 'healthy');
+    const [ended, left] = await Promise.all([
+      house.agents.stopAgent(stubborn.id),
+      house.agents.stopAgent(parent.id),
+    ]);
+    expect(ended.exits[0]).toMatchObject({ code: null, signal: 'SIGKILL' });
+    const grandchild = Number(/grandchild (\d+)/.exec(left.exits[0]?.stderr ?? '')?.[1]);
+    expect(grandchild).toBeGreaterThan(0);
+    await vi.waitFor(() => expect(isAlive(grandchild)).toBe(false));
+  });
+});
+
+describe('after the data set was switched', () => {
+  it('follows it: ends what is gone, starts what is new, keeps the rest but not its sessions', async () => {
+    const gone = await house.agents.create({ name: 'Gone', launch: misbehaving('repeats') });
+    await house.inState(gone.id, 'healthy');
+    await house.ask('first').result;
+    const { pid } = house.agents.get('echo');
+    const added = { ...gone, id: 'added', name: 'Added', createdAt: gone.createdAt + 1 };
+    await house.storage.commit([
+      { kind: 'delete', collection: 'agents', id: gone.id },
+      {
+        kind: 'put',
+        collection: 'agents',
+        id: 'added',
+        value: agentConfig.parse(added),
+        index: { createdAt: added.createdAt },
+      },
+    ]);
+    await house.agents.reload();
+    expect(house.agents.list().map(({ id }) => id)).toEqual(['echo', 'added']);
+    expect(isAlive(gone.pid as number)).toBe(false);
+    await house.inState('added', 'healthy');
+    expect(house.agents.get('echo')).toMatchObject({ pid, generation: 1 });
+    const asked = house.ask('/history', { history: async () => [{ role: 'user', text: 'restored' }] });
+    await asked.result;
+    expect(asked.text()).toContain('1 earlier turn ');
+  });
+
+  it('restarts an agent whose launch is another one now', async () => {
+    await house.inState('echo', 'healthy');
+    const config = agentConfig.parse(house.agents.get('echo'));
+    await house.storage.commit([
+      {
+        kind: 'put',
+        collection: 'agents',
+        id: 'echo',
+        value: { ...config, launch: { kind: 'builtin', program: 'echo', args: ['--repeat', '2'] } },
+        index: { createdAt: config.createdAt },
+      },
+    ]);
+    await house.agents.reload();
+    const asked = house.ask('twice');
+    await asked.result;
+    expect(asked.text()).toBe('twice\ntwice');
+    expect(house.agents.get('echo')).toMatchObject({ generation: 2, version: 2 });
+  });
+});
