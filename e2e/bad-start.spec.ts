@@ -39,6 +39,12 @@ async function failure(env: Record<string, string> = {}, folder = dataDir): Prom
   throw error;
 }
 
+/** The database that is active. */
+async function dataFile(): Promise<string> {
+  const { content } = JSON.parse(await readFile(join(dataDir, 'storage', 'CURRENT'), 'utf8'));
+  return join(dataDir, 'storage', `${content.active}.sqlite`);
+}
+
 function call(product: Product, path: string, body?: unknown): Promise<Response> {
   return fetch(new URL(path, product.origin), {
     method: body === undefined ? 'GET' : 'POST',
@@ -102,8 +108,7 @@ test('data of a newer version is left alone', async () => {
   const first = await start();
   await first.stop();
   const { default: Database } = await import('better-sqlite3');
-  const current = (await readFile(join(dataDir, 'storage', 'CURRENT'), 'utf8')).match(/[\w-]+/)?.[0];
-  const path = join(dataDir, 'storage', `${current}.sqlite`);
+  const path = await dataFile();
   const database = new Database(path);
   database.pragma('user_version = 9999');
   database.close();
@@ -115,8 +120,7 @@ test('data of a newer version is left alone', async () => {
 test('a data file that is garbage is named and left where it is', async () => {
   const first = await start();
   await first.stop();
-  const current = (await readFile(join(dataDir, 'storage', 'CURRENT'), 'utf8')).match(/[\w-]+/)?.[0];
-  const path = join(dataDir, 'storage', `${current}.sqlite`);
+  const path = await dataFile();
   await writeFile(path, 'This is not a database. '.repeat(1000));
   const { logs } = await failure();
   expect(logs).toContain('storage.corrupt');

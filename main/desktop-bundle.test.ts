@@ -29,7 +29,9 @@ function importsOf(entry: string): { files: Set<string>; packages: Set<string> }
     if (files.has(file)) return;
     files.add(file);
     const code = readFileSync(join(OUTPUT, file), 'utf8');
-    for (const [, specifier] of code.matchAll(/(?:^import|^export|\bfrom|\bimport\()\s*["']([^"'\n]+)["']/gm)) {
+    for (const [, specifier] of code.matchAll(
+      /(?:^import|^export|\bfrom|\bimport\()\s*["']([^"'\n]+)["']/gm,
+    )) {
       if (specifier === undefined || specifier.startsWith('node:')) continue;
       if (specifier.startsWith('.')) visit(join(dirname(file), specifier));
       else packages.add(specifier);

@@ -71,6 +71,13 @@ describe('routing', () => {
     },
   );
 
+  it('says when there is no such asset', async () => {
+    const handle = createFetchBridge({ runtimeFetch: unreachable, assets: async () => undefined });
+    const response = await handle(new Request('app://console/assets/old-build.js'));
+    expect(response.status).toBe(404);
+    expect(await response.json()).toMatchObject({ code: 'route.not_found' });
+  });
+
   it('refuses to write to assets', async () => {
     const response = await bridge({})(new Request('app://console/index.html', { method: 'DELETE' }));
     expect(response.status).toBe(405);

@@ -27,8 +27,8 @@ const HOP_BY_HOP = [
 export interface FetchBridgeOptions {
   /** The runtime. Its request carries a signal that is aborted when the window loses interest in the answer. */
   runtimeFetch: Fetch;
-  /** The console's files. Called for `GET` and `HEAD` with a path that cannot leave its folder. */
-  assets: Fetch;
+  /** The console's files; undefined for what is none. Asked with `GET` and `HEAD`, for paths that cannot leave its folder. */
+  assets: (request: Request) => Promise<Response | undefined>;
   /** Told about what was thrown: by a handler, or by a response body half-way. */
   onError?: (error: unknown, request: Request) => void;
 }
@@ -68,6 +68,10 @@ export function createFetchBridge(options: FetchBridgeOptions): Fetch {
     try {
       const handler = toRuntime ? options.runtimeFetch : options.assets;
       const response = await handler(inwards(request, interest));
+      if (response === undefined) {
+        const detail = `There is nothing at ${url.pathname}.`;
+        return problem(404, 'route.not_found', 'There is no such route', detail);
+      }
       return outwards(response, interest, (error) => options.onError?.(error, request));
     } catch (error) {
       options.onError?.(error, request);

@@ -10,8 +10,10 @@ const BACKGROUND = { dark: '#242424', light: '#ffffff' };
 export interface ConsoleWindow {
   /** Opens the window, or brings the open one to the front. */
   show(): void;
-  /** Loads the console anew: after a start that failed was repaired. */
+  /** Loads the page anew: to show that a start has failed. */
   reload(): void;
+  /** Closes the window for good; no page can hold that up. */
+  close(): void;
 }
 
 export function createConsoleWindow(options: {
@@ -63,6 +65,11 @@ export function createConsoleWindow(options: {
     },
     reload() {
       window?.webContents.reload();
+    },
+    close() {
+      if (window === undefined) return;
+      remember(window, options.stateFile);
+      window.destroy();
     },
   };
 }

@@ -2,22 +2,24 @@ import { Button } from '@mantine/core';
 import { IconMapQuestion } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import { EmptyState } from '../components/empty-state.tsx';
-import { usePageTitle } from '../lib/page-title.ts';
+import { PageHeader } from '../components/page-header.tsx';
 
 /** What stands at an address that the console does not have. */
 export function NotFoundPage() {
-  usePageTitle('Not found');
   return (
-    <EmptyState
-      icon={<IconMapQuestion />}
-      title="There is no such page"
-      action={
-        <Button component={Link} to="/">
-          Go to the Overview
-        </Button>
-      }
-    >
-      The address may be from another version of the console, or mistyped.
-    </EmptyState>
+    <>
+      <PageHeader title="Not found" />
+      <EmptyState
+        icon={<IconMapQuestion />}
+        title="There is no such page"
+        action={
+          <Button component={Link} to="/">
+            Go to the Overview
+          </Button>
+        }
+      >
+        The address may be from another version of the console, or mistyped.
+      </EmptyState>
+    </>
   );
 }

@@ -165,8 +165,9 @@ export class SupervisedAgent {
 
   /** Ends the process, whatever its state, and starts the next at once. */
   restart(reason: string): Promise<void> {
+    // Said at once, so that a prompt that comes now waits for the next process.
+    this.#signal('restart-asked', reason);
     return this.#serially(async () => {
-      this.#signal('restart-asked', reason);
       await this.#end({ kind: 'restart', reason });
       this.#policy.reset();
       await this.#launch(reason);

@@ -374,6 +374,26 @@ describe.each(['memory', 'sqlite'] as const)('a restore on %s', (type) => {
     ]);
   });
 
+  it('is a job that has succeeded in the very step that switches the data', async () => {
+    const id = await rig.backUp();
+    const { activate } = rig.storage.generations;
+    let found: Job[] = [];
+    rig.storage.generations.activate = async (generation) => {
+      for await (const batch of rig.storage.snapshot({ generation })) {
+        for (const one of batch) {
+          if (one.kind === 'document' && one.collection === 'jobs') found.push(JSON.parse(one.json));
+        }
+      }
+      await activate.call(rig.storage.generations, generation);
+    };
+    const { safetyCopyId } = await rig.succeed(rig.backups.restore(id, rig.context));
+    found = found.toSorted((a, b) => (a.kind < b.kind ? -1 : 1));
+    expect(found).toMatchObject([
+      { kind: 'backup', state: 'succeeded' },
+      { kind: 'restore', state: 'succeeded', result: { backupId: id, safetyCopyId } },
+    ]);
+  });
+
   it('tells of the switch in the log of the new data', async () => {
     const id = await rig.backUp();
     const before = (await rig.bus.read({ limit: 1 })).items[0]?.sequence ?? 0;

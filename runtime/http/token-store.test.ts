@@ -57,6 +57,9 @@ describe('loadOrCreateToken', () => {
 
   it('says in words when the folder cannot be', async () => {
     await writeFile(dataDir, 'a file where the folder should be');
-    await expect(loadOrCreateToken(dataDir)).rejects.toMatchObject({ code: 'ENOTDIR' });
+    await expect(loadOrCreateToken(dataDir)).rejects.toMatchObject({
+      code: 'storage.failed',
+      message: expect.stringContaining('Set DATA_DIR'),
+    });
   });
 });

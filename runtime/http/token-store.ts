@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmod, link, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createPrivateFile, makePrivateFolder, PRIVATE_FILE_MODE, syncFolder } from '../base/durable-file.ts';
-import { messageOf, systemCodeOf } from '../base/errors.ts';
+import { isCoded, messageOf, systemCodeOf } from '../base/errors.ts';
 import { fault } from '../contract/index.ts';
 
 /** What a header, a cookie and a URL can all carry as it is, and long enough not to be guessed. */
@@ -12,7 +12,8 @@ const TOKEN_BYTES = 32;
 /**
  * The token that callers need: `apiToken` when it is set, else what is in `<dataDir>/token`, which is made at the first
  * start (256 random bits, mode 0600, atomically: two processes that start at once get the same one). Rejects with
- * `settings.invalid` when the file holds no usable token, `storage.read_only` or `storage.full` when it cannot be made.
+ * `settings.invalid` when the file holds no usable token, `storage.read_only`, `storage.full` or `storage.failed` when it
+ * cannot be read or made.
  */
 export async function loadOrCreateToken(dataDir: string, apiToken?: string): Promise<string> {
   if (apiToken !== undefined) return apiToken;
@@ -21,14 +22,7 @@ export async function loadOrCreateToken(dataDir: string, apiToken?: string): Pro
     return (await readToken(path)) ?? (await createToken(dataDir, path));
   } catch (error) {
     const code = systemCodeOf(error);
-    if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
-      throw fault(
-        'storage.read_only',
-        `The token file ${path} cannot be read or written: ${messageOf(error)}. Make the data folder yours, or set API_TOKEN.`,
-        { path },
-        { cause: error },
-      );
-    }
+    if (code === undefined || isCoded(error)) throw error;
     if (code === 'ENOSPC' || code === 'EDQUOT') {
       throw fault(
         'storage.full',
@@ -37,7 +31,13 @@ export async function loadOrCreateToken(dataDir: string, apiToken?: string): Pro
         { cause: error },
       );
     }
-    throw error;
+    const readOnly = code === 'EACCES' || code === 'EPERM' || code === 'EROFS';
+    throw fault(
+      readOnly ? 'storage.read_only' : 'storage.failed',
+      `The token file ${path} cannot be read or written: ${messageOf(error)}. Set DATA_DIR to a folder of yours, or set API_TOKEN.`,
+      { path },
+      { cause: error },
+    );
   }
 }
 

@@ -1,5 +1,6 @@
 import { Card, Group, SegmentedControl, Skeleton, Text, Title } from '@mantine/core';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { CatchBoundary } from '@tanstack/react-router';
 import { lazy, Suspense } from 'react';
 import { ErrorCard } from '../../components/error-card.tsx';
 import { api } from '../../lib/api.ts';
@@ -46,13 +47,21 @@ export function ChartPanel({ range, onRange }: { range: TimeRange; onRange: (ran
           The first sample comes a few seconds after the start.
         </Text>
       ) : (
-        <Suspense fallback={<Skeleton h={CHARTS_HEIGHT} />}>
-          {samples.data === undefined ? (
-            <Skeleton h={CHARTS_HEIGHT} />
-          ) : (
-            <Charts samples={samples.data.items} />
+        // Charts that break, or that cannot be loaded, must not take the rest of the page with them.
+        <CatchBoundary
+          getResetKey={() => range}
+          errorComponent={({ error, reset }) => (
+            <ErrorCard error={error} what="The charts could not be drawn" onRetry={reset} />
           )}
-        </Suspense>
+        >
+          <Suspense fallback={<Skeleton h={CHARTS_HEIGHT} />}>
+            {samples.data === undefined ? (
+              <Skeleton h={CHARTS_HEIGHT} />
+            ) : (
+              <Charts samples={samples.data.items} />
+            )}
+          </Suspense>
+        </CatchBoundary>
       )}
     </Card>
   );

@@ -65,7 +65,7 @@ export function Charts({ samples }: { samples: readonly Sample[] }) {
                 tickMargin: 4,
               }}
               yAxisProps={{ width: 56, tickCount: 3, domain: [0, 'auto'], allowDecimals: true }}
-              tooltipProps={{ labelFormatter: (at) => formatClock(Number(at)) }}
+              tooltipProps={{ labelFormatter: (at) => (typeof at === 'number' ? formatClock(at) : '') }}
               areaChartProps={{ syncId: 'overview', margin: { top: 4, right: 4, bottom: 0, left: 0 } }}
               areaProps={{ isAnimationActive: false }}
               role="img"

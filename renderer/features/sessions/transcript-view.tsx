@@ -2,7 +2,7 @@ import { Button } from '@mantine/core';
 import { useMediaQuery } from '@mantine/hooks';
 import { IconArrowDown } from '@tabler/icons-react';
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useEffectEvent, useRef, useState } from 'react';
 import type { SessionDetail } from '#contract';
 import classes from './transcript-view.module.css';
 import { reuseBlocks, type TurnBlock, turnBlocks } from './turn-blocks.ts';
@@ -50,6 +50,17 @@ export function TranscriptView({
     opened.current = true;
     virtualizer.scrollToEnd({ behavior: 'instant' });
   }, [blocks.length, virtualizer]);
+
+  // A composer that grows takes room from below; who follows the newest goes on seeing it.
+  const keepEnd = useEffectEvent(() => {
+    if (following) virtualizer.scrollToEnd({ behavior: 'instant' });
+  });
+  useEffect(() => {
+    if (scroller.current === null) return;
+    const observer = new ResizeObserver(() => keepEnd());
+    observer.observe(scroller.current);
+    return () => observer.disconnect();
+  }, []);
 
   return (
     <div className={classes.frame}>
