@@ -25,6 +25,7 @@ import { api, client } from '../lib/api.ts';
 import { shortId } from '../lib/format.ts';
 import { setLivePaused, useLivePausedAt } from '../lib/live-pause.ts';
 import { PAGES, SETTINGS_PAGE } from './pages.ts';
+import classes from './palette.module.css';
 
 const [store, palette] = createSpotlight();
 
@@ -78,6 +79,9 @@ export function Palette({
       onSpotlightClose={onClose}
       scrollable
       maxHeight={420}
+      overlayProps={{ backgroundOpacity: 0.35, blur: 0 }}
+      classNames={{ action: classes.action ?? '' }}
+      attributes={{ content: { 'aria-label': 'Search, go, act' } }}
     >
       <Spotlight.Search
         placeholder="Search pages, actions, agents, sessions by title or id"

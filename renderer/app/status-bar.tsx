@@ -28,12 +28,12 @@ const RUNTIME_LOOKS: Readonly<Record<HealthStatus, { status: StatusKind; label: 
 export function StatusBar() {
   return (
     <Group h="100%" px={6} gap={0} wrap="nowrap" justify="space-between" className={classes.bar ?? ''}>
-      <Group gap={0} wrap="nowrap" h="100%">
+      <Group gap={0} wrap="nowrap" h="100%" miw={0} style={{ overflow: 'hidden' }}>
         <RuntimeItem />
         <AgentsItem />
         <EventsItem />
       </Group>
-      <Group gap={0} wrap="nowrap" h="100%">
+      <Group gap={0} wrap="nowrap" h="100%" flex="none">
         <JobItem />
         <StorageItem />
         <BackupItem />

@@ -62,7 +62,7 @@ const gray: MantineColorsTuple = [
 /** The look of the console: dense, calm, system fonts; the colours of a status are in `theme.css`. */
 export const theme = createTheme({
   primaryColor: 'petrol',
-  primaryShade: { light: 7, dark: 5 },
+  primaryShade: { light: 7, dark: 6 },
   colors: { petrol, dark, gray },
   black: '#1b2026',
   autoContrast: true,
@@ -88,15 +88,27 @@ export const theme = createTheme({
   },
   components: {
     ActionIcon: ActionIcon.extend({ defaultProps: { variant: 'subtle' } }),
-    Alert: Alert.extend({ defaultProps: { radius: 'md' } }),
+    Alert: Alert.extend({
+      defaultProps: { radius: 'md' },
+      // The colour is in the ground and the icon; as text it would not have enough contrast.
+      styles: { title: { color: 'var(--mantine-color-text)' } },
+    }),
     Button: Button.extend({ defaultProps: { size: 'xs' } }),
-    Card: Card.extend({ defaultProps: { withBorder: true, padding: 'md', radius: 'md' } }),
+    Card: Card.extend({
+      defaultProps: { withBorder: true, padding: 'md', radius: 'md' },
+      styles: { root: { backgroundColor: 'var(--panel)' } },
+    }),
     Code: Code.extend({ styles: { root: { fontSize: '0.92em' } } }),
     Drawer: Drawer.extend({ defaultProps: { overlayProps: { backgroundOpacity: 0.35 } } }),
     Kbd: Kbd.extend({ defaultProps: { size: 'xs' } }),
-    Menu: Menu.extend({ defaultProps: { shadow: 'md', withinPortal: true } }),
+    // Without the placeholder: it has no role, and a menu may only hold items.
+    Menu: Menu.extend({ defaultProps: { shadow: 'md', withInitialFocusPlaceholder: false } }),
     Modal: Modal.extend({
-      defaultProps: { centered: true, overlayProps: { backgroundOpacity: 0.35 } },
+      defaultProps: {
+        centered: true,
+        overlayProps: { backgroundOpacity: 0.35 },
+        closeButtonProps: { 'aria-label': 'Close' },
+      },
       styles: { title: { fontWeight: 600 } },
     }),
     Popover: Popover.extend({ defaultProps: { shadow: 'md' } }),

@@ -22,6 +22,7 @@ import {
   IconSun,
 } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
+import { useState } from 'react';
 import { COLOR_SCHEMES, useColorScheme } from '../lib/color-scheme.ts';
 import { formatClock } from '../lib/format.ts';
 import { useLiveStatus } from '../lib/live-events.ts';
@@ -63,7 +64,7 @@ function Trail() {
     <Breadcrumbs separatorMargin={6} component="nav" aria-label="Breadcrumb" className={classes.trail ?? ''}>
       {crumbs.map((crumb) =>
         crumb.to === undefined ? (
-          <Text key={crumb.label} size="sm" fw={500} truncate aria-current="page">
+          <Text key={crumb.label} size="sm" fw={500} lh={1.5} truncate aria-current="page">
             {crumb.label}
           </Text>
         ) : (
@@ -114,11 +115,12 @@ function LiveToggle() {
 
 function ThemeMenu() {
   const [scheme, setScheme] = useColorScheme();
+  const [opened, setOpened] = useState(false);
   const Icon = THEME_ICONS[scheme];
   return (
-    <Menu position="bottom-end">
+    <Menu position="bottom-end" opened={opened} onChange={setOpened}>
       <Menu.Target>
-        <Tooltip label="Theme">
+        <Tooltip label="Theme" disabled={opened}>
           <ActionIcon color="gray" aria-label="Theme">
             <Icon size={18} stroke={1.6} />
           </ActionIcon>

@@ -17,7 +17,7 @@ export function AgentFirstAction({
     <Button
       size="compact-xs"
       variant={variant}
-      aria-label={`${label} ${agent.name}`}
+      aria-label={`${label}: ${agent.name}`}
       onClick={(event) => {
         event.stopPropagation();
         act(agent);
@@ -30,7 +30,7 @@ export function AgentFirstAction({
     <Button
       size="compact-xs"
       variant={variant}
-      aria-label={`${label} of ${agent.name}`}
+      aria-label={`${label}: ${agent.name}`}
       onClick={(event) => event.stopPropagation()}
       renderRoot={(props) => (
         <Link to="/agents/$id" params={{ id: agent.id }} search={{ tab } as never} {...props} />
@@ -62,7 +62,7 @@ export function AgentFirstAction({
         <Button
           size="compact-xs"
           variant={variant}
-          aria-label={`Sessions of ${agent.name}`}
+          aria-label={`${agent.state === 'busy' ? 'Sessions' : 'Answer'}: ${agent.name}`}
           onClick={(event) => event.stopPropagation()}
           renderRoot={(props) => (
             <Link to="/sessions" search={{ agentId: agent.id, status: agent.state } as never} {...props} />

@@ -147,7 +147,7 @@ export function DetailDrawer({
             {subtitle}
           </Text>
         )}
-        {actions !== undefined && <Group gap="xs">{actions}</Group>}
+        {actions !== undefined && <Group gap={6}>{actions}</Group>}
       </Stack>
       <ScrollArea flex={1} mih={0} scrollbars="y" type="auto">
         <Box p="md">{children}</Box>

@@ -25,6 +25,7 @@ export function StatusBadge({
         wrap="nowrap"
         component="span"
         display="inline-flex"
+        style={{ verticalAlign: 'middle' }}
         c={toneColor(look.tone)}
         data-status={status}
       >

@@ -170,7 +170,10 @@ export class AgentConnection {
 
   /** One turn. Aborting the signal cancels it; it then resolves with `cancelled`, if need be without the agent. */
   async prompt(
-    request: Pick<PromptRequest, 'sessionId' | 'turnId' | 'correlationId' | 'text' | 'signal' | 'onUpdate'> & {
+    request: Pick<
+      PromptRequest,
+      'sessionId' | 'turnId' | 'correlationId' | 'text' | 'signal' | 'onUpdate'
+    > & {
       history: () => Promise<HistoryEntry[]>;
     },
   ): Promise<PromptResult> {
@@ -283,10 +286,7 @@ export class AgentConnection {
     return { id: sessionId, preface: this.#takesHistory ? '' : preface(history) };
   }
 
-  async #turn(
-    session: AcpSession,
-    request: Parameters<AgentConnection['prompt']>[0],
-  ): Promise<PromptResult> {
+  async #turn(session: AcpSession, request: Parameters<AgentConnection['prompt']>[0]): Promise<PromptResult> {
     const text = session.preface + request.text;
     session.preface = '';
     const answered = this.#request(

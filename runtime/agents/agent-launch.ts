@@ -18,11 +18,21 @@ export interface LaunchCommand {
   secrets: string[];
 }
 
+export type LaunchSettings = Pick<
+  Settings,
+  | 'dataDir'
+  | 'openaiApiKey'
+  | 'anthropicApiKey'
+  | 'geminiApiKey'
+  | 'openaiBaseUrl'
+  | 'retryMaxAttempts'
+  | 'retryBaseDelayMs'
+  | 'retryMaxDelayMs'
+  | 'secrets'
+>;
+
 export interface LaunchContext {
-  settings: Pick<
-    Settings,
-    'dataDir' | 'openaiApiKey' | 'anthropicApiKey' | 'geminiApiKey' | 'openaiBaseUrl' | 'secrets'
-  >;
+  settings: LaunchSettings;
   environment: Readonly<Record<string, string | undefined>>;
 }
 
@@ -43,7 +53,12 @@ const OWN_SECRETS = new Set([
   'ALERT_SLACK_WEBHOOK',
   'ALERT_PAGERDUTY_KEY',
 ]);
-const PROVIDER_SETTINGS = ['OPENAI_API_KEY', 'ANTHROPIC_API_KEY', 'GEMINI_API_KEY', 'OPENAI_BASE_URL'] as const;
+const PROVIDER_SETTINGS = [
+  'OPENAI_API_KEY',
+  'ANTHROPIC_API_KEY',
+  'GEMINI_API_KEY',
+  'OPENAI_BASE_URL',
+] as const;
 const SECRET_NAME = /key|token|secret|passw|credential/i;
 
 /**
@@ -77,7 +92,7 @@ function builtinCommand(
   launch: Extract<AgentLaunch, { kind: 'builtin' }>,
   model: string | undefined,
   inherited: Record<string, string>,
-  settings: LaunchContext['settings'],
+  settings: LaunchSettings,
 ): LaunchCommand {
   const isChat = launch.program === 'chat';
   const args = [...launch.args, ...(isChat && model !== undefined ? ['--model', model] : [])];
@@ -90,6 +105,9 @@ function builtinCommand(
       ANTHROPIC_API_KEY: settings.anthropicApiKey,
       GEMINI_API_KEY: settings.geminiApiKey,
       OPENAI_BASE_URL: settings.openaiBaseUrl,
+      ERROR_RETRY_MAX_ATTEMPTS: String(settings.retryMaxAttempts),
+      ERROR_RETRY_BASE_DELAY: String(settings.retryBaseDelayMs),
+      ERROR_RETRY_MAX_DELAY: String(settings.retryMaxDelayMs),
     };
     for (const [name, value] of Object.entries(provided)) if (value !== undefined) env[name] = value;
   }

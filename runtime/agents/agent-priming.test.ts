@@ -37,7 +37,9 @@ describe('the preface', () => {
   it('tells the turns between marks, and that they are over', () => {
     const text = preface(turn(1));
     expect(text).toMatch(/^<earlier-conversation>\n/);
-    expect(text).toContain('<user>\nquestion 1\n</user>\n<agent>\nanswer 1\n</agent>\n</earlier-conversation>');
+    expect(text).toContain(
+      '<user>\nquestion 1\n</user>\n<agent>\nanswer 1\n</agent>\n</earlier-conversation>',
+    );
     expect(text.endsWith('\n\n')).toBe(true);
   });
 

@@ -6,7 +6,7 @@ import type { PutOperation, Storage, StoredDocument } from '../storage/storage.t
 
 const COLLECTION = 'agents';
 /** Remembers that the store was given its first agent, so that a user who deletes it does not get it again. */
-const SEEDED = { collection: 'agent_setup', id: 'seeded' };
+export const SEEDED = { collection: 'agent_setup', id: 'seeded' };
 const PAGE = 500;
 
 export interface StoredAgent {
@@ -79,7 +79,8 @@ export class AgentRegistry {
     );
     return configs.map((config, index) => {
       const version = results[index]?.version;
-      if (version === undefined) throw fault('storage.failed', `No version was given to the agent ${config.id}.`);
+      if (version === undefined)
+        throw fault('storage.failed', `No version was given to the agent ${config.id}.`);
       return { config, version };
     });
   }

@@ -90,7 +90,8 @@ describe('the transitions of an agent', () => {
     const listed = new Set(EXPECTED.map(([state, signal]) => `${state} ${signal}`));
     for (const signal of Object.keys(TRANSITIONS) as AgentSignal[]) {
       for (const state of agentState.options) {
-        if (!listed.has(`${state} ${signal}`)) expect(nextState(state, signal), `${state} ${signal}`).toBe(state);
+        if (!listed.has(`${state} ${signal}`))
+          expect(nextState(state, signal), `${state} ${signal}`).toBe(state);
       }
     }
   });

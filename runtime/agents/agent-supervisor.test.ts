@@ -30,7 +30,6 @@ describe('a fresh store', () => {
     expect(house.dataOf('agent.created')).toEqual([{ id: 'echo', name: 'Echo' }]);
     expect(house.dataOf('agent.process.started')).toEqual([{ id: 'echo', generation: 1, pid: echo.pid }]);
     expect(house.dataOf('agent.state.changed').map(({ from, to }) => `${from} → ${to}`)).toEqual([
-      'unknown → unknown',
       'unknown → healthy',
     ]);
   });
@@ -77,7 +76,11 @@ describe('the list of agents', () => {
   });
 
   it('is there again after a restart, in the same order', async () => {
-    const { id } = await house.agents.create({ name: 'Mine', launch: misbehaving('repeats'), autostart: false });
+    const { id } = await house.agents.create({
+      name: 'Mine',
+      launch: misbehaving('repeats'),
+      autostart: false,
+    });
     await house.agents.delete('echo');
     await house.agents.stop();
     await house.agents.start();
@@ -116,7 +119,9 @@ describe('the list of agents', () => {
   it.each(['get', 'startAgent', 'stopAgent', 'restartAgent', 'delete'] as const)(
     'knows that %s is asked of an agent that is not there',
     async (method) => {
-      await expect(async () => house.agents[method]('nobody')).rejects.toMatchObject({ code: 'agent.not_found' });
+      await expect(async () => house.agents[method]('nobody')).rejects.toMatchObject({
+        code: 'agent.not_found',
+      });
     },
   );
 
@@ -124,7 +129,9 @@ describe('the list of agents', () => {
     const launch = (command: string) => ({ ...misbehaving('repeats'), command });
     const create = (command: string) => house.agents.create({ name: 'X', launch: launch(command) });
     await expect(create('/nonexistent/agent')).rejects.toMatchObject({ code: 'agent.command_not_found' });
-    await expect(create('no-such-command-anywhere')).rejects.toMatchObject({ code: 'agent.command_not_found' });
+    await expect(create('no-such-command-anywhere')).rejects.toMatchObject({
+      code: 'agent.command_not_found',
+    });
     const file = join(house.dataDir, 'not-executable');
     writeFileSync(file, '#!/bin/sh\n', { mode: 0o600 });
     await expect(create(file)).rejects.toMatchObject({ code: 'agent.command_not_executable' });
@@ -197,7 +204,9 @@ describe('stopping and starting', () => {
       house.agents.startAgent('echo'),
     ]);
     await house.inState('echo', 'healthy');
-    expect(house.dataOf('agent.process.started').length - house.dataOf('agent.process.exited').length).toBe(1);
+    expect(house.dataOf('agent.process.started').length - house.dataOf('agent.process.exited').length).toBe(
+      1,
+    );
   });
 
   it('ends a process that ignores everything, with all that it started', async () => {

@@ -4,7 +4,7 @@ import { messageOf } from '../base/errors.ts';
 import { type MakeId, timeOrderedId } from '../base/ids.ts';
 import { lifecycle } from '../base/lifecycle.ts';
 import type { Logger } from '../base/logger.ts';
-import { type Agent, type AgentConfig, type AgentState, agentConfig, fault } from '../contract/index.ts';
+import { type AgentConfig, type AgentState, agentConfig, fault } from '../contract/index.ts';
 import type { EventBus, EventDraft } from '../events/event-bus.ts';
 import type { Storage } from '../storage/storage.ts';
 import { resolveLaunch } from './agent-launch.ts';
@@ -163,7 +163,9 @@ export function createAgents(dependencies: AgentsDependencies): Agents {
     create: (input) =>
       serially(async () => {
         if (isNameTaken(input.name)) {
-          throw fault('agent.name_taken', `There is an agent named ${input.name} already.`, { name: input.name });
+          throw fault('agent.name_taken', `There is an agent named ${input.name} already.`, {
+            name: input.name,
+          });
         }
         const config = agentConfig.parse({ ...input, id: makeId(ID_LENGTH), createdAt: nextCreatedAt() });
         await resolveLaunch(config, { settings, environment });

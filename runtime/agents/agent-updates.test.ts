@@ -76,7 +76,12 @@ describe('the updates of an agent', () => {
 
   it.each([
     [{ sessionUpdate: 'hologram', depth: 3 }],
-    [{ sessionUpdate: 'agent_message_chunk', content: { type: 'image', data: 'AA==', mimeType: 'image/png' } }],
+    [
+      {
+        sessionUpdate: 'agent_message_chunk',
+        content: { type: 'image', data: 'AA==', mimeType: 'image/png' },
+      },
+    ],
     [{ sessionUpdate: 'agent_message_chunk' }],
     [{ sessionUpdate: 'tool_call', title: 'without an id' }],
     [{ sessionUpdate: 'tool_call_update', toolCallId: 'x', status: 'exploded' }],

@@ -28,11 +28,12 @@ it('does not care how the bytes are cut', async () => {
   for (let size = 1; size < 12; size++) {
     const pieces = text.match(new RegExp(`[^]{1,${size}}`, 'g')) ?? [];
     const { kept, noise } = await filtered(...pieces);
-    expect(kept.split('\n').filter((line) => line.trim() !== '').map((line) => line.trim())).toEqual([
-      '{"a":"\\n{x"}',
-      '{"b":2}',
-      '{"c":3}',
-    ]);
+    expect(
+      kept
+        .split('\n')
+        .filter((line) => line.trim() !== '')
+        .map((line) => line.trim()),
+    ).toEqual(['{"a":"\\n{x"}', '{"b":2}', '{"c":3}']);
     expect(noise).toHaveLength(3);
   }
 });
@@ -64,15 +65,13 @@ function wire() {
 
 it('gives updates to their taker, in order and before what follows them', async () => {
   const { stdout, seen, readAll } = wire();
-  stdout.write('{"jsonrpc":"2.0","method":"session/update","params":{"update":{"sessionUpdate":"hologram"}}}\n');
+  stdout.write(
+    '{"jsonrpc":"2.0","method":"session/update","params":{"update":{"sessionUpdate":"hologram"}}}\n',
+  );
   stdout.write('noise\n{"jsonrpc":"2.0","method":"session/update","params":2}\n');
   stdout.end('{"jsonrpc":"2.0","id":1,"result":{}}\n');
   await expect(readAll()).rejects.toThrow('over');
-  expect(seen).toEqual([
-    { update: { sessionUpdate: 'hologram' } },
-    2,
-    { jsonrpc: '2.0', id: 1, result: {} },
-  ]);
+  expect(seen).toEqual([{ update: { sessionUpdate: 'hologram' } }, 2, { jsonrpc: '2.0', id: 1, result: {} }]);
 });
 
 it('answers what is not JSON with a JSON-RPC error and goes on', async () => {

@@ -44,7 +44,10 @@ export class LivenessProbe {
 
   #tick(): void {
     const { clock, timeoutMs, limitMs, lastActivityAt, onSilent, onGivenUp } = this.#options;
-    if (this.#sentAt === undefined) return this.#send();
+    if (this.#sentAt === undefined) {
+      this.#send();
+      return;
+    }
     const now = clock.monotonic();
     const silentMs = now - Math.max(this.#sentAt, lastActivityAt());
     if (silentMs >= limitMs) {

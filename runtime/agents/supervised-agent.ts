@@ -8,11 +8,12 @@ import { createRedactor } from '../settings/redact.ts';
 import type { Settings } from '../settings/settings.ts';
 import { AgentConnection } from './agent-connection.ts';
 import { endInWords } from './agent-faults.ts';
-import { type LaunchCommand, resolveLaunch } from './agent-launch.ts';
+import { type LaunchCommand, type LaunchSettings, resolveLaunch } from './agent-launch.ts';
 import { keptTurns } from './agent-priming.ts';
 import { type ProcessEnd, type SpawnProcess, startAgentProcess } from './agent-process.ts';
 import type { StoredAgent } from './agent-registry.ts';
-import { type AgentSignal, nextState, TRANSITIONS } from './agent-states.ts';
+import type { AgentSignal } from './agent-states.ts';
+import { AgentStatus } from './agent-status.ts';
 import type { PromptRequest, PromptResult } from './agents.ts';
 import { LivenessProbe } from './liveness-probe.ts';
 import { RestartPolicy } from './restart-policy.ts';
@@ -28,20 +29,15 @@ const KEPT_HEARTBEATS = 60;
 const MEGABYTE = 1024 * 1024;
 const GENERAL_DRILLS: readonly AgentDrill[] = ['crash', 'hang'];
 
-export type AgentSettings = Pick<
-  Settings,
-  | 'dataDir'
-  | 'heartbeatIntervalMs'
-  | 'livenessProbeTimeoutMs'
-  | 'agentHeartbeatTimeoutSeconds'
-  | 'agentStateMessageHistory'
-  | 'agentStateMaxSizeMb'
-  | 'openaiApiKey'
-  | 'anthropicApiKey'
-  | 'geminiApiKey'
-  | 'openaiBaseUrl'
-  | 'secrets'
->;
+export type AgentSettings = LaunchSettings &
+  Pick<
+    Settings,
+    | 'heartbeatIntervalMs'
+    | 'livenessProbeTimeoutMs'
+    | 'agentHeartbeatTimeoutSeconds'
+    | 'agentStateMessageHistory'
+    | 'agentStateMaxSizeMb'
+  >;
 
 export interface SupervisedAgentDependencies {
   clock: Clock;
@@ -74,9 +70,7 @@ export class SupervisedAgent {
   readonly #dependencies: SupervisedAgentDependencies;
   readonly #policy: RestartPolicy;
   #stored: StoredAgent;
-  #state: Agent['state'];
-  #reason: string;
-  #since: number;
+  readonly #status: AgentStatus;
   #generation = 0;
   #connection: AgentConnection | undefined;
   #startedAt: number | undefined;
@@ -93,15 +87,17 @@ export class SupervisedAgent {
   readonly #heartbeats: Agent['heartbeats'] = [];
   #correlationId: string;
   #work: Promise<unknown> = Promise.resolve();
-  readonly #onChange = new Set<() => void>();
 
   constructor(stored: StoredAgent, dependencies: SupervisedAgentDependencies) {
     this.#stored = stored;
     this.#dependencies = dependencies;
     this.#policy = new RestartPolicy(dependencies.random);
-    this.#state = stored.config.autostart ? 'unknown' : 'stopped';
-    this.#reason = stored.config.autostart ? 'Not started yet' : 'It does not start by itself';
-    this.#since = dependencies.clock.now();
+    this.#status = new AgentStatus(
+      dependencies.clock,
+      stored.config.autostart
+        ? { state: 'unknown', reason: 'Not started yet' }
+        : { state: 'stopped', reason: 'It does not start by itself' },
+    );
     this.#correlationId = this.#makeCorrelationId();
   }
 
@@ -110,7 +106,7 @@ export class SupervisedAgent {
   }
 
   get state(): Agent['state'] {
-    return this.#state;
+    return this.#status.state;
   }
 
   get runningTurns(): number {
@@ -127,9 +123,9 @@ export class SupervisedAgent {
     return {
       ...this.#stored.config,
       version: this.#stored.version,
-      state: this.#state,
-      reason: this.#reason,
-      since: this.#since,
+      state: this.#status.state,
+      reason: this.#status.reason,
+      since: this.#status.since,
       generation: this.#generation,
       ...(connection === undefined ? {} : { pid: connection.pid }),
       ...(connection === undefined || this.#startedAt === undefined ? {} : { startedAt: this.#startedAt }),
@@ -195,7 +191,9 @@ export class SupervisedAgent {
       throw fault('agent.not_ready', `${this.config.name} has no running process to drill.`);
     }
     if (!this.view().drills.includes(kind)) {
-      throw fault('agent.drill_unsupported', `${this.config.name} does not offer the drill ${kind}.`, { kind });
+      throw fault('agent.drill_unsupported', `${this.config.name} does not offer the drill ${kind}.`, {
+        kind,
+      });
     }
     switch (kind) {
       case 'crash':
@@ -344,7 +342,7 @@ export class SupervisedAgent {
       lastActivityAt: () => connection.lastActivityAt,
       onAnswer: (latencyMs) => {
         this.#beat({ at: clock.now(), ok: true, latencyMs });
-        if (this.#state !== 'unresponsive' && latencyMs > SLOW_ANSWER_MS) {
+        if (this.#status.state !== 'unresponsive' && latencyMs > SLOW_ANSWER_MS) {
           this.#signal('answered-slowly', `It took ${Math.round(latencyMs)} ms to answer a probe`);
         } else if (this.#runningTurns > 0) this.#signal('answered-busy', 'Answering a prompt');
         else this.#signal('answered-idle', 'Ready');
@@ -380,6 +378,7 @@ export class SupervisedAgent {
   async #giveUp(connection: AgentConnection, reason: CodedError): Promise<void> {
     if (this.#connection !== connection) return;
     this.#ending ??= { kind: 'given-up', reason: reason.message };
+    this.#status.touch();
     await connection.end(reason, { force: true });
   }
 
@@ -389,7 +388,7 @@ export class SupervisedAgent {
     const connection = this.#connection;
     if (connection === undefined) return;
     this.#ending = ending;
-    this.#changed();
+    this.#status.touch();
     const isSilent = this.#heartbeats.at(-1)?.ok === false;
     if (!isSilent) await this.#cancelTurns(connection);
     const { name } = this.config;
@@ -467,7 +466,8 @@ export class SupervisedAgent {
       timer: clock.after(decision.delayMs, () => {
         this.#nextRestart = undefined;
         this.#serially(async () => {
-          if (this.#connection === undefined && this.#state === 'restarting') await this.#launch(reason);
+          if (this.#connection === undefined && this.#status.state === 'restarting')
+            await this.#launch(reason);
         }).catch((error: unknown) =>
           logger.error('An agent could not be restarted', {
             agentId: this.config.id,
@@ -491,62 +491,39 @@ export class SupervisedAgent {
     const deadline = clock.monotonic() + PROMPT_WAIT_MS;
     for (;;) {
       signal.throwIfAborted();
-      const isEnding = this.#ending?.kind === 'stop' || this.#ending?.kind === 'restart';
-      switch (this.#ending?.kind === 'stop' ? 'stopped' : this.#state) {
+      switch (this.#ending?.kind === 'stop' ? 'stopped' : this.#status.state) {
         case 'healthy':
         case 'busy':
         case 'needs-you':
         case 'degraded':
-          if (this.#connection !== undefined && !isEnding) return this.#connection;
+          if (this.#connection !== undefined && this.#ending === undefined) return this.#connection;
           break;
         case 'stopped':
         case 'interrupted':
-          throw fault('agent.stopped', `${name} is stopped (${this.#reason}). Start it first.`);
+          throw fault('agent.stopped', `${name} is stopped (${this.#status.reason}). Start it first.`);
         case 'crash-loop':
-          throw fault('agent.crash_loop', `${name} keeps crashing. ${this.#reason}.`);
+          throw fault('agent.crash_loop', `${name} keeps crashing. ${this.#status.reason}.`);
         case 'crashed':
-          throw this.#launchFailure ?? fault('agent.crashed', `${name} has crashed. ${this.#reason}.`);
+          throw this.#launchFailure ?? fault('agent.crashed', `${name} has crashed. ${this.#status.reason}.`);
       }
       const remaining = deadline - clock.monotonic();
       if (remaining <= 0) {
-        throw this.#state === 'unresponsive'
-          ? fault('agent.unresponsive', `${name} does not answer. ${this.#reason}.`)
-          : fault('agent.not_ready', `${name} is not ready. ${this.#reason}.`);
+        throw this.#status.state === 'unresponsive'
+          ? fault('agent.unresponsive', `${name} does not answer. ${this.#status.reason}.`)
+          : fault('agent.not_ready', `${name} is not ready. ${this.#status.reason}.`);
       }
-      await this.#nextChange(remaining, signal);
+      await this.#status.nextChange(remaining, signal);
     }
   }
 
-  /** Resolves at the next change, after `ms`, or when the signal aborts. */
-  #nextChange(ms: number, signal: AbortSignal): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = this.#dependencies.clock.after(ms, resolve);
-    this.#onChange.add(resolve);
-    signal.addEventListener('abort', () => resolve(), { once: true });
-    return promise.finally(() => {
-      timer.cancel();
-      this.#onChange.delete(resolve);
-    });
-  }
-
-  #changed(): void {
-    for (const changed of this.#onChange) changed();
-  }
-
   #signal(signal: AgentSignal, reason: string, correlationId = this.#correlationId): void {
-    const from = this.#state;
-    if (TRANSITIONS[signal][from] === undefined) return;
-    const to = nextState(from, signal);
-    if (to === from && reason === this.#reason) return;
-    this.#state = to;
-    this.#reason = reason;
-    if (to !== from) this.#since = this.#dependencies.clock.now();
-    this.#changed();
+    const change = this.#status.signal(signal, reason);
+    if (change === undefined) return;
     this.#dependencies.publish({
       topic: 'agent.state.changed',
       subject: this.config.id,
       correlationId,
-      data: { id: this.config.id, from, to, reason, generation: this.#generation },
+      data: { id: this.config.id, ...change, generation: this.#generation },
     });
   }
 

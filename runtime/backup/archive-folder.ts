@@ -6,7 +6,7 @@ import { createPrivateFile, makePrivateFolder, renameDurably } from '../base/dur
 import { fault, type Manifest } from '../contract/index.ts';
 import { tooLarge } from './archive-format.ts';
 import { fileNameOf, isPartial, partialNameOf } from './archive-names.ts';
-import { openArchive } from './archive-reader.ts';
+import { type Archive, openArchive } from './archive-reader.ts';
 import { type ArchiveSource, writeArchive } from './archive-writer.ts';
 import { asDiskFault } from './disk-faults.ts';
 
@@ -96,17 +96,22 @@ export async function checkArchive(
 ): Promise<Manifest> {
   const archive = await openArchive(path, follower.signal);
   try {
-    follower.phase(phase, 'bytes', archive.uncompressedBytes);
-    const all = archive.records({
-      clock,
-      signal: follower.signal,
-      onBytes: (done) => follower.progress(done),
-    });
-    for await (const _ of all);
+    await checkOpen(archive, clock, follower, phase);
     return archive.manifest;
   } finally {
     await archive.close();
   }
+}
+
+/** The same of an archive that is open, and stays so. */
+export async function checkOpen(
+  archive: Archive,
+  clock: Clock,
+  follower: Follower,
+  phase: string,
+): Promise<void> {
+  follower.phase(phase, 'bytes', archive.uncompressedBytes);
+  await archive.check({ clock, signal: follower.signal, onBytes: (done) => follower.progress(done) });
 }
 
 /** Gives `use` a new hidden file; whatever happens, it is not there under that name afterwards. */

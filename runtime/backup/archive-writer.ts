@@ -23,6 +23,8 @@ import { TarWriter } from './tar-file.ts';
 const compress = promisify(zstdCompress);
 /** Level 1 is twice as fast as 3 and its output a fifth larger; the checksum finds bytes that zstd would read wrongly. */
 const COMPRESSION = {
+  // With the small default buffers a part would come in hundreds of pieces.
+  chunkSize: 1024 * 1024,
   params: { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_checksumFlag]: 1 },
 };
 
@@ -48,8 +50,8 @@ export async function writeArchive(
 ): Promise<Manifest> {
   const { signal } = options;
   const tar = new TarWriter(file, new Date(source.createdAt));
-  const parts = new PartWriter(tar);
   const hash = new LogicalHash();
+  const parts = new PartWriter(tar, hash);
   const counts = new ArchiveCounts();
   const pace = new Pace(options.clock);
   try {
@@ -57,16 +59,14 @@ export async function writeArchive(
       signal.throwIfAborted();
       for (const record of batch) {
         if (isLeftOut(record)) continue;
-        const line = canonicalLine(record);
-        hash.add(record, line);
         counts.add(record);
-        if (parts.isFullWith(line)) await parts.next();
-        parts.add(line, record);
+        const full = parts.add(canonicalLine(record), record);
+        if (full !== undefined) await full;
         if (pace.over) await pace.pass();
       }
       options.onRecords(counts.records);
     }
-    await parts.next();
+    const written = await parts.finish();
     const text = encodeManifest({
       format: 'smalltalk-backup',
       formatVersion: ARCHIVE_FORMAT_VERSION,
@@ -74,7 +74,7 @@ export async function writeArchive(
       adapter: source.adapter,
       createdAt: source.createdAt,
       counts: counts.toManifest(),
-      parts: await parts.finish(),
+      parts: written,
       logicalHash: hash.digest(),
     });
     signal.throwIfAborted();
@@ -92,47 +92,28 @@ export async function writeArchive(
 /** Gathers lines into parts. While a part is compressed and written, the next one is gathered. */
 class PartWriter {
   readonly #tar: TarWriter;
+  readonly #hash: LogicalHash;
   readonly #parts: Manifest['parts'] = [];
-  #lines: string[] = [];
-  #bytes = 0;
+  #part = emptyPart(PART_TARGET);
   #number = 0;
   #underWay: Promise<void> = Promise.resolve();
 
-  constructor(tar: TarWriter) {
+  constructor(tar: TarWriter, hash: LogicalHash) {
     this.#tar = tar;
+    this.#hash = hash;
   }
 
-  isFullWith(line: string): boolean {
-    return this.#lines.length > 0 && this.#bytes + sizeOf(line) > PART_TARGET;
+  /** Undefined when the line was taken; otherwise what has to be awaited until it is. */
+  add(line: string, record: SnapshotRecord): Promise<void> | undefined {
+    const bytes = Buffer.byteLength(line) + 1;
+    if (bytes > this.#part.room) return this.#addToAnother(line, bytes, record);
+    this.#part.add(line);
+    return undefined;
   }
 
-  add(line: string, record: SnapshotRecord): void {
-    const bytes = sizeOf(line);
-    if (bytes > PART_LIMIT) {
-      throw fault(
-        'backup.archive_too_large',
-        `${nameOf(record)} has ${bytes} bytes; an archive holds at most ${PART_LIMIT} bytes in one record.`,
-      );
-    }
-    this.#lines.push(line);
-    this.#bytes += bytes;
-  }
-
-  /** Ends the part under way, if it has begun; resolves when the one before it is written. */
-  async next(): Promise<void> {
-    await this.#underWay;
-    if (this.#lines.length === 0) return;
-    const lines = this.#lines;
-    this.#lines = [];
-    this.#bytes = 0;
-    this.#number += 1;
-    this.#underWay = this.#write(partName(this.#number), lines);
-    // It is awaited with the next part; a failure before that must not end the process.
-    this.#underWay.catch(() => undefined);
-  }
-
+  /** Writes what is gathered; answers the parts. */
   async finish(): Promise<Manifest['parts']> {
-    await this.next();
+    await this.#next(0);
     await this.#underWay;
     return this.#parts;
   }
@@ -142,22 +123,65 @@ class PartWriter {
     await this.#underWay.catch(() => undefined);
   }
 
-  async #write(name: string, lines: string[]): Promise<void> {
-    const plain = Buffer.from(`${lines.join('\n')}\n`);
+  async #addToAnother(line: string, bytes: number, record: SnapshotRecord): Promise<void> {
+    if (bytes > PART_LIMIT) {
+      throw fault(
+        'backup.archive_too_large',
+        `${nameOf(record)} has ${bytes} bytes; an archive holds at most ${PART_LIMIT} bytes in one record.`,
+      );
+    }
+    await this.#next(Math.max(bytes, PART_TARGET));
+    this.#part.add(line);
+  }
+
+  /** Ends the part under way, if it has begun, and begins one of `size` bytes, once the one before is written. */
+  async #next(size: number): Promise<void> {
+    await this.#underWay;
+    const { plain, records } = this.#part;
+    this.#part = emptyPart(size);
+    if (records === 0) return;
+    this.#number += 1;
+    this.#hash.addLines(plain);
+    this.#underWay = this.#write(partName(this.#number), plain, records);
+    // It is awaited with the next part; a failure before that must not end the process.
+    this.#underWay.catch(() => undefined);
+  }
+
+  async #write(name: string, plain: Buffer, records: number): Promise<void> {
     const packed = await compress(plain, COMPRESSION);
     await this.#tar.add(name, packed);
     this.#parts.push({
       name,
       bytes: packed.byteLength,
       uncompressedBytes: plain.byteLength,
-      records: lines.length,
+      records,
       sha256: createHash('sha256').update(packed).digest('hex'),
     });
   }
 }
 
-/** With its line end. */
-const sizeOf = (line: string) => Buffer.byteLength(line) + 1;
+/** A part that takes lines of `size` bytes in all; they are encoded where they stay. */
+function emptyPart(size: number) {
+  const buffer = Buffer.allocUnsafe(size);
+  let used = 0;
+  let records = 0;
+  return {
+    get room() {
+      return size - used;
+    },
+    get records() {
+      return records;
+    },
+    get plain() {
+      return buffer.subarray(0, used);
+    },
+    add(line: string) {
+      used += buffer.write(line, used);
+      used += buffer.write('\n', used);
+      records += 1;
+    },
+  };
+}
 
 function nameOf(record: SnapshotRecord): string {
   if (record.kind === 'document') return `The document ${record.collection}/${record.id}`;

@@ -136,20 +136,92 @@ export async function fill(storage: Storage, sessions: number, text = 'Hello, �
 }
 
 /** Everything but what belongs to the machine (jobs) and what goes on by itself (the log of events). */
-export async function contentOf(storage: Storage, generation?: string): Promise<SnapshotRecord[]> {
+export async function contentOf(storage: Storage): Promise<SnapshotRecord[]> {
   const records: SnapshotRecord[] = [];
-  for await (const batch of storage.snapshot(generation === undefined ? {} : { generation })) {
-    records.push(...batch.filter(isContent));
-  }
+  for await (const batch of storage.snapshot()) records.push(...batch.filter(isContent));
   return records;
 }
 
-export async function contentHash(storage: Storage, generation?: string): Promise<string> {
+/** The logical hash of the same, without holding all of it. */
+export async function contentHash(storage: Storage): Promise<string> {
   const hash = new LogicalHash();
-  for (const record of await contentOf(storage, generation)) hash.add(record);
+  for await (const batch of storage.snapshot()) {
+    for (const record of batch) if (isContent(record)) hash.add(record);
+  }
   return hash.digest();
 }
 
 function isContent(record: SnapshotRecord): boolean {
   return record.kind === 'document' ? record.collection !== 'jobs' : record.log !== 'events';
 }
+
+/** Changes some, adds some, removes some; what a restore has to take back. */
+export async function change(of: Rig): Promise<void> {
+  await of.storage.commit([
+    { kind: 'delete', collection: 'sessions', id: 'session-000003' },
+    { kind: 'delete', collection: 'sessions', id: 'session-000004' },
+    { kind: 'put', collection: 'sessions', id: 'session-000005', value: { title: 'renamed' } },
+    { kind: 'put', collection: 'sessions', id: 'zzz', value: { title: 'new' } },
+    { kind: 'append', log: 'messages/session-000001', value: 'more' },
+  ]);
+}
+
+/** Cancels a job as soon as it is in the phase; answers how it ended. */
+export async function cancelIn(of: Rig, phase: string, begin: () => Promise<Job>): Promise<Job> {
+  const { run } = of.jobs;
+  let reached = false;
+  of.jobs.run = (request, work) =>
+    run(request, (context) =>
+      work({
+        ...context,
+        phase(name, unit, total) {
+          context.phase(name, unit, total);
+          if (name !== phase) return;
+          reached = true;
+          void of.jobs.cancel(context.id);
+        },
+      }),
+    );
+  try {
+    const ended = await of.jobs.finished((await begin()).id);
+    if (!reached) throw new Error(`the job never came to “${phase}”`);
+    return ended;
+  } finally {
+    of.jobs.run = run;
+  }
+}
+
+export const archivePath = (rig: Rig, id: string) => join(rig.folder, `${id}.stbackup`);
+
+export function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
+  return new Blob([new Uint8Array(bytes)]).stream();
+}
+
+/** The topics of the newest events, the newest first. */
+export async function topicsOf(rig: Rig): Promise<string[]> {
+  return (await rig.bus.read({ limit: 100 })).items.map(({ type }) => type);
+}
+
+/** Rigs over one temporary folder, which are closed and removed together. */
+export async function createRigs() {
+  const temporary = await temporaryFolder();
+  const opened: Rig[] = [];
+  const close = async () => {
+    for (const one of opened.splice(0)) await one.close();
+  };
+  return {
+    async open(type: 'memory' | 'sqlite', name = 'data'): Promise<Rig> {
+      const made = await createRig({ type, dataDir: join(temporary.path, name) });
+      opened.push(made);
+      return made;
+    },
+    close,
+    path: temporary.path,
+    async remove(): Promise<void> {
+      await close();
+      await temporary.remove();
+    },
+  };
+}
+
+export type Rigs = Awaited<ReturnType<typeof createRigs>>;

@@ -11,13 +11,7 @@ import type { EventBus } from '../events/event-bus.ts';
 import type { JobContext, Jobs } from '../jobs/jobs.ts';
 import type { Storage } from '../storage/storage.ts';
 import { ArchiveCatalogue, type CatalogueEntry } from './archive-catalogue.ts';
-import {
-  checkArchive,
-  type Follower,
-  makeArchive,
-  removePartialFiles,
-  takeArchive,
-} from './archive-folder.ts';
+import { checkOpen, type Follower, makeArchive, removePartialFiles, takeArchive } from './archive-folder.ts';
 import { fingerprintOf } from './archive-format.ts';
 import { fileNameOf, idOf, importedArchiveId, makeArchiveId } from './archive-names.ts';
 import { openArchive, openPlainFile } from './archive-reader.ts';
@@ -104,9 +98,10 @@ export function createBackups(dependencies: BackupsDependencies): Backups {
 
   async function restore(entry: CatalogueEntry, context: JobContext): Promise<Record<string, unknown>> {
     const { id } = entry.backup;
-    await noting(entry, () => checkArchive(entry.path, clock, context, 'Checking the archive'));
-    const source = await openArchive(entry.path, context.signal);
+    const source = await noting(entry, () => openArchive(entry.path, context.signal));
     try {
+      // The same open file is read again to be written: nobody can put another in its place in between.
+      await noting(entry, () => checkOpen(source, clock, context, 'Checking the archive'));
       const result = await restoreArchive(
         switching,
         context,

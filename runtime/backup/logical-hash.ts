@@ -24,12 +24,18 @@ export class LogicalHash {
     this.#expiringBefore = expiringBefore;
   }
 
-  add(record: SnapshotRecord, line = canonicalLine(record)): void {
+  add(record: SnapshotRecord): void {
     if (isLeftOut(record)) return;
     if (record.kind === 'document' && (record.expiresAt ?? Number.POSITIVE_INFINITY) < this.#expiringBefore)
       return;
-    this.#gathered += `${line}\n`;
+    this.#gathered += `${canonicalLine(record)}\n`;
     if (this.#gathered.length >= GATHERED) this.#flush();
+  }
+
+  /** The same for records that are canonical lines already, each with its line end, and none of them to be left out. */
+  addLines(lines: Uint8Array): void {
+    this.#flush();
+    this.#hash.update(lines);
   }
 
   /** The hash as hexadecimal text. Nothing can be added afterwards. */

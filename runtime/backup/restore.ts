@@ -12,7 +12,7 @@ import { fault } from '../contract/index.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import { JOB_COLLECTION, type JobContext, type Jobs } from '../jobs/jobs.ts';
 import { compareText } from '../storage/collation.ts';
-import type { Generation, SnapshotRecord, Storage } from '../storage/storage.ts';
+import type { Generation, GenerationWriter, SnapshotRecord, Storage } from '../storage/storage.ts';
 import type { Archive } from './archive-reader.ts';
 import type { Quiesce } from './backups.ts';
 import { LogicalHash } from './logical-hash.ts';
@@ -28,6 +28,14 @@ export interface SwitchDependencies {
   quiesce: Quiesce;
   logger: Logger;
   now: () => number;
+}
+
+/** An archive that was found to be whole. */
+export interface RestoreSource {
+  backupId: string;
+  archive: Pick<Archive, 'manifest'>;
+  /** Its records, from the beginning at each call. */
+  records: () => AsyncIterable<SnapshotRecord[]>;
 }
 
 /** The data set that an undo goes back to: the one that the last restore replaced, while it is kept. */
@@ -72,16 +80,12 @@ export async function dropSurplusGenerations(storage: Storage, logger: Logger): 
 export async function restoreArchive(
   dependencies: SwitchDependencies,
   context: JobContext,
-  source: {
-    backupId: string;
-    records: () => AsyncIterable<SnapshotRecord[]>;
-    archive: Pick<Archive, 'manifest'>;
-  },
+  source: RestoreSource,
   safety: { make(): Promise<string>; remove(id: string): Promise<void> },
 ): Promise<Record<string, unknown>> {
   const { storage, jobs, quiesce, logger, now } = dependencies;
   let safetyCopyId: string | undefined;
-  let built: { id: string; discard(): Promise<void> } | undefined;
+  let unfinished: { id: string; discard(): Promise<void> } | undefined;
   let committed = false;
   let switched = false;
   let result: Record<string, unknown> = {};
@@ -93,40 +97,22 @@ export async function restoreArchive(
     result = { backupId: source.backupId, safetyCopyId };
 
     const writer = await storage.generations.create(`${REASON}${source.backupId}`);
-    built = writer;
-    const total = source.archive.manifest.counts.records;
-    const expiringBefore = now() + EXPIRY_MARGIN;
-    context.phase('Writing', 'records', total);
-    const written = new LogicalHash(expiringBefore);
-    let count = 0;
+    unfinished = writer;
     // From here on no other job ends before the switch: restores exclude all the others.
-    const own = jobs.recordsForSwitch(context.id, result);
-    for await (const records of withJobs(source.records(), own)) {
-      context.signal.throwIfAborted();
-      for (const record of records) written.add(record);
-      await writer.write(records);
-      count += records.length;
-      context.progress(Math.min(count, total));
-    }
+    const ownJobs = jobs.recordsForSwitch(context.id, result);
+    const expected = await fillGeneration(writer, source, ownJobs, now() + EXPIRY_MARGIN, context);
     await writer.seal();
-    built = { id: writer.id, discard: () => storage.generations.drop(writer.id) };
-
-    context.phase('Verifying', 'records', total);
-    const found = await hashOf(storage, writer.id, expiringBefore, context);
-    if (found !== written.digest()) {
-      throw fault(
-        'storage.failed',
-        'What was written does not read back as the archive holds it. Nothing was changed.',
-      );
-    }
+    unfinished = { id: writer.id, discard: () => storage.generations.drop(writer.id) };
+    await verifyGeneration(storage, writer.id, expected, context);
     context.commit();
     committed = true;
     context.phase('Switching', 'steps');
     await activate(storage, writer.id);
     switched = true;
   } catch (error) {
-    if (built !== undefined)
-      await quietly(logger, 'The unfinished data set could not be removed', built.discard());
+    if (unfinished !== undefined) {
+      await quietly(logger, 'The unfinished data set could not be removed', unfinished.discard());
+    }
     // Once the switch was asked for, its failure may be one of the disk: then the copy is better kept.
     if (safetyCopyId !== undefined && !committed) {
       await quietly(logger, 'The safety copy could not be removed', safety.remove(safetyCopyId));
@@ -136,8 +122,58 @@ export async function restoreArchive(
     // Also when pausing failed halfway: whoever did pause must go on.
     await goOn(dependencies, switched);
   }
-  await announce(dependencies, context, built.id, `restored from ${source.backupId}`);
+  await announce(dependencies, context, unfinished.id, `restored from ${source.backupId}`);
   return result;
+}
+
+/** What the logical hash of a data set must be, without the documents that expire before a time. */
+interface Expected {
+  hash: string;
+  records: number;
+  expiringBefore: number;
+}
+
+/** Writes the records of the archive and those of the jobs; answers what must be found afterwards. */
+async function fillGeneration(
+  writer: GenerationWriter,
+  source: RestoreSource,
+  ownJobs: SnapshotRecord[],
+  expiringBefore: number,
+  context: JobContext,
+): Promise<Expected> {
+  const { logicalHash, counts } = source.archive.manifest;
+  context.phase('Writing', 'records', counts.records);
+  let expiring = false;
+  let count = 0;
+  for await (const records of withJobs(source.records(), ownJobs)) {
+    context.signal.throwIfAborted();
+    expiring ||= records.some((one) => expiresBefore(one, expiringBefore));
+    await writer.write(records);
+    count += records.length;
+    context.progress(Math.min(count, counts.records));
+  }
+  const hash = expiring ? await hashOf(source.records(), expiringBefore, () => undefined) : logicalHash;
+  return { hash, records: counts.records, expiringBefore };
+}
+
+async function verifyGeneration(
+  storage: Storage,
+  generation: string,
+  expected: Expected,
+  context: JobContext,
+): Promise<void> {
+  context.phase('Verifying', 'records', expected.records);
+  const found = storage.snapshot({ generation, signal: context.signal });
+  const hash = await hashOf(found, expected.expiringBefore, (count) => {
+    context.signal.throwIfAborted();
+    context.progress(count);
+  });
+  if (hash !== expected.hash) {
+    throw fault(
+      'storage.failed',
+      'What was written does not read back as the archive holds it. Nothing was changed.',
+    );
+  }
 }
 
 /** Goes back to the data set that the last restore replaced. The restored one is kept until the next restore. */
@@ -210,21 +246,24 @@ async function activate(storage: Storage, id: string): Promise<void> {
   }
 }
 
+/** The logical hash of records, without those that expire before a time. */
 async function hashOf(
-  storage: Storage,
-  generation: string,
+  all: AsyncIterable<SnapshotRecord[]>,
   expiringBefore: number,
-  context: JobContext,
+  onRecords: (count: number) => void,
 ): Promise<string> {
   const hash = new LogicalHash(expiringBefore);
   let count = 0;
-  for await (const records of storage.snapshot({ generation, signal: context.signal })) {
-    context.signal.throwIfAborted();
+  for await (const records of all) {
     for (const record of records) hash.add(record);
     count += records.length;
-    context.progress(count);
+    onRecords(count);
   }
   return hash.digest();
+}
+
+function expiresBefore(record: SnapshotRecord, time: number): boolean {
+  return record.kind === 'document' && record.expiresAt !== undefined && record.expiresAt < time;
 }
 
 /** The records with those of the jobs at their place in the order. */

@@ -13,12 +13,15 @@ export const PROGRAMS = {
 
 export type ProgramName = keyof typeof PROGRAMS;
 
-/** The file of a program, in source, bundle and asar alike. */
+/**
+ * The file of a program, in source, bundle and asar alike. The packaged app has the whole bundle unpacked beside its
+ * archive (`electron-builder.yml`), because workers and child processes should not depend on reading inside it.
+ */
 export function programPath(name: ProgramName): string {
   const fromSource = import.meta.filename.endsWith('.ts');
-  return fromSource
-    ? join(import.meta.dirname, '..', PROGRAMS[name])
-    : join(import.meta.dirname, 'programs', `${name}.js`);
+  if (fromSource) return join(import.meta.dirname, '..', PROGRAMS[name]);
+  const folder = import.meta.dirname.replace(/\bapp\.asar(?=[\\/])/, 'app.asar.unpacked');
+  return join(folder, 'programs', `${name}.js`);
 }
 
 /**

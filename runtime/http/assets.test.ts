@@ -132,6 +132,8 @@ describe('the application', () => {
   it('serves the console beside the API', async () => {
     app = await createApplication({ assets });
     expect(await (await app.fetch(request('GET', '/sessions'))).text()).toBe('<!doctype html>');
+    const script = await app.fetch(request('GET', '/assets/index-DfY5k2_a.js'));
+    expect(script.headers.get('cache-control')).toContain('immutable');
     expect((await problemOf(await app.fetch(request('GET', '/assets/x.js')))).code).toBe('route.not_found');
     expect((await problemOf(await app.fetch(request('GET', '/api/x')))).code).toBe('route.not_found');
   });

@@ -14,10 +14,13 @@ export const HEALTH_PATHS = ['/health', '/health/ready', '/health/live', '/healt
 /** Health and metrics as SPEC §4 names them, for both listeners. */
 export function healthRoutes({ health, metrics }: HealthRoutesDependencies): Hono {
   const app = new Hono();
-  app.use(async (context, next) => {
-    await next();
-    context.header('cache-control', 'no-store');
-  });
+  // By path, because this is mounted at the root beside answers that may be cached.
+  for (const path of [...HEALTH_PATHS, ...METRICS_PATHS]) {
+    app.use(path, async (context, next) => {
+      await next();
+      context.header('cache-control', 'no-store');
+    });
+  }
 
   app.get('/health', async (context) => {
     const answer = await health.health();

@@ -20,7 +20,7 @@ export function signInPage(options: { wrongToken: boolean; path: string }): Resp
   input { font: inherit; width: 100%; box-sizing: border-box; padding: .5rem .6rem; }
   button { font: inherit; margin-top: .8rem; padding: .5rem 1rem; cursor: pointer; }
   .problem { border-left: 4px solid #c92a2a; padding-left: .8rem; }
-  code { font-family: ui-monospace, monospace; }
+  code { font-family: ui-monospace, monospace; white-space: nowrap; }
 </style>
 </head>
 <body>

@@ -2,7 +2,7 @@
  * The least number of characters to insert, delete, replace or swap with their neighbour to make `b` of `a`
  * (optimal string alignment).
  */
-export function editDistance(a: string, b: string): number {
+function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {

@@ -2,9 +2,15 @@
  * The storage port: two shapes of data, documents and logs, and one atomic `commit`. Whoever keeps data keeps it through
  * this port, so every feature works on every adapter and a backup cannot forget a table.
  *
- * Names: a `collection` is `[a-z_]+`; an `id` is 1–256 characters without control characters; a `log` is a family
- * (`[a-z_]+`), or a family and a key (`messages/<session id>`). Values are what JSON can hold.
+ * Names: a `collection` is `[a-z_]+`, at most 64 characters; an `id` is 1–256 characters, well-formed and without control
+ * characters; a `log` is a family (named like a collection), or a family and a key (`messages/<session id>`). Values are
+ * what JSON can hold, up to 256 M characters of it; undefined properties are left out, as JSON.stringify does. Whatever
+ * does not keep to this is refused with `storage.invalid`.
+ *
+ * Text is ordered by Unicode code point (the order of its UTF-8 bytes, not of its UTF-16 units), numbers come before text.
  */
+
+/** Text or a finite number; text that is not well-formed is made so. The name of a field is that of an identifier. */
 export type IndexValue = string | number;
 
 export interface PutOperation {
@@ -68,7 +74,9 @@ export interface LogEntry<T = unknown> {
 
 export type Filter =
   | { field: string; is: IndexValue }
+  /** At most 1000 values. */
   | { field: string; in: IndexValue[] }
+  /** Also true of documents that do not have the field; the other filters are not. */
   | { field: string; isNot: IndexValue }
   /** Text anywhere in the field, without regard to case (Unicode simple case folding). */
   | { field: string; contains: string }
@@ -168,7 +176,7 @@ export interface Supports {
 /** A record that failed its CRC-32: set aside, reported, never served. */
 export interface StorageFault {
   code: 'storage.corrupt_record';
-  /** `document sessions/abc` or `entry events#12`. */
+  /** `document sessions/abc`, `entry events#12`, `log events` (its counter) or `index of sessions/abc`. */
   record: string;
   message: string;
 }
@@ -195,7 +203,11 @@ export interface Storage {
   open(): Promise<void>;
   /** Idempotent; waits for what is under way. Afterwards every call rejects with `storage.closed`. */
   close(): Promise<void>;
-  /** All or nothing; resolves when durable. The results are in the order of the operations. At most 10,000 operations. */
+  /**
+   * All or nothing; resolves when durable. The results are in the order of the operations. At most 10,000 operations.
+   * From then on every call sees it. Rejects with `storage.version_conflict`, `storage.invalid`, `storage.closed`, and
+   * with `storage.full` or `storage.failed`: after the last, whether it was carried out is not known.
+   */
   commit(operations: Operation[]): Promise<OperationResult[]>;
   /** The document, or undefined when there is none, it has expired, or it is damaged (which is reported). */
   get<T = unknown>(collection: string, id: string): Promise<StoredDocument<T> | undefined>;
@@ -203,9 +215,9 @@ export interface Storage {
   read<T = unknown>(log: string, query?: ReadQuery): Promise<LogEntry<T>[]>;
   stats(): Promise<StorageStats>;
   /**
-   * Everything as it is at this moment, whatever is written meanwhile, in the order: documents by collection and id, then
-   * logs by name with their entries by sequence (names by code unit). Of the active generation unless one is named.
-   * Yields batches; ending the iteration early frees the snapshot. A damaged record is reported and left out.
+   * Everything as it is when the iteration begins, whatever is written meanwhile, in the order: documents by collection and
+   * id, then logs by name with their entries by sequence. Of the active generation unless one is named. Yields batches;
+   * ending the iteration early frees the snapshot. A damaged record is reported and left out.
    */
   snapshot(options?: { generation?: string; signal?: AbortSignal }): AsyncIterable<SnapshotRecord[]>;
   readonly generations: Generations;

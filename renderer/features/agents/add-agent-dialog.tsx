@@ -99,7 +99,7 @@ function AddAgentForm({ onClose, onAdded }: { onClose: () => void; onAdded: (id:
             required
             description="A program that speaks the Agent Client Protocol on its standard input and output: its name on the PATH, or its absolute path."
             placeholder="my-agent"
-            ff="monospace"
+            styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)' } }}
             {...text('command')}
           />
         ) : (

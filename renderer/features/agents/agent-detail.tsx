@@ -1,6 +1,7 @@
 import {
   Anchor,
   Badge,
+  Box,
   Card,
   Code,
   DataList,
@@ -21,6 +22,8 @@ import { ErrorCard } from '../../components/error-card.tsx';
 import { HeartbeatBar } from '../../components/heartbeat-bar.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { StatusBadge } from '../../components/status-badge.tsx';
+import { StatusShape } from '../../components/status-shape.tsx';
+import { STATUS_LOOKS, toneColor } from '../../components/status-vocabulary.ts';
 import { api } from '../../lib/api.ts';
 import { formatDuration, formatIso, formatNumber, formatRelativeTime } from '../../lib/format.ts';
 import { useNow } from '../../lib/now.ts';
@@ -160,11 +163,21 @@ function HealthTab({ agent }: { agent: Agent }) {
           None in the log of events.
         </Text>
       )}
-      <Timeline bulletSize={14} lineWidth={1} color="gray">
+      <Timeline bulletSize={20} lineWidth={1} color="gray" styles={{ item: { marginTop: 10 } }}>
         {changes.data?.items.map((event) => {
           const change = event.data as LiveEvents['agent.state.changed'];
+          const look = STATUS_LOOKS[change.to];
           return (
-            <Timeline.Item key={event.id} title={<StatusBadge status={change.to} reason={change.reason} />}>
+            <Timeline.Item
+              key={event.id}
+              title={look.label}
+              styles={{ itemTitle: { fontSize: 'var(--mantine-font-size-sm)' } }}
+              bullet={
+                <Box c={toneColor(look.tone)}>
+                  <StatusShape shape={look.shape} size={12} />
+                </Box>
+              }
+            >
               <Text size="xs" c="dimmed">
                 {change.reason} · <RelativeTime at={Date.parse(event.time)} size="xs" span />
               </Text>

@@ -69,7 +69,7 @@ export function AgentMenu({
         <DrillSubmenu agent={agent} commands={commands} />
         <Menu.Divider />
         <Menu.Item
-          color="red"
+          c="var(--tone-bad)"
           leftSection={<IconTrash {...ICON} />}
           onClick={() => commands.remove(agent, onRemoved)}
         >
@@ -118,6 +118,7 @@ export function AgentActions({
   return (
     <>
       <Button
+        px={10}
         leftSection={<IconMessagePlus {...ICON} />}
         disabled={down}
         onClick={() => commands.prompt(agent)}
@@ -126,6 +127,7 @@ export function AgentActions({
       </Button>
       {down ? (
         <Button
+          px={10}
           variant="default"
           leftSection={<IconPlayerPlay {...ICON} />}
           onClick={() => commands.start(agent)}
@@ -134,6 +136,7 @@ export function AgentActions({
         </Button>
       ) : (
         <Button
+          px={10}
           variant="default"
           leftSection={<IconPlayerStop {...ICON} />}
           onClick={() => commands.stop(agent)}
@@ -142,6 +145,7 @@ export function AgentActions({
         </Button>
       )}
       <Button
+        px={10}
         variant="default"
         leftSection={<IconRefresh {...ICON} />}
         onClick={() => commands.restart(agent)}
@@ -151,7 +155,7 @@ export function AgentActions({
       {agent.drills.length > 0 && (
         <Menu>
           <Menu.Target>
-            <Button variant="default" leftSection={<IconFlame {...ICON} />} disabled={down}>
+            <Button px={10} variant="default" leftSection={<IconFlame {...ICON} />} disabled={down}>
               Drill
             </Button>
           </Menu.Target>

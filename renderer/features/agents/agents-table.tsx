@@ -1,4 +1,4 @@
-import { Group, Table, Text, UnstyledButton } from '@mantine/core';
+import { Group, Table, Text, UnstyledButton, VisuallyHidden } from '@mantine/core';
 import { IconChevronDown } from '@tabler/icons-react';
 import type { Agent } from '#contract';
 import type { AgentCommands } from '../../components/agent-commands.tsx';
@@ -52,15 +52,19 @@ export function AgentsTable({
     </Table.Th>
   );
   return (
-    <Table.ScrollContainer minWidth={compact ? 380 : 940}>
+    <Table.ScrollContainer minWidth={compact ? 380 : 800} type="native" className={classes.container ?? ''}>
       <Table highlightOnHover layout="fixed" stickyHeader>
         <Table.Thead>
           <Table.Tr>
             {header('State', 'state', 136)}
             {header('Agent', 'name')}
-            {!compact && <Table.Th w="22%">Reason</Table.Th>}
+            {!compact && (
+              <Table.Th w="20%" className={classes.wide ?? ''}>
+                Reason
+              </Table.Th>
+            )}
             {header('Since', 'since', 100)}
-            {!compact && <Table.Th w={200}>Last 60 probes</Table.Th>}
+            {!compact && <Table.Th w={180}>Last 60 probes</Table.Th>}
             {!compact && header('Restarts', 'restarts', 84)}
             {!compact && (
               <Table.Th w={76} ta="right">
@@ -68,11 +72,18 @@ export function AgentsTable({
               </Table.Th>
             )}
             {!compact && (
-              <Table.Th w={56} ta="right" title="Generation: how many processes it has had">
+              <Table.Th
+                w={56}
+                ta="right"
+                className={classes.wide ?? ''}
+                title="Generation: how many processes it has had"
+              >
                 Gen
               </Table.Th>
             )}
-            <Table.Th w={compact ? 52 : 136} aria-label="Actions" />
+            <Table.Th w={compact ? 52 : 156}>
+              <VisuallyHidden>Actions</VisuallyHidden>
+            </Table.Th>
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody ref={bodyRef}>
@@ -98,7 +109,7 @@ export function AgentsTable({
                 </Text>
               </Table.Td>
               {!compact && (
-                <Table.Td>
+                <Table.Td className={classes.wide ?? ''}>
                   <Text size="sm" c="dimmed" lineClamp={2} title={agent.reason}>
                     {agent.reason}
                   </Text>
@@ -114,7 +125,11 @@ export function AgentsTable({
               )}
               {!compact && <Table.Td ta="right">{formatNumber(agent.restarts)}</Table.Td>}
               {!compact && <Table.Td ta="right">{agent.pid ?? '–'}</Table.Td>}
-              {!compact && <Table.Td ta="right">{formatNumber(agent.generation)}</Table.Td>}
+              {!compact && (
+                <Table.Td ta="right" className={classes.wide ?? ''}>
+                  {formatNumber(agent.generation)}
+                </Table.Td>
+              )}
               <Table.Td>
                 <Group gap={4} wrap="nowrap" justify="flex-end">
                   {!compact && <AgentFirstAction agent={agent} commands={commands} />}

@@ -158,7 +158,7 @@ export function EventList({
           </Button>
         ) : (
           <Text size="xs" c="dimmed">
-            This is the beginning of the log
+            No older events
           </Text>
         )}
       </Center>
@@ -188,6 +188,7 @@ const EventRow = memo(function EventRow({
       data-row={index}
       data-topic={event.type}
       data-selected={selected || undefined}
+      aria-current={selected || undefined}
       style={{ height: ROW_HEIGHT }}
       onClick={(click) => {
         if (click.target instanceof Element && click.target.closest('button') !== null) return;
@@ -202,7 +203,6 @@ const EventRow = memo(function EventRow({
       <Table.Td data-column="topic">
         <UnstyledButton
           className={classes.topic ?? ''}
-          aria-expanded={selected}
           onClick={() => onOpen(event)}
           // Space is the key of the tail, not of the row.
           onKeyDown={(press) => press.key === ' ' && press.preventDefault()}

@@ -1,7 +1,7 @@
-import { Button, Group, Pill, Switch, TagsInput, TextInput, Tooltip } from '@mantine/core';
+import { Button, Group, Pill, Switch, TagsInput, Text, TextInput, Tooltip } from '@mantine/core';
 import { useDebouncedCallback } from '@mantine/hooks';
 import { IconPlayerPauseFilled, IconPlayerPlayFilled, IconSearch } from '@tabler/icons-react';
-import { useState } from 'react';
+import { useRef, useState } from 'react';
 import { formatNumber, shortId } from '../../lib/format.ts';
 import { type EventFilter, MAX_SEARCH_LENGTH, MAX_TOPICS, topicProblem } from './event-filter.ts';
 import { SUGGESTED_TOPICS } from './known-topics.ts';
@@ -50,7 +50,9 @@ function TopicFilter({
   topics: readonly string[];
   onChange: (topics: readonly string[]) => void;
 }) {
+  const [typed, setTyped] = useState('');
   const [problem, setProblem] = useState<string>();
+  const refused = useRef(false);
   return (
     <TagsInput
       aria-label="Topics"
@@ -59,13 +61,36 @@ function TopicFilter({
       w={300}
       data={SUGGESTED_TOPICS}
       value={[...topics]}
-      error={problem}
-      onChange={(next) => {
-        const wrong = next.map(topicProblem).find((text) => text !== undefined);
-        setProblem(wrong);
-        if (wrong === undefined) onChange(next);
+      searchValue={typed}
+      onSearchChange={(next) => {
+        // What was refused stays, to be corrected; the field itself empties it.
+        if (refused.current) return;
+        setProblem(undefined);
+        setTyped(next);
       }}
-      onSearchChange={() => setProblem(undefined)}
+      onChange={(next) => {
+        const wrong = next.find((pattern) => topicProblem(pattern) !== undefined);
+        setProblem(wrong === undefined ? undefined : topicProblem(wrong));
+        if (wrong === undefined) {
+          setTyped('');
+          onChange(next);
+          return;
+        }
+        setTyped(wrong);
+        refused.current = true;
+        queueMicrotask(() => {
+          refused.current = false;
+        });
+      }}
+      {...(problem !== undefined && {
+        dropdownOpened: false,
+        withErrorStyles: false,
+        error: (
+          <Text span size="xs" c="var(--tone-bad)">
+            {problem}
+          </Text>
+        ),
+      })}
       maxTags={MAX_TOPICS}
       clearable
       clearButtonProps={{ 'aria-label': 'Clear topics' }}
@@ -109,8 +134,9 @@ function FilterPill({ name, value, onRemove }: { name: string; value: string; on
   return (
     <Tooltip label={value}>
       <Pill
-        size="md"
+        size="sm"
         withRemoveButton
+        style={{ alignSelf: 'center' }}
         onRemove={onRemove}
         removeButtonProps={{ 'aria-label': `Clear ${name.toLowerCase()}`, 'aria-hidden': false, tabIndex: 0 }}
       >

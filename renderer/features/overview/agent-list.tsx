@@ -1,4 +1,4 @@
-import { Anchor, Button, Card, Group, ScrollArea, Table, Text, Title } from '@mantine/core';
+import { Anchor, Button, Card, Group, ScrollArea, Table, Text, Title, VisuallyHidden } from '@mantine/core';
 import { Link } from '@tanstack/react-router';
 import type { Agent, AgentState } from '#contract';
 import type { AgentCommands } from '../../components/agent-commands.tsx';
@@ -48,15 +48,17 @@ export function AgentList({
           }
         />
       ) : (
-        <ScrollArea.Autosize mah={340} type="auto">
+        <ScrollArea.Autosize mah={400} type="auto" scrollbars="y">
           <Table verticalSpacing={5} horizontalSpacing="md" stickyHeader layout="fixed">
             <Table.Thead>
               <Table.Tr>
                 <Table.Th w={140}>State</Table.Th>
-                <Table.Th w="26%">Agent</Table.Th>
+                <Table.Th w="34%">Agent</Table.Th>
                 <Table.Th>Last 60 probes</Table.Th>
                 <Table.Th w={104}>Since</Table.Th>
-                <Table.Th w={100} aria-label="Action" />
+                <Table.Th w={112}>
+                  <VisuallyHidden>Action</VisuallyHidden>
+                </Table.Th>
               </Table.Tr>
             </Table.Thead>
             <Table.Tbody>

@@ -1,9 +1,13 @@
-import { Anchor, Button, Card, Group, Progress, Stack, Text, Title } from '@mantine/core';
+import { Anchor, Box, Button, Card, Group, Progress, Stack, Text, Title } from '@mantine/core';
 import { IconShieldCheck, IconShieldX } from '@tabler/icons-react';
-import { Link } from '@tanstack/react-router';
+import { CatchBoundary, Link } from '@tanstack/react-router';
+import { lazy, Suspense } from 'react';
 import type { Backup, Job } from '#contract';
 import { formatBytes, formatCount, formatRelativeTime } from '../../lib/format.ts';
 import { useNow } from '../../lib/now.ts';
+
+// With the charts: not needed for the first view.
+const SizeTrend = lazy(() => import('./size-trend.tsx').then((module) => ({ default: module.SizeTrend })));
 
 /** Whether the data is protected, and the button that makes it so. */
 export function BackupCard({
@@ -19,7 +23,6 @@ export function BackupCard({
   onBackup: () => void;
 }) {
   const newest = backups?.find((backup) => backup.state === 'checked');
-  const size = backups?.reduce((sum, backup) => sum + backup.sizeBytes, 0) ?? 0;
   const age = useNow((now) => (newest === undefined ? '' : formatRelativeTime(newest.createdAt, now)));
   return (
     <Card component="section" aria-label="Backup" py="sm">
@@ -45,10 +48,17 @@ export function BackupCard({
             <Text size="xs" c="dimmed">
               {newest === undefined
                 ? 'One archive holds all sessions, agents and events.'
-                : `${formatCount(newest.sessions, 'session')} · ${formatBytes(newest.sizeBytes)} · ${formatCount(backups?.length ?? 0, 'archive')}, ${formatBytes(size)} in all`}
+                : `${formatCount(newest.sessions, 'session')} · ${formatBytes(newest.sizeBytes)} · ${formatCount(backups?.length ?? 0, 'archive')}`}
             </Text>
           </div>
         </Group>
+        {backups !== undefined && backups.length > 1 && (
+          <CatchBoundary getResetKey={() => backups.length} errorComponent={() => null}>
+            <Suspense fallback={<Box h={28} />}>
+              <SizeTrend backups={backups} />
+            </Suspense>
+          </CatchBoundary>
+        )}
         {job !== undefined && <JobProgress job={job} />}
         <Button fullWidth loading={pending} disabled={job !== undefined} onClick={onBackup}>
           Back up now

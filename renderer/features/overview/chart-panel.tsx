@@ -10,7 +10,7 @@ import { TIME_RANGES, type TimeRange } from './overview-state.ts';
 // The chart library is heavier than the rest of the console together: it comes after the first view.
 const Charts = lazy(() => import('./charts.tsx').then((module) => ({ default: module.Charts })));
 
-const CHARTS_HEIGHT = 122;
+const CHARTS_HEIGHT = 138;
 
 /** The figures over time, with the choice of how far back. */
 export function ChartPanel({ range, onRange }: { range: TimeRange; onRange: (range: TimeRange) => void }) {

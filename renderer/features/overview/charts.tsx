@@ -8,6 +8,7 @@ import {
   formatDuration,
   formatFigure,
   formatHourAndMinute,
+  formatNumber,
 } from '../../lib/format.ts';
 import { downsample } from './downsample.ts';
 
@@ -18,20 +19,30 @@ interface Chart {
   readonly key: 'eventsPerSecond' | 'propagationP95Ms' | 'storageP95Ms' | 'memoryBytes';
   readonly title: string;
   readonly format: (value: number) => string;
+  /** Shorter, for the axis. */
+  readonly tick: (value: number) => string;
 }
 
 const CHARTS: readonly Chart[] = [
-  { key: 'eventsPerSecond', title: 'Events per second', format: formatFigure },
-  { key: 'propagationP95Ms', title: 'Event propagation, p95', format: formatDuration },
-  { key: 'storageP95Ms', title: 'Storage, p95', format: formatDuration },
-  { key: 'memoryBytes', title: 'Memory of the runtime', format: formatBytes },
+  { key: 'eventsPerSecond', title: 'Events per second', format: formatFigure, tick: formatFigure },
+  { key: 'propagationP95Ms', title: 'Propagation, p95', format: formatDuration, tick: milliseconds },
+  { key: 'storageP95Ms', title: 'Storage, p95', format: formatDuration, tick: milliseconds },
+  { key: 'memoryBytes', title: 'Memory', format: formatBytes, tick: mebibytes },
 ];
+
+function milliseconds(value: number): string {
+  return `${formatFigure(value)} ms`;
+}
+
+function mebibytes(value: number): string {
+  return `${formatNumber(value / 1024 ** 2)} MiB`;
+}
 
 /** The four figures over time; the pointer stands at the same moment in all of them. */
 export function Charts({ samples }: { samples: readonly Sample[] }) {
   const data = downsample(samples, POINTS).map((sample) => ({ ...sample }));
   return (
-    <SimpleGrid cols={{ base: 2, lg: 4 }} spacing="md">
+    <SimpleGrid type="container" cols={{ base: 2, '760px': 4 }} spacing="md" pb="xs">
       {CHARTS.map((chart) => {
         const newest = samples.at(-1)?.[chart.key];
         return (
@@ -45,7 +56,7 @@ export function Charts({ samples }: { samples: readonly Sample[] }) {
               </Text>
             </Group>
             <AreaChart
-              h={96}
+              h={104}
               data={data}
               dataKey="at"
               series={[{ name: chart.key, label: chart.title, color: 'petrol.5' }]}
@@ -60,13 +71,19 @@ export function Charts({ samples }: { samples: readonly Sample[] }) {
               tooltipAnimationDuration={0}
               xAxisProps={{
                 tickFormatter: (at: number) => formatHourAndMinute(at),
-                minTickGap: 48,
-                height: 18,
+                minTickGap: 40,
+                height: 20,
+                tickMargin: 2,
+              }}
+              yAxisProps={{
+                width: 54,
+                tickCount: 3,
+                domain: [0, 'auto'],
+                tickFormatter: chart.tick,
                 tickMargin: 4,
               }}
-              yAxisProps={{ width: 56, tickCount: 3, domain: [0, 'auto'], allowDecimals: true }}
               tooltipProps={{ labelFormatter: (at) => (typeof at === 'number' ? formatClock(at) : '') }}
-              areaChartProps={{ syncId: 'overview', margin: { top: 4, right: 4, bottom: 0, left: 0 } }}
+              areaChartProps={{ syncId: 'overview', margin: { top: 6, right: 12, bottom: 0, left: 0 } }}
               areaProps={{ isAnimationActive: false }}
               role="img"
               aria-label={`${chart.title}: ${newest === undefined ? 'no samples' : `now ${chart.format(newest)}`}`}

@@ -88,8 +88,9 @@ export function OverviewPage() {
             commands={commands}
             onClear={() => change({ state: undefined })}
           />
+          <ChartPanel range={range} onRange={(next) => change({ range: next }, { replace: true })} />
         </Stack>
-        <Stack gap="sm" miw={0}>
+        <div className={classes.side}>
           <ChecklistCard facts={facts} commands={commands} onBackup={backUp.start} busy={backUp.pending} />
           <BackupCard
             backups={facts.backups.data?.items}
@@ -97,9 +98,8 @@ export function OverviewPage() {
             pending={backUp.pending}
             onBackup={backUp.start}
           />
-        </Stack>
+        </div>
       </div>
-      <ChartPanel range={range} onRange={(next) => change({ range: next }, { replace: true })} />
     </Stack>
   );
 }

@@ -17,6 +17,11 @@ describe('the sentence', () => {
     [['stopped', 'unknown'], '2 agents not running', 'stopped'],
     [['healthy', 'unresponsive', 'needs-you'], '1 needs you, 1 unresponsive', 'needs-you'],
     [['needs-you', 'needs-you'], '2 need you', 'needs-you'],
+    [
+      ['crashed', 'degraded', 'degraded', 'restarting', 'unresponsive', 'healthy'],
+      '1 crashed, 1 unresponsive, 2 degraded and 1 more',
+      'crashed',
+    ],
     [['crashed', 'crash-loop', 'stopped'], '1 crash loop, 1 crashed', 'crash-loop'],
   ])('of %j is “%s”', (states, text, state) => {
     expect(sentenceOf(agents(...states), health())).toEqual({ text, state });

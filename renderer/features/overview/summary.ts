@@ -13,6 +13,9 @@ const STANDING_TILES: readonly AgentState[] = [
   'stopped',
 ];
 
+/** A sentence with more kinds of trouble than this is not read in two seconds. */
+const KINDS_NAMED = 3;
+
 /** States in which an agent works as it should. */
 const FINE: readonly AgentState[] = ['healthy', 'busy'];
 /** States that are nobody's fault and need nothing. */
@@ -54,7 +57,9 @@ export function sentenceOf(agents: readonly Agent[], health: Health | undefined)
         ? `${count} need you`
         : `${count} ${STATUS_LOOKS[state].label.toLowerCase()}`,
     );
-    return { text: words.join(', '), state: worst.state };
+    const rest = wrong.slice(KINDS_NAMED).reduce((sum, { count }) => sum + count, 0);
+    const named = words.slice(0, KINDS_NAMED).join(', ');
+    return { text: rest > 0 ? `${named} and ${rest} more` : named, state: worst.state };
   }
   const fine = agents.filter((agent) => FINE.includes(agent.state)).length;
   const resting = agents.length - fine;

@@ -56,7 +56,7 @@ function TodoRow({
           mark={<StatusBadge status={todo.agent.state} reason={todo.agent.reason} />}
           name={todo.agent.name}
           text={todo.text}
-          action={<AgentFirstAction agent={todo.agent} commands={commands} variant="light" />}
+          action={<AgentFirstAction agent={todo.agent} commands={commands} />}
         />
       );
     case 'session':
@@ -68,7 +68,7 @@ function TodoRow({
           action={
             <Button
               size="compact-xs"
-              variant="light"
+              variant="default"
               renderRoot={(props) => <Link to="/sessions/$id" params={{ id: todo.session.id }} {...props} />}
             >
               {todo.session.status === 'needs-you' ? 'Answer' : 'Open'}
@@ -82,7 +82,7 @@ function TodoRow({
           mark={<IconArchive size={15} />}
           text={todo.text}
           action={
-            <Button size="compact-xs" variant="light" onClick={onBackup}>
+            <Button size="compact-xs" variant="default" onClick={onBackup}>
               Back up now
             </Button>
           }
@@ -96,7 +96,7 @@ function TodoRow({
           action={
             <Button
               size="compact-xs"
-              variant="light"
+              variant="default"
               renderRoot={(props) => <Link to="/backups" {...props} />}
             >
               See backups
@@ -112,7 +112,7 @@ function TodoRow({
           action={
             <Button
               size="compact-xs"
-              variant="light"
+              variant="default"
               renderRoot={(props) => <Link to="/settings" {...props} />}
             >
               See settings

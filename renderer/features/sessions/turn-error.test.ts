@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { ERROR_CODES } from '#contract';
-import { turnAdvice } from './turn-error.ts';
+import { interruptionInWords, turnAdvice } from './turn-error.ts';
 
 const adviceOn = (code: string) => turnAdvice({ code, message: 'what happened' });
 
@@ -30,5 +30,24 @@ test('every code that a provider or an agent can end a turn with says what to do
     title: 'The agent could not finish its answer',
     link: undefined,
     again: true,
+  });
+});
+
+test('an interruption says who stopped, and its reason once', () => {
+  const kept = 'What had arrived is kept; nothing is sent again unless you ask.';
+  expect(interruptionInWords({})).toEqual({
+    title: 'Interrupted: the app stopped while the agent was answering',
+    text: kept,
+  });
+  expect(
+    interruptionInWords({
+      error: { code: 'runtime.stopped', message: 'The app stopped while the agent was answering.' },
+    }).text,
+  ).toBe(kept);
+  expect(
+    interruptionInWords({ error: { code: 'agent.crashed', message: 'It ended with exit code 1.' } }),
+  ).toEqual({
+    title: 'Interrupted: the agent stopped while it was answering',
+    text: `It ended with exit code 1. ${kept}`,
   });
 });

@@ -57,3 +57,16 @@ export function turnAdvice(error: NonNullable<Turn['error']>): TurnAdvice {
     again: !POINTLESS.has(code),
   };
 }
+
+/** What to tell the user about a turn that was interrupted. */
+export function interruptionInWords(turn: Pick<Turn, 'error'>): { title: string; text: string } {
+  const who = turn.error?.code.startsWith('agent.')
+    ? 'the agent stopped while it was answering'
+    : 'the app stopped while the agent was answering';
+  const message = turn.error?.message ?? '';
+  const repeats = message.toLowerCase().startsWith(who);
+  return {
+    title: `Interrupted: ${who}`,
+    text: `${repeats ? '' : message} What had arrived is kept; nothing is sent again unless you ask.`.trim(),
+  };
+}

@@ -10,7 +10,7 @@ import { CopyText } from './copy-text.tsx';
 import { LongText } from './long-text.tsx';
 import { MessageView } from './message-view.tsx';
 import { answerOf, promptOf, type TurnBlock } from './turn-blocks.ts';
-import { turnAdvice } from './turn-error.ts';
+import { interruptionInWords, turnAdvice } from './turn-error.ts';
 import classes from './turn-view.module.css';
 
 /** Entries of one turn that are drawn at first: a flood of tool calls would hold up the page. */
@@ -118,23 +118,21 @@ function Outcome({ block, onSendAgain }: { block: TurnBlock; onSendAgain: (() =>
           {onSendAgain !== undefined && <SendAgain onClick={onSendAgain} />}
         </Group>
       );
-    case 'interrupted':
+    case 'interrupted': {
+      const { title, text } = interruptionInWords(turn);
       return (
         <Problem
           color="violet"
           icon={<IconCircleHalf2 />}
-          title={
-            turn.error === undefined
-              ? 'Interrupted: the app stopped while the agent was answering'
-              : `Interrupted: ${turn.error.message}`
-          }
-          text="What had arrived is kept. Nothing was sent again; that is for you to decide."
+          title={title}
+          text={text}
           code={turn.error?.code}
           turn={turn}
         >
           {onSendAgain !== undefined && <SendAgain onClick={onSendAgain} />}
         </Problem>
       );
+    }
     case 'failed': {
       const error = turn.error ?? { code: 'agent.failed', message: 'The agent gave no reason.' };
       const advice = turnAdvice(error);

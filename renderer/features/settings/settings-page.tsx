@@ -189,14 +189,14 @@ function SettingTable({ name, settings }: { name: string; settings: readonly Set
       <Title order={2} size="h5" px="md" pt="sm" pb={4} tt="capitalize">
         {name}
       </Title>
-      <Table.ScrollContainer minWidth={640}>
+      <Table.ScrollContainer minWidth={640} type="native">
         <Table layout="fixed" horizontalSpacing="md">
           <Table.Thead>
             <Table.Tr>
               <Table.Th w="30%">Setting</Table.Th>
               <Table.Th>What it does</Table.Th>
               <Table.Th w="22%">Value</Table.Th>
-              <Table.Th w={124}>From</Table.Th>
+              <Table.Th w={148}>From</Table.Th>
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody>

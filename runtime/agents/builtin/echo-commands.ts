@@ -158,7 +158,9 @@ const commands: EchoCommand[] = [
     name: 'history',
     description: 'Tell how many earlier turns of this session it knows',
     run: (turn) =>
-      turn.say(`I know ${turn.knownTurns} earlier ${turn.knownTurns === 1 ? 'turn' : 'turns'} of this session.`),
+      turn.say(
+        `I know ${turn.knownTurns} earlier ${turn.knownTurns === 1 ? 'turn' : 'turns'} of this session.`,
+      ),
   },
 ];
 

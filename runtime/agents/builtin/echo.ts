@@ -49,7 +49,7 @@ function pieces(text: string): string[] {
 }
 
 async function answer(turn: EchoTurn, text: string): Promise<void> {
-  const [, name, argument = ''] = /^\/(\S+)\s*([^]*)$/.exec(text.trim()) ?? [];
+  const [, name, argument = ''] = /^\/(\S+)\s*([\s\S]*)$/.exec(text.trim()) ?? [];
   const command = ECHO_COMMANDS.find((known) => known.name === name);
   if (command !== undefined) return command.run(turn, argument);
   for (let i = 0; i < repeat && !turn.signal.aborted; i++) await turn.say(i === 0 ? text : `\n${text}`);

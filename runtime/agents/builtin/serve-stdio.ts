@@ -34,9 +34,7 @@ export function knownTurns(value: unknown): KnownTurnEntry[] {
 
 /** The text of a prompt; what is no text is named. */
 export function promptText(blocks: readonly { type: string; text?: unknown }[]): string {
-  return blocks
-    .map((block) => (typeof block.text === 'string' ? block.text : `[${block.type}]`))
-    .join('\n');
+  return blocks.map((block) => (typeof block.text === 'string' ? block.text : `[${block.type}]`)).join('\n');
 }
 
 /** Resolves after `ms`, or at once when the signal aborts. */

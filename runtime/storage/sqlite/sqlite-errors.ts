@@ -18,7 +18,8 @@ function explain(code: string): [ErrorCode, string] {
   if (code === 'SQLITE_FULL' || code === 'ENOSPC' || code === 'EDQUOT') {
     return ['storage.full', 'The disk is full: free some space, and writing goes on by itself.'];
   }
-  if (/^SQLITE_(READONLY|CANTOPEN|PERM)/.test(code) || /^(EACCES|EPERM|EROFS)$/.test(code)) {
+  // ENOENT: what Node says when it is to make nested folders on a read-only file system.
+  if (/^SQLITE_(READONLY|CANTOPEN|PERM)|^(EACCES|EPERM|EROFS|ENOENT|ENOTDIR|EEXIST)$/.test(code)) {
     return ['storage.read_only', 'The data folder cannot be written to: check its owner and its rights.'];
   }
   if (/^SQLITE_(CORRUPT|NOTADB)/.test(code)) {

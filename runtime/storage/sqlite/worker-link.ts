@@ -1,3 +1,4 @@
+import { getCompileCacheDir } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import { CodedError, messageOf } from '../../base/errors.ts';
 import { fault } from '../../contract/error-codes.ts';
@@ -29,7 +30,7 @@ export class WorkerLink {
     onEnd: (error: CodedError) => void;
   }) {
     this.#now = options.now;
-    this.#worker = new Worker(options.program, { name: 'sqlite', execArgv: [] });
+    this.#worker = new Worker(options.program, { name: 'sqlite', execArgv: [], env: workerEnvironment() });
     this.#worker.unref();
     this.#worker.on('message', (batch: ReplyBatch) => {
       if (batch.faults.length > 0) options.onFaults(batch.faults);
@@ -89,4 +90,10 @@ export class WorkerLink {
     for (const { reject } of this.#pending.values()) reject(error);
     this.#pending.clear();
   }
+}
+
+/** The worker's own thread uses the cache of compiled code only when its environment names it. */
+function workerEnvironment(): NodeJS.ProcessEnv {
+  const cache = getCompileCacheDir();
+  return cache === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: cache };
 }

@@ -1,0 +1,246 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import type { Database } from 'better-sqlite3';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { recordsOf } from '../contract/fixture.ts';
+import type { Operation } from '../storage.ts';
+import { SEQUENCE_BITS } from './migrations.ts';
+import type { SqliteStorage } from './sqlite-storage.ts';
+import { StorageFolder } from './testing/storage-folder.ts';
+
+const COUNT = 40;
+const id = (i: number) => `id-${String(i).padStart(2, '0')}`;
+/** Long enough to be found in the file, and unlike any other. */
+const payload = (kind: string, i: number) => `${kind}-${i}:${'payload'.repeat(20)}:${kind}-${i}`;
+const document = (i: number): Operation => ({
+  kind: 'put',
+  collection: 'sessions',
+  id: id(i),
+  value: payload('document', i),
+  index: { rank: i, title: `Title ${i}` },
+});
+
+let folder: StorageFolder;
+
+beforeEach(async () => {
+  folder = await StorageFolder.make();
+  const storage = await folder.open();
+  await storage.commit(
+    Array.from({ length: COUNT }, (_, i) => i + 1).flatMap((i) => [
+      document(i),
+      { kind: 'append', log: 'events', value: payload('entry', i) },
+    ]),
+  );
+  await storage.close();
+});
+
+/** All of them: a page that was divided keeps the bytes that moved away. */
+function placesOf(bytes: Buffer, text: string): number[] {
+  const places: number[] = [];
+  for (let at = bytes.indexOf(text); at >= 0; at = bytes.indexOf(text, at + 1)) places.push(at);
+  return places;
+}
+
+const byRank = { orderBy: { field: 'rank', direction: 'ascending' }, limit: 1000 } as const;
+const damaged = () => folder.faults.map(({ record }) => record).sort();
+
+async function readEverything(storage: SqliteStorage) {
+  const got: string[] = [];
+  for (let i = 1; i <= COUNT; i++) {
+    const found = await storage.get<string>('sessions', id(i));
+    if (found !== undefined) got.push(found.value);
+  }
+  const listed = (await storage.list<string>('sessions', byRank)).items.map(({ value }) => value);
+  const entries = (await storage.read<string>('events')).map(({ value }) => value);
+  const records = await recordsOf(storage);
+  return { got, listed, entries, records };
+}
+
+describe('flipped bits', () => {
+  it.each([0, 3, 7])(
+    'bit %i: finds each record that was hit, by whichever way it is read, and no other',
+    async (bit) => {
+      const file = await folder.dataFile();
+      const bytes = await readFile(file);
+      const hit = Array.from({ length: 10 }, (_, i) => i * 4 + 1);
+      for (const i of hit) {
+        for (const kind of ['document', 'entry']) {
+          const places = placesOf(bytes, payload(kind, i));
+          expect(places.length).toBeGreaterThan(0);
+          for (const at of places) {
+            const byte = at + 20 + ((i * 7) % 100);
+            bytes[byte] = (bytes[byte] ?? 0) ^ (1 << bit);
+          }
+        }
+      }
+      await writeFile(file, bytes);
+
+      // A snapshot first, then lists and reads, then single documents: each must notice by itself.
+      for (const first of ['snapshot', 'list', 'get'] as const) {
+        await writeFile(file, bytes);
+        folder.faults.length = 0;
+        const storage = await folder.open();
+        if (first === 'snapshot') await recordsOf(storage);
+        if (first === 'list') {
+          await Promise.all([storage.list('sessions', byRank), storage.list('sessions', { limit: 1000 })]);
+          await storage.read('events', { reverse: true });
+        }
+        const { got, listed, entries, records } = await readEverything(storage);
+        const whole = Array.from({ length: COUNT }, (_, i) => i + 1).filter((i) => !hit.includes(i));
+        expect(got).toEqual(whole.map((i) => payload('document', i)));
+        expect(listed).toEqual(got);
+        expect(entries).toEqual(whole.map((i) => payload('entry', i)));
+        expect(records.filter((record) => record.kind !== 'log')).toHaveLength(2 * whole.length);
+        expect(damaged()).toEqual(
+          hit.flatMap((i) => [`document sessions/${id(i)}`, `entry events#${i}`]).sort(),
+        );
+        expect((await storage.stats()).documents).toEqual({ sessions: whole.length });
+        await storage.close();
+      }
+    },
+  );
+
+  it("sets a damaged record aside: it is reported once, kept as it was found, and in nobody's way", async () => {
+    await folder.behindItsBack((database) =>
+      database
+        .prepare("UPDATE document SET json = replace(json, 'payload', 'forgery') WHERE id = ?")
+        .run(id(5)),
+    );
+    const storage = await folder.open();
+    expect(await Promise.all([storage.get('sessions', id(5)), storage.get('sessions', id(5))])).toEqual([
+      undefined,
+      undefined,
+    ]);
+    expect(await storage.commit([{ ...document(5), expectVersion: 0 } as Operation])).toEqual([
+      { version: 1 },
+    ]);
+    expect((await storage.get('sessions', id(5)))?.value).toBe(payload('document', 5));
+    await storage.close();
+    await readEverything(await folder.open());
+    expect(folder.faults).toEqual([
+      {
+        code: 'storage.corrupt_record',
+        record: `document sessions/${id(5)}`,
+        message: expect.stringContaining(id(5)),
+      },
+    ]);
+  });
+
+  it('keeps the bytes of what it set aside', async () => {
+    await folder.behindItsBack((database) =>
+      database.prepare("UPDATE entry SET json = 'torn' WHERE key & 255 = 7").run(),
+    );
+    const storage = await folder.open();
+    expect(await storage.read('events')).toHaveLength(COUNT - 1);
+    await storage.close();
+    const kept = await folder.behindItsBack((database) =>
+      database.prepare('SELECT record, CAST(json AS TEXT) AS json FROM damaged').all(),
+    );
+    expect(kept).toEqual([{ record: 'entry events#7', json: 'torn' }]);
+  });
+});
+
+/** What somebody, or a bug, might do to rows whose values are whole. */
+const FORGERIES: [string, (database: Database) => unknown, string[]][] = [
+  [
+    'values that were swapped',
+    (database) => {
+      const values = database.prepare('SELECT json, value_crc FROM document WHERE id = ?').raw();
+      const put = database.prepare('UPDATE document SET json = ?, value_crc = ? WHERE id = ?');
+      const [one, two] = [id(1), id(2)].map((name) => values.get(name) as [string, number]);
+      put.run(...(two as [string, number]), id(1));
+      put.run(...(one as [string, number]), id(2));
+    },
+    [`document sessions/${id(1)}`, `document sessions/${id(2)}`],
+  ],
+  [
+    'a document under another id',
+    (database) => database.exec(`UPDATE document SET id = 'zz' WHERE id = '${id(3)}'`),
+    ['document sessions/zz'],
+  ],
+  [
+    'a document in another collection',
+    (database) => database.exec(`UPDATE document SET collection = 'other' WHERE id = '${id(3)}'`),
+    ['document other/id-03'],
+  ],
+  [
+    'another version',
+    (database) => database.exec(`UPDATE document SET version = 2 WHERE id = '${id(4)}'`),
+    [`document sessions/${id(4)}`],
+  ],
+  [
+    'other index fields',
+    (database) => database.exec(`UPDATE document SET fields = '{"rank":1}' WHERE id = '${id(5)}'`),
+    [`document sessions/${id(5)}`],
+  ],
+  [
+    'another expiry',
+    (database) => database.exec(`UPDATE document SET expires_at = 99999999999999 WHERE id = '${id(6)}'`),
+    [`document sessions/${id(6)}`],
+  ],
+  [
+    'an entry with another number',
+    (database) => database.exec('UPDATE entry SET key = key + 100 WHERE key & 255 = 9'),
+    ['entry events#109'],
+  ],
+  [
+    'an entry in another log',
+    (database) => {
+      database.exec("INSERT INTO log SELECT 77, 'other', 50, 0");
+      database.exec(`UPDATE entry SET key = (77 << ${SEQUENCE_BITS}) + 9 WHERE key & 255 = 9`);
+    },
+    ['entry other#9', 'log other'],
+  ],
+  [
+    'an entry at another time',
+    (database) => database.exec('UPDATE entry SET at = at + 1 WHERE key & 255 = 9'),
+    ['entry events#9'],
+  ],
+  ['a log that counts back', (database) => database.exec('UPDATE log SET last_sequence = 3'), ['log events']],
+];
+
+describe('forged rows', () => {
+  it.each(FORGERIES)('finds %s', async (_name, forge, expected) => {
+    await folder.behindItsBack(forge);
+    const storage = await folder.open();
+    await readEverything(storage);
+    if (expected.includes('entry other#9')) expect(await storage.read('other')).toEqual([]);
+    expect(damaged()).toEqual(expected);
+  });
+
+  it('finds a version that was changed when the document is written to, before it was ever read', async () => {
+    await folder.behindItsBack((database) =>
+      database.exec(`UPDATE document SET version = 41 WHERE id = '${id(4)}'`),
+    );
+    const storage = await folder.open();
+    expect(await storage.commit([document(4)])).toEqual([{ version: 1 }]);
+    expect(damaged()).toEqual([`document sessions/${id(4)}`]);
+    const { items } = await storage.list('sessions', { where: [{ field: 'rank', is: 4 }], limit: 10 });
+    expect(items).toHaveLength(1);
+  });
+
+  it('does not use a number twice when the counter of a log was damaged', async () => {
+    for (const forged of [3, 2 ** 40, -1]) {
+      await folder.behindItsBack((database) =>
+        database.prepare('UPDATE log SET last_sequence = ?').run(forged),
+      );
+      const storage = await folder.open();
+      const before = (await storage.read('events', { reverse: true, limit: 1 }))[0]?.sequence ?? 0;
+      expect(await storage.commit([{ kind: 'append', log: 'events', value: 1 }])).toEqual([
+        { sequence: before + 1 },
+      ]);
+      await storage.close();
+    }
+    expect(damaged()).toEqual(['log events', 'log events', 'log events']);
+  });
+
+  it('does not list a document by an index row that says what the document does not', async () => {
+    await folder.behindItsBack((database) =>
+      database.exec(`UPDATE document_field SET value = 1000 WHERE field = 'rank' AND value = 8`),
+    );
+    const storage = await folder.open();
+    const { items } = await storage.list('sessions', { where: [{ field: 'rank', from: 900 }], limit: 10 });
+    expect(items).toEqual([]);
+    expect(damaged()).toEqual([`index of sessions/${id(8)}`]);
+    expect((await storage.get('sessions', id(8)))?.value).toBe(payload('document', 8));
+  });
+});
