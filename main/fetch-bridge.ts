@@ -172,7 +172,7 @@ function withoutHopByHop(original: Headers): Headers {
 /** An answer of the bridge itself, in the form of the runtime's own errors (RFC 9457). */
 export function problem(status: number, code: string, title: string, detail: string): Response {
   return Response.json(
-    { type: 'about:blank', title, status, detail, code },
+    { type: `urn:smalltalk:problem:${code}`, title, status, detail, code },
     { status, headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store' } },
   );
 }

@@ -84,7 +84,12 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   const makeId = randomId;
   const secrets = [...settings.secrets, ...(options.auth.mode === 'token' ? [options.auth.token] : [])];
   const redact = createRedactor(secrets);
-  const logger = createLogger({ level: settings.logLevel, write: options.writeLog, redact });
+  const logger = createLogger({
+    level: settings.logLevel,
+    structured: settings.structuredLogging,
+    write: options.writeLog,
+    redact,
+  });
   const startedAt = clock.now();
   const warnings = securityWarnings(settings);
   let running = false;

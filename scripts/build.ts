@@ -31,11 +31,15 @@ export async function ensureBuilt(names: PartName[]): Promise<void> {
     if (!isStale(ROOT, part)) continue;
     const hash = hashSources(ROOT, part);
     const start = performance.now();
+    const environment = process.env.NODE_ENV;
     await build({
       configFile: join(ROOT, 'vite.config.ts'),
       mode: name === 'desktop' ? 'desktop' : 'production',
       logLevel: 'warn',
     });
+    // Vite sets it for itself; what is started after the build would take it for the user's.
+    if (environment === undefined) delete process.env.NODE_ENV;
+    else process.env.NODE_ENV = environment;
     markBuilt(ROOT, part, hash);
     console.log(`Built the ${name} in ${((performance.now() - start) / 1000).toFixed(1)} s.`);
   }

@@ -6,10 +6,12 @@ import {
   Code,
   createTheme,
   Drawer,
+  InputWrapper,
   Kbd,
   type MantineColorsTuple,
   Menu,
   Modal,
+  Notification,
   Popover,
   Select,
   Table,
@@ -103,6 +105,13 @@ export const theme = createTheme({
     Kbd: Kbd.extend({ defaultProps: { size: 'xs' } }),
     // Without the placeholder: it has no role, and a menu may only hold items.
     Menu: Menu.extend({ defaultProps: { shadow: 'md', withInitialFocusPlaceholder: false } }),
+    // Mantine takes two pixels off the size of the field, which at this density cannot be read.
+    InputWrapper: InputWrapper.extend({
+      styles: {
+        description: { fontSize: 'var(--mantine-font-size-xs)' },
+        error: { fontSize: 'var(--mantine-font-size-xs)' },
+      },
+    }),
     Modal: Modal.extend({
       defaultProps: {
         centered: true,
@@ -111,6 +120,7 @@ export const theme = createTheme({
       },
       styles: { title: { fontWeight: 600 } },
     }),
+    Notification: Notification.extend({ defaultProps: { closeButtonProps: { 'aria-label': 'Dismiss' } } }),
     Popover: Popover.extend({ defaultProps: { shadow: 'md' } }),
     Select: Select.extend({ defaultProps: { size: 'xs' } }),
     Table: Table.extend({ defaultProps: { verticalSpacing: 6, horizontalSpacing: 'sm' } }),

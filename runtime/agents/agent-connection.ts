@@ -7,6 +7,7 @@ import { type Agent, type AgentDrill, fault } from '../contract/index.ts';
 import { crashed, toAgentFault } from './agent-faults.ts';
 import { type HistoryEntry, preface } from './agent-priming.ts';
 import type { AgentProcess, ProcessEnd } from './agent-process.ts';
+import { initializeResponse, newSessionResponse, promptResponse } from './agent-responses.ts';
 import { UpdateMapper } from './agent-updates.ts';
 import { openWire } from './agent-wire.ts';
 import type { PromptRequest, PromptResult } from './agents.ts';
@@ -16,46 +17,11 @@ import { EXTENSION_METHODS, META } from './extensions.ts';
 const INITIALIZE_TIMEOUT_MS = 15_000;
 /** And so long to confirm a cancel, before the turn is ended without it. */
 const CANCEL_GRACE_MS = 5000;
+/** The same when the process is to be ended. */
+const END_CANCEL_GRACE_MS = 1000;
 /** A process that closed its output has so long to exit before that is taken for a broken protocol. */
 const CLOSED_OUTPUT_GRACE_MS = 2000;
 const LAST_WORDS_MS = 500;
-
-const initializeResponse = z.object({
-  protocolVersion: z.number(),
-  agentInfo: z.object({ name: z.string(), version: z.string() }).nullish().catch(undefined),
-  agentCapabilities: z
-    .object({
-      sessionCapabilities: z
-        .object({ close: z.looseObject({}).nullish().catch(undefined) })
-        .nullish()
-        .catch(undefined),
-      _meta: z
-        .object({
-          [META.history]: z.boolean().optional().catch(undefined),
-          [META.drills]: z
-            .array(z.enum(['slow', 'flood']))
-            .optional()
-            .catch(undefined),
-        })
-        .nullish()
-        .catch(undefined),
-    })
-    .nullish()
-    .catch(undefined),
-});
-
-const newSessionResponse = z.object({ sessionId: z.string().min(1) });
-
-const usage = z.object({ inputTokens: z.int().nonnegative(), outputTokens: z.int().nonnegative() });
-
-const promptResponse = z.object({
-  stopReason: z.string(),
-  usage: usage.nullish().catch(undefined),
-  _meta: z
-    .object({ [META.usage]: usage.optional().catch(undefined) })
-    .nullish()
-    .catch(undefined),
-});
 
 interface AcpSession {
   /** The id that the agent gave it. */
@@ -208,18 +174,24 @@ export class AgentConnection {
     for (const sessionId of [...this.#sessions.keys()]) this.forgetSession(sessionId);
   }
 
-  /** Cancels every turn; resolves when they have ended. */
-  async cancelAll(): Promise<void> {
-    const turns = [...this.#turns.values()];
-    for (const turn of turns) turn.cancel();
-    await Promise.allSettled(turns.map((turn) => turn.ended));
-  }
-
-  /** Ends the process, in order or at once; what still waits for it rejects with `reason`. */
-  end(reason: CodedError, options: { force: boolean }): Promise<ProcessEnd> {
+  /**
+   * Ends the process: in order, the turns being cancelled first, or at once. What still waits for it rejects with `reason`.
+   * Bounded by 4 s.
+   */
+  async end(reason: CodedError, options: { force: boolean }): Promise<ProcessEnd> {
+    if (!options.force) await this.#cancelTurns();
     this.#endFault ??= reason;
     void (options.force ? this.process.kill() : this.process.end());
     return this.ended;
+  }
+
+  async #cancelTurns(): Promise<void> {
+    const turns = [...this.#turns.values()];
+    for (const turn of turns) turn.cancel();
+    const grace = Promise.withResolvers<void>();
+    const timer = this.#options.clock.after(END_CANCEL_GRACE_MS, grace.resolve);
+    await Promise.race([Promise.allSettled(turns.map(({ ended }) => ended)), grace.promise]);
+    timer.cancel();
   }
 
   #connect(): ClientConnection {

@@ -1,27 +1,26 @@
-import type { Clock, Timer } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
 import { type CodedError, isCoded, messageOf } from '../base/errors.ts';
 import { type MakeId, timeOrderedId } from '../base/ids.ts';
 import type { Logger } from '../base/logger.ts';
 import { type Agent, type AgentConfig, type AgentDrill, type AgentExit, fault } from '../contract/index.ts';
 import type { EventDraft } from '../events/event-bus.ts';
-import { createRedactor } from '../settings/redact.ts';
 import type { Settings } from '../settings/settings.ts';
-import { AgentConnection } from './agent-connection.ts';
+import type { AgentConnection } from './agent-connection.ts';
 import { endInWords } from './agent-faults.ts';
-import { type LaunchCommand, type LaunchSettings, resolveLaunch } from './agent-launch.ts';
+import type { LaunchSettings } from './agent-launch.ts';
 import { keptTurns } from './agent-priming.ts';
-import { type ProcessEnd, type SpawnProcess, startAgentProcess } from './agent-process.ts';
+import type { ProcessEnd, SpawnProcess } from './agent-process.ts';
 import type { StoredAgent } from './agent-registry.ts';
 import type { AgentSignal } from './agent-states.ts';
 import { AgentStatus } from './agent-status.ts';
 import type { PromptRequest, PromptResult } from './agents.ts';
 import { LivenessProbe } from './liveness-probe.ts';
+import { openConnection } from './open-connection.ts';
+import { PlannedRestart } from './planned-restart.ts';
 import { RestartPolicy } from './restart-policy.ts';
 
 /** A prompt waits so long for an agent that is starting, restarting or silent. */
 const PROMPT_WAIT_MS = 10_000;
-/** Turns have so long to be cancelled before the process is ended. */
-const CANCEL_GRACE_MS = 1000;
 /** An answer to a probe that is later than this makes an agent *degraded*. */
 const SLOW_ANSWER_MS = 1000;
 const KEPT_EXITS = 20;
@@ -80,7 +79,7 @@ export class SupervisedAgent {
   #runningTurns = 0;
   #restarts = 0;
   #attempt = 0;
-  #nextRestart: { at: number; timer: Timer } | undefined;
+  readonly #nextRestart: PlannedRestart;
   /** When the failure was seen that has not been recovered from yet, on the monotonic clock. */
   #downSince: number | undefined;
   readonly #exits: AgentExit[] = [];
@@ -92,6 +91,7 @@ export class SupervisedAgent {
     this.#stored = stored;
     this.#dependencies = dependencies;
     this.#policy = new RestartPolicy(dependencies.random);
+    this.#nextRestart = new PlannedRestart(dependencies.clock);
     this.#status = new AgentStatus(
       dependencies.clock,
       stored.config.autostart
@@ -132,7 +132,7 @@ export class SupervisedAgent {
       runningTurns: this.#runningTurns,
       restarts: this.#restarts,
       attempt: this.#attempt,
-      ...(this.#nextRestart === undefined ? {} : { nextRestartAt: this.#nextRestart.at }),
+      ...(this.#nextRestart.at === undefined ? {} : { nextRestartAt: this.#nextRestart.at }),
       ...(connection?.agentInfo === undefined ? {} : { agentInfo: connection.agentInfo }),
       drills: [...GENERAL_DRILLS, ...(connection?.ownDrills ?? [])],
       exits: [...this.#exits],
@@ -164,6 +164,8 @@ export class SupervisedAgent {
     // Said at once, so that a prompt that comes now waits for the next process.
     this.#signal('restart-asked', reason);
     return this.#serially(async () => {
+      // And again, because a process that was starting may have become ready meanwhile.
+      this.#signal('restart-asked', reason);
       await this.#end({ kind: 'restart', reason });
       this.#policy.reset();
       await this.#launch(reason);
@@ -243,21 +245,14 @@ export class SupervisedAgent {
 
   /** Starts the next generation. Rejects when there is nothing that could be started; the state says so, too. */
   async #launch(reason: string): Promise<void> {
-    const { clock, logger, spawn, settings, environment, publish } = this.#dependencies;
-    this.#cancelRestart();
+    const { clock, logger, publish } = this.#dependencies;
+    this.#nextRestart.cancel();
     this.#correlationId = this.#makeCorrelationId();
     let connection: AgentConnection;
-    let command: LaunchCommand;
     try {
-      command = await resolveLaunch(this.config, { settings, environment });
-      const redact = createRedactor(command.secrets);
-      const process = await startAgentProcess({ command, spawn, clock, redact });
-      connection = new AgentConnection({
-        process,
-        cwd: command.cwd,
-        clock,
+      connection = await openConnection(this.config, {
+        ...this.#dependencies,
         logger: logger.with({ correlationId: this.#correlationId }),
-        redact,
         onBroken: (broken) => void this.#giveUp(connection, broken),
       });
     } catch (error) {
@@ -291,7 +286,7 @@ export class SupervisedAgent {
       await connection.initialize(clientInfo);
       const sentAt = clock.monotonic();
       const answered = await this.#firstAnswer(connection);
-      if (this.#connection !== connection) return;
+      if (this.#connection !== connection || this.#ending !== undefined) return;
       if (answered) {
         this.#beat({ at: clock.now(), ok: true, latencyMs: clock.monotonic() - sentAt });
         this.#attempt = 0;
@@ -384,26 +379,18 @@ export class SupervisedAgent {
 
   /** Ends the process if there is one, and any restart that is planned. */
   async #end(ending: Ending & { kind: 'stop' | 'restart' }): Promise<void> {
-    this.#cancelRestart();
+    this.#nextRestart.cancel();
     const connection = this.#connection;
     if (connection === undefined) return;
     this.#ending = ending;
     this.#status.touch();
     const isSilent = this.#heartbeats.at(-1)?.ok === false;
-    if (!isSilent) await this.#cancelTurns(connection);
     const { name } = this.config;
     const reason =
       ending.kind === 'stop'
         ? fault('agent.stopped', `${name} was stopped: ${ending.reason}.`)
         : fault('agent.crashed', `${name} was restarted in mid-turn: ${ending.reason}.`);
     await connection.end(reason, { force: isSilent });
-  }
-
-  async #cancelTurns(connection: AgentConnection): Promise<void> {
-    const grace = Promise.withResolvers<void>();
-    const timer = this.#dependencies.clock.after(CANCEL_GRACE_MS, grace.resolve);
-    await Promise.race([connection.cancelAll(), grace.promise]);
-    timer.cancel();
   }
 
   #onExit(connection: AgentConnection, generation: number, end: ProcessEnd): void {
@@ -460,28 +447,22 @@ export class SupervisedAgent {
       this.#signal('breaker-opened', `${reason}. It failed ${decision.attempt} times in 10 minutes`);
       return;
     }
-    const { clock, logger } = this.#dependencies;
-    this.#nextRestart = {
-      at: clock.now() + decision.delayMs,
-      timer: clock.after(decision.delayMs, () => {
-        this.#nextRestart = undefined;
-        this.#serially(async () => {
-          if (this.#connection === undefined && this.#status.state === 'restarting')
-            await this.#launch(reason);
-        }).catch((error: unknown) =>
-          logger.error('An agent could not be restarted', {
-            agentId: this.config.id,
-            error: messageOf(error),
-          }),
-        );
-      }),
-    };
+    this.#nextRestart.plan(decision.delayMs, () => void this.#restartIfDue(reason));
     this.#signal('exited', `${reason}. Restart ${decision.attempt} is due in ${decision.delayMs} ms`);
   }
 
-  #cancelRestart(): void {
-    this.#nextRestart?.timer.cancel();
-    this.#nextRestart = undefined;
+  async #restartIfDue(reason: string): Promise<void> {
+    try {
+      await this.#serially(async () => {
+        // Meanwhile the user may have stopped or started it.
+        if (this.#connection === undefined && this.#status.state === 'restarting') await this.#launch(reason);
+      });
+    } catch (error) {
+      this.#dependencies.logger.error('An agent could not be restarted', {
+        agentId: this.config.id,
+        error: messageOf(error),
+      });
+    }
   }
 
   /** The connection of an agent that serves; waits for one that is about to. */

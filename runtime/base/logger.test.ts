@@ -34,3 +34,17 @@ test('nothing below the level, and no secret in any field', () => {
   expect(lines).toHaveLength(1);
   expect(lines[0]).not.toContain('hunter2');
 });
+
+test('unstructured lines say the same to a person', () => {
+  const lines: string[] = [];
+  const logger = createLogger({
+    level: 'info',
+    structured: false,
+    write: (line) => lines.push(line),
+    redact: (line) => line,
+  });
+  logger.with({ component: 'sessions', correlationId: 'c1' }).warn('It broke', { sessionId: 's' });
+  logger.info('Ready');
+  expect(lines[0]).toMatch(/^\S+Z WARN sessions: It broke \{"sessionId":"s"\} \(c1\)\n$/);
+  expect(lines[1]).toMatch(/^\S+Z INFO runtime: Ready\n$/);
+});

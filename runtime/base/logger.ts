@@ -20,11 +20,14 @@ export interface Logger {
  */
 export function createLogger(options: {
   level: LogLevel;
+  /** False: lines for a person's eyes, with the same content. Default true. */
+  structured?: boolean;
   /** Takes whole lines, each ending in a newline. */
   write: (line: string) => void;
   redact: (line: string) => string;
 }): Logger {
-  const destination: DestinationStream = { write: (line) => options.write(options.redact(line)) };
+  const format = options.structured === false ? readable : (line: string) => line;
+  const destination: DestinationStream = { write: (line) => options.write(format(options.redact(line))) };
   const root = pino(
     {
       level: options.level,
@@ -50,6 +53,14 @@ export function createLogger(options: {
       ),
   });
   return wrap(root);
+}
+
+/** A JSON line as `2026-01-01T00:00:00.000Z ERROR sessions: It broke {"sessionId":"s"} (c1)`. */
+function readable(line: string): string {
+  const { timestamp, level, component, message, metadata, correlation_id: correlationId } = JSON.parse(line);
+  const details =
+    metadata === undefined || Object.keys(metadata).length === 0 ? '' : ` ${JSON.stringify(metadata)}`;
+  return `${timestamp} ${level} ${component ?? 'runtime'}: ${message}${details}${correlationId ? ` (${correlationId})` : ''}\n`;
 }
 
 /** A logger that writes nothing; for tests. */

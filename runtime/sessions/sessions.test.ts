@@ -7,7 +7,7 @@ import { createEventBus } from '../events/create-event-bus.ts';
 import { openStorage } from '../storage/open-storage.ts';
 import type { Storage } from '../storage/storage.ts';
 import { createSessions } from './create-sessions.ts';
-import { createScriptedAgents, type PendingPrompt, type ScriptedAgents } from './scripted-agents.ts';
+import { createScriptedAgents, type PendingPrompt, type ScriptedAgents } from './scripted-agents.fixture.ts';
 import type { Sessions } from './sessions.ts';
 import { transcriptLog } from './transcript.ts';
 

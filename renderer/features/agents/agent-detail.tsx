@@ -171,7 +171,10 @@ function HealthTab({ agent }: { agent: Agent }) {
             <Timeline.Item
               key={event.id}
               title={look.label}
-              styles={{ itemTitle: { fontSize: 'var(--mantine-font-size-sm)' } }}
+              styles={{
+                itemTitle: { fontSize: 'var(--mantine-font-size-sm)' },
+                itemBullet: { background: 'var(--mantine-color-body)' },
+              }}
               bullet={
                 <Box c={toneColor(look.tone)}>
                   <StatusShape shape={look.shape} size={12} />
