@@ -84,7 +84,6 @@ for (const surface of ['headless', 'electron'] satisfies Surface[]) {
         await app.deleteOpenSession();
         await expect(app.page.getByRole('link', { name: /Hello from the first run/ })).toHaveCount(0);
         await app.restoreNewest();
-        await app.page.getByRole('dialog').getByRole('button', { name: 'Close' }).last().click();
         await app.open('Sessions');
         await app.page
           .getByRole('link', { name: /Hello from the first run/ })

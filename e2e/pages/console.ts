@@ -18,10 +18,7 @@ export class Console {
     await this.open('Sessions');
     await this.page.getByRole('button', { name: 'New session' }).first().click();
     const dialog = this.page.getByRole('dialog', { name: 'New session' });
-    await dialog
-      .getByRole('combobox', { name: 'Agent' })
-      .or(dialog.getByRole('textbox', { name: 'Agent' }))
-      .click();
+    await dialog.getByRole('combobox', { name: 'Agent' }).click();
     await this.page.getByRole('option', { name: options.agent, exact: true }).click();
     await dialog.getByRole('textbox', { name: 'First message' }).fill(options.message);
     await dialog.getByRole('button', { name: 'Create session' }).click();
@@ -33,11 +30,11 @@ export class Console {
   }
 
   answer(number: number): Locator {
-    return this.turn(number).getByRole('region', { name: 'Answer' });
+    return this.turn(number).getByRole('region', { name: `Answer of turn ${number}` });
   }
 
   async prompt(text: string): Promise<void> {
-    const composer = this.page.getByRole('textbox', { name: 'Message' });
+    const composer = this.page.getByRole('textbox', { name: 'Message', exact: true });
     await composer.fill(text);
     await composer.press('Enter');
   }
@@ -65,5 +62,6 @@ export class Console {
     await wizard.getByRole('textbox', { name: 'Type RESTORE to confirm' }).fill('RESTORE');
     await wizard.getByRole('button', { name: 'Restore this backup' }).click();
     await expect(wizard.getByText('The backup is restored')).toBeVisible();
+    await wizard.getByRole('button', { name: 'Done' }).click();
   }
 }

@@ -7,7 +7,7 @@ import { startLiveEvents } from '../lib/live-events.ts';
 import { connectLiveQueries } from '../lib/live-queries.ts';
 import { createQueryClient } from '../lib/query-client.ts';
 import { router } from './router.tsx';
-import { theme } from './theme.ts';
+import { cssVariables, theme } from './theme.ts';
 
 const queries = createQueryClient();
 connectLiveQueries(queries);
@@ -16,7 +16,7 @@ startLiveEvents();
 /** The providers around the pages. Module-level parts live as long as the window. */
 export function App() {
   return (
-    <MantineProvider theme={theme} defaultColorScheme="auto">
+    <MantineProvider theme={theme} cssVariablesResolver={cssVariables} defaultColorScheme="auto">
       <QueryClientProvider client={queries}>
         <ModalsProvider>
           <RouterProvider router={router} />

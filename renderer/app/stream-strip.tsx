@@ -20,7 +20,7 @@ export function StreamStrip() {
       {noticed && (
         <Group className={classes.strip ?? ''} data-state={state} gap="sm" wrap="nowrap">
           <IconPlugConnectedX size={16} aria-hidden />
-          <Text size="sm" fw={500}>
+          <Text size="sm" fw={500} flex="none">
             {state === 'reconnecting'
               ? 'Reconnecting to the runtime…'
               : lastDataAt === undefined
@@ -32,7 +32,7 @@ export function StreamStrip() {
               {adviceFor(error)}
             </Text>
           )}
-          <Button ml="auto" variant="default" size="compact-xs" onClick={reconnectLiveEvents}>
+          <Button ml="auto" flex="none" variant="default" size="compact-xs" onClick={reconnectLiveEvents}>
             Reconnect now
           </Button>
         </Group>

@@ -4,6 +4,7 @@ import {
   Button,
   Card,
   Code,
+  type CSSVariablesResolver,
   createTheme,
   Drawer,
   InputWrapper,
@@ -126,5 +127,44 @@ export const theme = createTheme({
     Table: Table.extend({ defaultProps: { verticalSpacing: 6, horizontalSpacing: 'sm' } }),
     TextInput: TextInput.extend({ defaultProps: { size: 'xs' } }),
     Tooltip: Tooltip.extend({ defaultProps: { openDelay: 200, withArrow: false, fz: 'xs' } }),
+  },
+});
+
+/** Colours of Mantine that a light ground is made of, and the tone (`theme.css`) that each stands for here. */
+const TONES: Readonly<Record<string, string>> = {
+  red: 'var(--tone-bad)',
+  yellow: 'var(--tone-warning)',
+  green: 'var(--tone-good)',
+  gray: 'var(--tone-neutral)',
+  petrol: 'var(--mantine-color-anchor)',
+};
+
+/** Alerts and badges: a breath of their colour on the panel, the same in both themes, and a text that can be read on it. */
+const lightGrounds = Object.fromEntries(
+  Object.entries(TONES).flatMap(([color, tone]) => [
+    [`--mantine-color-${color}-light`, `color-mix(in srgb, ${tone} 13%, var(--panel))`],
+    [`--mantine-color-${color}-light-hover`, `color-mix(in srgb, ${tone} 22%, var(--panel))`],
+    [`--mantine-color-${color}-light-color`, tone],
+  ]),
+);
+
+/** Mantine's own variables, where the theme has no other way to them. Written here, because its own come later than any file. */
+export const cssVariables: CSSVariablesResolver = () => ({
+  variables: {},
+  light: {
+    ...lightGrounds,
+    '--mantine-color-body': '#ffffff',
+    '--mantine-color-default-border': '#dfe3e7',
+    '--mantine-color-dimmed': '#5b656f',
+    '--mantine-color-placeholder': '#6b7580',
+    '--mantine-color-error': 'var(--tone-bad)',
+  },
+  dark: {
+    ...lightGrounds,
+    '--mantine-color-body': '#1a1e23',
+    '--mantine-color-default-border': '#30373f',
+    '--mantine-color-dimmed': '#99a2ac',
+    '--mantine-color-placeholder': '#8b949d',
+    '--mantine-color-error': 'var(--tone-bad)',
   },
 });

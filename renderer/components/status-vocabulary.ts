@@ -109,11 +109,6 @@ export const AGENT_STATES_WORST_FIRST: readonly AgentState[] = [
   'stopped',
 ];
 
-/** The worst of some states; undefined for none. */
-export function worstAgentState(states: readonly AgentState[]): AgentState | undefined {
-  return AGENT_STATES_WORST_FIRST.find((state) => states.includes(state));
-}
-
 /** The colour of a tone, as CSS. */
 export function toneColor(tone: StatusTone): string {
   return `var(--tone-${tone})`;

@@ -10,12 +10,12 @@ type ApiClient = JsonifiedClient<ContractRouterClient<typeof contract>>;
 
 /**
  * `fetch` that rejects with an `ApiError` for every failure: no answer, or one that is not 2xx. A request that was
- * aborted by its signal still rejects with the `AbortError`. For what the contract leaves out, such as an import.
+ * aborted by its signal still rejects with the `AbortError`.
  */
-export async function apiFetch(input: string | Request, init?: RequestInit): Promise<Response> {
+async function fetchOrThrow(request: Request, init: RequestInit): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(input, init);
+    response = await fetch(request, init);
   } catch (error) {
     throw isAbort(error) ? error : unreachable(error);
   }
@@ -26,7 +26,7 @@ export async function apiFetch(input: string | Request, init?: RequestInit): Pro
 const link = new OpenAPILink(contract, {
   // The same origin serves console and API in every mode, so that nothing else has to be configured.
   url: () => new URL('/api', location.href).href,
-  fetch: (request, init) => apiFetch(request, init),
+  fetch: fetchOrThrow,
 });
 
 /** The typed client of `/api`: `await client.sessions.get({ id })`. */

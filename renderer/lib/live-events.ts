@@ -68,11 +68,6 @@ export function reconnectLiveEvents(): void {
   stream.retryNow();
 }
 
-/** How the stream stands now, with the time of the last byte; not reactive. */
-export function liveStatus(): LiveStatus {
-  return stream.status();
-}
-
 /**
  * Calls `handler` for each event that matches, as it comes, in order; durable ones come once, live-only ones
  * (`sequence` 0) are lost while the stream is broken. Returns the function that ends it.

@@ -6,7 +6,7 @@ import { onLiveEvent, onLiveResumed } from './live-events.ts';
 import { livePausedAt, onLivePauseChange } from './live-pause.ts';
 
 /** At most four refetches a second of the same query, however many events come. */
-export const REFETCH_INTERVAL_MS = 250;
+const REFETCH_INTERVAL_MS = 250;
 
 const HEARTBEATS_SHOWN = 60;
 

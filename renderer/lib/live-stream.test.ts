@@ -203,10 +203,10 @@ describe('the live stream', () => {
     stream.stop();
   });
 
-  it('follows the log when a restore takes it back', async () => {
+  it('follows the log when another one stands behind the address', async () => {
     stream.start();
     await settle();
-    await server.last.send(frame(90) + frame(12, 'data.generation.switched'));
+    await server.last.send(frame(90) + frame(12, 'runtime.started'));
     expect(events.map((event) => event.sequence)).toEqual([90, 12]);
     await server.last.end();
     await time.advance(250);

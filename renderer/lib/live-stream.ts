@@ -83,7 +83,7 @@ export function createLiveStream(options: LiveStreamOptions): LiveStream {
   const take = (data: string): void => {
     const event = parseEvent(data);
     if (event === undefined) return;
-    // Lower than the last one after a restore: the log is another one then, and this is its place.
+    // Lower than the one before where the runtime was started again with another data folder: its log counts now.
     if (event.sequence > 0) lastSequence = event.sequence;
     options.onEvent(event);
   };

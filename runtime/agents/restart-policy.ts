@@ -7,7 +7,7 @@ const BASE_DELAY_MS = 500;
 const FACTOR = 2;
 const LONGEST_DELAY_MS = 30_000;
 /** The breaker: so many failures within the window (DESIGN §3), however long the process lived in between. */
-export const BREAKER_FAILURES = 5;
+const BREAKER_FAILURES = 5;
 export const BREAKER_WINDOW_MS = 10 * 60_000;
 
 export type RestartDecision =

@@ -7,6 +7,7 @@ import type { EventDraft } from '../events/event-bus.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { AgentConnection } from './agent-connection.ts';
 import { endInWords } from './agent-faults.ts';
+import { AgentGeneration, type ProbeResult } from './agent-generation.ts';
 import type { LaunchSettings } from './agent-launch.ts';
 import { keptTurns } from './agent-priming.ts';
 import type { ProcessEnd, SpawnProcess } from './agent-process.ts';
@@ -14,7 +15,6 @@ import type { StoredAgent } from './agent-registry.ts';
 import type { AgentSignal } from './agent-states.ts';
 import { AgentStatus } from './agent-status.ts';
 import type { PromptRequest, PromptResult } from './agents.ts';
-import { LivenessProbe } from './liveness-probe.ts';
 import { openConnection } from './open-connection.ts';
 import { PlannedRestart } from './planned-restart.ts';
 import { RestartPolicy } from './restart-policy.ts';
@@ -71,9 +71,8 @@ export class SupervisedAgent {
   #stored: StoredAgent;
   readonly #status: AgentStatus;
   #generation = 0;
-  #connection: AgentConnection | undefined;
-  #startedAt: number | undefined;
-  #probe: LivenessProbe | undefined;
+  #running: AgentGeneration | undefined;
+  /** Set while the process that runs is being ended by us. */
   #ending: Ending | undefined;
   #launchFailure: CodedError | undefined;
   #runningTurns = 0;
@@ -119,7 +118,7 @@ export class SupervisedAgent {
   }
 
   view(): Agent {
-    const connection = this.#connection;
+    const { connection, startedAt } = this.#running ?? {};
     return {
       ...this.#stored.config,
       version: this.#stored.version,
@@ -128,7 +127,7 @@ export class SupervisedAgent {
       since: this.#status.since,
       generation: this.#generation,
       ...(connection === undefined ? {} : { pid: connection.pid }),
-      ...(connection === undefined || this.#startedAt === undefined ? {} : { startedAt: this.#startedAt }),
+      ...(startedAt === undefined ? {} : { startedAt }),
       runningTurns: this.#runningTurns,
       restarts: this.#restarts,
       attempt: this.#attempt,
@@ -143,7 +142,7 @@ export class SupervisedAgent {
   /** Resolves when a process has been started; whether it serves shows in the state. Nothing happens when one runs. */
   start(): Promise<void> {
     return this.#serially(async () => {
-      if (this.#connection !== undefined) return;
+      if (this.#running !== undefined) return;
       this.#policy.reset();
       await this.#launch('Starting');
     });
@@ -176,19 +175,19 @@ export class SupervisedAgent {
   async reconfigure(stored: StoredAgent): Promise<void> {
     const before = this.#stored.config;
     this.#stored = stored;
-    this.#connection?.forgetAllSessions();
+    this.#running?.connection.forgetAllSessions();
     const launchOf = ({ launch, model }: AgentConfig) => JSON.stringify([launch, model]);
-    if (this.#connection !== undefined && launchOf(before) !== launchOf(stored.config)) {
+    if (this.#running !== undefined && launchOf(before) !== launchOf(stored.config)) {
       await this.restart('Its configuration has changed');
     }
   }
 
   forgetSession(sessionId: string): void {
-    this.#connection?.forgetSession(sessionId);
+    this.#running?.connection.forgetSession(sessionId);
   }
 
   async drill(kind: AgentDrill): Promise<void> {
-    const connection = this.#connection;
+    const connection = this.#running?.connection;
     if (connection === undefined || this.#ending !== undefined) {
       throw fault('agent.not_ready', `${this.config.name} has no running process to drill.`);
     }
@@ -245,15 +244,16 @@ export class SupervisedAgent {
 
   /** Starts the next generation. Rejects when there is nothing that could be started; the state says so, too. */
   async #launch(reason: string): Promise<void> {
-    const { clock, logger, publish } = this.#dependencies;
+    const { logger, publish } = this.#dependencies;
     this.#nextRestart.cancel();
     this.#correlationId = this.#makeCorrelationId();
+    let generation: AgentGeneration;
     let connection: AgentConnection;
     try {
       connection = await openConnection(this.config, {
         ...this.#dependencies,
         logger: logger.with({ correlationId: this.#correlationId }),
-        onBroken: (broken) => void this.#giveUp(connection, broken),
+        onBroken: (broken) => this.#giveUp(generation, broken),
       });
     } catch (error) {
       this.#launchFailure = isCoded(error) ? error : fault('agent.failed', messageOf(error));
@@ -265,96 +265,54 @@ export class SupervisedAgent {
     this.#launchFailure = undefined;
     this.#ending = undefined;
     this.#generation += 1;
-    this.#connection = connection;
-    this.#startedAt = clock.now();
-    const { generation } = this.view();
+    generation = new AgentGeneration(this.#generation, connection, {
+      ...this.#dependencies,
+      onReady: (isProbed) => this.#ready(generation, isProbed),
+      onProbe: (sign) => this.#probed(sign),
+      onUseless: (useless) => this.#giveUp(generation, useless),
+    });
+    this.#running = generation;
     this.#signal('launched', `${reason}: process ${connection.pid} was started`);
     publish({
       topic: 'agent.process.started',
       subject: this.config.id,
       correlationId: this.#correlationId,
-      data: { id: this.config.id, generation, pid: connection.pid },
+      data: { id: this.config.id, generation: generation.number, pid: connection.pid },
     });
-    connection.ended.then((end) => this.#onExit(connection, generation, end));
-    void this.#bringUp(connection, generation);
+    connection.ended.then((end) => this.#onExit(generation, end));
+    generation.start();
   }
 
-  /** From a started process to one that serves: it answers `initialize`, and then a probe proves that it is ready. */
-  async #bringUp(connection: AgentConnection, generation: number): Promise<void> {
-    const { clock, clientInfo, publish } = this.#dependencies;
-    try {
-      await connection.initialize(clientInfo);
-      const sentAt = clock.monotonic();
-      const answered = await this.#firstAnswer(connection);
-      if (this.#connection !== connection || this.#ending !== undefined) return;
-      if (answered) {
-        this.#beat({ at: clock.now(), ok: true, latencyMs: clock.monotonic() - sentAt });
-        this.#attempt = 0;
-        this.#signal('ready', 'Ready');
-        this.#watch(connection);
-      } else {
-        this.#attempt = 0;
-        this.#signal('ready-unprobed', 'It answers no probes, so only its process is watched');
-      }
-      if (this.#downSince === undefined) return;
-      const durationMs = Math.round(clock.monotonic() - this.#downSince);
-      this.#downSince = undefined;
-      this.#restarts += 1;
-      publish({
-        topic: 'agent.recovered',
-        subject: this.config.id,
-        correlationId: this.#correlationId,
-        data: { id: this.config.id, generation, durationMs },
-      });
-    } catch (error) {
-      // When the process has ended, or is being ended, its exit says what is to be done.
-      if (isCoded(error, 'agent.crashed') || this.#ending !== undefined) return;
-      const reason = isCoded(error) ? error : fault('agent.failed', messageOf(error));
-      await this.#giveUp(connection, reason);
-    }
-  }
-
-  /** Whether the first probe was answered in time. Rejects when the connection closed. */
-  async #firstAnswer(connection: AgentConnection): Promise<boolean> {
-    const { clock, settings } = this.#dependencies;
-    const late = Promise.withResolvers<false>();
-    const timer = clock.after(settings.livenessProbeTimeoutMs, () => late.resolve(false));
-    try {
-      return await Promise.race([connection.ping().then(() => true), late.promise]);
-    } finally {
-      timer.cancel();
-    }
-  }
-
-  #watch(connection: AgentConnection): void {
-    const { clock, settings } = this.#dependencies;
-    this.#probe = new LivenessProbe({
-      ping: () => connection.ping(),
-      clock,
-      intervalMs: settings.heartbeatIntervalMs,
-      timeoutMs: settings.livenessProbeTimeoutMs,
-      limitMs: settings.agentHeartbeatTimeoutSeconds * 1000,
-      lastActivityAt: () => connection.lastActivityAt,
-      onAnswer: (latencyMs) => {
-        this.#beat({ at: clock.now(), ok: true, latencyMs });
-        if (this.#status.state !== 'unresponsive' && latencyMs > SLOW_ANSWER_MS) {
-          this.#signal('answered-slowly', `It took ${Math.round(latencyMs)} ms to answer a probe`);
-        } else if (this.#runningTurns > 0) this.#signal('answered-busy', 'Answering a prompt');
-        else this.#signal('answered-idle', 'Ready');
-      },
-      onSilent: (silentMs) => {
-        this.#beat({ at: clock.now(), ok: false });
-        this.#signal('silent', `No sign of life for ${Math.round(silentMs / 1000)} s`);
-      },
-      onGivenUp: (silentMs) =>
-        void this.#giveUp(
-          connection,
-          fault(
-            'agent.unresponsive',
-            `No sign of life for ${Math.round(silentMs / 1000)} s, the limit of AGENT_HEARTBEAT_TIMEOUT`,
-          ),
-        ),
+  #ready(generation: AgentGeneration, isProbed: boolean): void {
+    if (this.#running !== generation || this.#ending !== undefined) return;
+    const { clock, publish } = this.#dependencies;
+    this.#attempt = 0;
+    if (isProbed) this.#signal('ready', 'Ready');
+    else this.#signal('ready-unprobed', 'It answers no probes, so only its process is watched');
+    if (this.#downSince === undefined) return;
+    const durationMs = Math.round(clock.monotonic() - this.#downSince);
+    this.#downSince = undefined;
+    this.#restarts += 1;
+    publish({
+      topic: 'agent.recovered',
+      subject: this.config.id,
+      correlationId: this.#correlationId,
+      data: { id: this.config.id, generation: generation.number, durationMs },
     });
+  }
+
+  #probed(sign: ProbeResult): void {
+    const { clock } = this.#dependencies;
+    if (sign.kind === 'silent') {
+      this.#beat({ at: clock.now(), ok: false });
+      this.#signal('silent', `No sign of life for ${Math.round(sign.silentMs / 1000)} s`);
+      return;
+    }
+    this.#beat({ at: clock.now(), ok: true, latencyMs: sign.latencyMs });
+    if (this.#status.state !== 'unresponsive' && sign.latencyMs > SLOW_ANSWER_MS) {
+      this.#signal('answered-slowly', `It took ${Math.round(sign.latencyMs)} ms to answer a probe`);
+    } else if (this.#runningTurns > 0) this.#signal('answered-busy', 'Answering a prompt');
+    else this.#signal('answered-idle', 'Ready');
   }
 
   #beat(heartbeat: Agent['heartbeats'][number]): void {
@@ -370,17 +328,17 @@ export class SupervisedAgent {
   }
 
   /** The process runs, but is of no use: ends it at once; its exit is a failure. */
-  async #giveUp(connection: AgentConnection, reason: CodedError): Promise<void> {
-    if (this.#connection !== connection) return;
+  #giveUp(generation: AgentGeneration, reason: CodedError): void {
+    if (this.#running !== generation) return;
     this.#ending ??= { kind: 'given-up', reason: reason.message };
     this.#status.touch();
-    await connection.end(reason, { force: true });
+    void generation.connection.end(reason, { force: true });
   }
 
   /** Ends the process if there is one, and any restart that is planned. */
   async #end(ending: Ending & { kind: 'stop' | 'restart' }): Promise<void> {
     this.#nextRestart.cancel();
-    const connection = this.#connection;
+    const connection = this.#running?.connection;
     if (connection === undefined) return;
     this.#ending = ending;
     this.#status.touch();
@@ -393,17 +351,15 @@ export class SupervisedAgent {
     await connection.end(reason, { force: isSilent });
   }
 
-  #onExit(connection: AgentConnection, generation: number, end: ProcessEnd): void {
+  #onExit(generation: AgentGeneration, end: ProcessEnd): void {
     const { clock, publish } = this.#dependencies;
     const ending = this.#ending;
-    this.#connection = undefined;
+    this.#running = undefined;
     this.#ending = undefined;
-    this.#startedAt = undefined;
-    this.#probe?.end();
-    this.#probe = undefined;
+    generation.end();
     const intended = ending?.kind === 'stop' || ending?.kind === 'restart';
     const exit: AgentExit = {
-      generation,
+      generation: generation.number,
       at: clock.now(),
       code: end.code,
       signal: end.signal,
@@ -414,8 +370,8 @@ export class SupervisedAgent {
     this.#exits.length = Math.min(this.#exits.length, KEPT_EXITS);
     this.#dependencies.logger.info('An agent process ended', {
       agentId: this.config.id,
-      generation,
-      pid: connection.pid,
+      generation: generation.number,
+      pid: generation.connection.pid,
       code: end.code,
       signal: end.signal,
       intended,
@@ -455,7 +411,7 @@ export class SupervisedAgent {
     try {
       await this.#serially(async () => {
         // Meanwhile the user may have stopped or started it.
-        if (this.#connection === undefined && this.#status.state === 'restarting') await this.#launch(reason);
+        if (this.#running === undefined && this.#status.state === 'restarting') await this.#launch(reason);
       });
     } catch (error) {
       this.#dependencies.logger.error('An agent could not be restarted', {
@@ -477,7 +433,7 @@ export class SupervisedAgent {
         case 'busy':
         case 'needs-you':
         case 'degraded':
-          if (this.#connection !== undefined && this.#ending === undefined) return this.#connection;
+          if (this.#running !== undefined && this.#ending === undefined) return this.#running.connection;
           break;
         case 'stopped':
         case 'interrupted':

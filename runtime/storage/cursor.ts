@@ -1,11 +1,21 @@
 import { crc32 } from 'node:zlib';
 import { fault } from '../contract/error-codes.ts';
+import { compareIndexValues, compareText } from './collation.ts';
 import type { IndexValue, ListQuery } from './storage.ts';
 
 /** The last row of a page: the next one begins behind it. `value` is null when the order is by id. */
 export interface Position {
   value: IndexValue | null;
   id: string;
+}
+
+/** The order of a list, for positions of it. */
+export function comparePositions({ orderBy }: ListQuery): (a: Position, b: Position) => number {
+  const sign = orderBy?.direction === 'descending' ? -1 : 1;
+  return (a, b) => {
+    const byValue = a.value === null || b.value === null ? 0 : compareIndexValues(a.value, b.value);
+    return sign * (byValue || compareText(a.id, b.id));
+  };
 }
 
 /** A cursor carries the query that it belongs to, so that one for another query is refused instead of skipping rows. */

@@ -175,7 +175,7 @@ function Providers() {
     <Stack gap={2}>
       {data.providers.map((provider) => (
         <Text key={provider.setting} size="xs" c="dimmed">
-          <b>{provider.name}</b>: {provider.configured ? 'key is set' : `set ${provider.setting} to use it`}
+          <b>{provider.name}</b>: {provider.configured ? 'set up' : `set ${provider.setting} to use it`}
         </Text>
       ))}
     </Stack>

@@ -14,7 +14,7 @@ import { type AgentCommands, DRILLS } from '../../components/agent-commands.tsx'
 const ICON = { size: 15, stroke: 1.7 } as const;
 
 /** States in which there is no process, and none is on its way. */
-export function isDown(agent: Agent): boolean {
+function isDown(agent: Agent): boolean {
   return agent.state === 'stopped' || agent.state === 'crashed' || agent.state === 'crash-loop';
 }
 

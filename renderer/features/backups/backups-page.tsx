@@ -212,7 +212,7 @@ export function BackupsPage() {
         />
       )}
       <Dropzone.FullScreen onDrop={add} withinPortal={false}>
-        <Stack align="center" justify="center" h="100%" gap="xs" className={classes.drop ?? ''}>
+        <Stack align="center" justify="center" mih="85dvh" gap="xs" className={classes.drop ?? ''}>
           <IconFileImport size={40} aria-hidden />
           <Text fw={600}>Drop an archive to import it</Text>
           <Text size="sm" c="dimmed">

@@ -3,7 +3,7 @@ import type { RuntimeEvent } from '#contract';
 /** The tail is drawn at most four times a second. */
 export const TAIL_INTERVAL_MS = 250;
 /** Events that the tail keeps. */
-export const TAIL_CAPACITY = 5000;
+const TAIL_CAPACITY = 5000;
 
 export interface TailEntry {
   event: RuntimeEvent;

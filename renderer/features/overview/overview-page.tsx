@@ -7,6 +7,7 @@ import { StatusShape } from '../../components/status-shape.tsx';
 import { STATUS_LOOKS, toneColor } from '../../components/status-vocabulary.ts';
 import { toastError, toastSuccess } from '../../components/toast.tsx';
 import { api } from '../../lib/api.ts';
+import { toApiError, UNREACHABLE } from '../../lib/api-error.ts';
 import { formatCount } from '../../lib/format.ts';
 import { usePageTitle } from '../../lib/page-title.ts';
 import { useDismissed } from '../../lib/preferences.ts';
@@ -70,7 +71,8 @@ export function OverviewPage() {
           {sentence.text}
         </Title>
       </Group>
-      {failed !== undefined && (
+      {/* That nobody answers is said by the strip above every page. */}
+      {failed !== undefined && toApiError(failed.error).code !== UNREACHABLE && (
         <ErrorCard
           error={failed.error}
           what="Part of what you see is out of date"

@@ -2,9 +2,6 @@ import type { LiveEvents, Message, RuntimeEvent, Session, SessionDetail, Turn } 
 
 export type MessageDelta = LiveEvents['session.message.delta'];
 
-/** The topics that {@link foldTranscript} understands. */
-export const TRANSCRIPT_TOPICS = ['session.changed', 'session.turn.changed', 'session.message.*'];
-
 export interface FoldedTranscript {
   detail: SessionDetail;
   /** Deltas that lie beyond the end of their message: text between was missed. Hand them in again with the next events. */

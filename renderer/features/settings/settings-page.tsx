@@ -46,8 +46,8 @@ export function SettingsPage() {
         description="Each setting is an environment variable, read once when the runtime starts."
       />
       <Alert color="petrol" icon={<IconShieldLock />} title="Nothing leaves this machine">
-        No account, no telemetry, no update check. Only an agent that you point at a model provider talks to
-        the network, and only with that provider.
+        No account, no telemetry, no update check. Only an agent itself may use the network: the built-in chat
+        talks with the model provider whose key you set, a command of yours does what it does.
       </Alert>
       {status.data?.about.warnings.map((warning) => (
         <Alert key={`${warning.code} ${warning.message}`} color="yellow" title={warning.message}>
@@ -153,7 +153,7 @@ function About({ status }: { status: Status }) {
     ['Started', <RelativeTime key="started" at={about.startedAt} />],
     ...providers.map((provider): [string, ReactNode] => [
       provider.name,
-      provider.configured ? 'key is set' : `no key: set ${provider.setting}`,
+      provider.configured ? 'set up' : `not set up: ${provider.setting}`,
     ]),
   ];
   return (

@@ -16,7 +16,7 @@ export interface Provider {
  * In the order in which they are tried. The default models are from the catalogues of `@ai-sdk/openai` 4.0.118,
  * `@ai-sdk/anthropic` 4.0.105 and `@ai-sdk/google` 4.0.121 (November 2026); any other can be configured.
  */
-export const PROVIDERS: readonly Provider[] = [
+const PROVIDERS: readonly Provider[] = [
   {
     name: 'openai',
     title: 'OpenAI',

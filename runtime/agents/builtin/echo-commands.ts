@@ -57,9 +57,13 @@ const commands: EchoCommand[] = [
     description: 'Block for ever: no answer, no sign of life',
     async run(turn) {
       await turn.say('Hanging from now on.');
-      // Lets the words out, then blocks the event loop without using the processor.
+      // Lets the words out, then blocks the event loop without using the processor. It cannot see its stdin end any more,
+      // so it looks whether whoever started it is still there: nobody else would end it.
       await pause(50, turn.signal);
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+      const parent = process.ppid;
+      const never = new Int32Array(new SharedArrayBuffer(4));
+      while (process.ppid === parent) Atomics.wait(never, 0, 0, 1000);
+      process.exit(1);
     },
   },
   {

@@ -13,8 +13,8 @@ import {
   SnapshotRecordCheck,
   toResults,
 } from '../checked-input.ts';
-import { compareIndexValues, compareText } from '../collation.ts';
-import { decodeCursor, encodeCursor, type Position } from '../cursor.ts';
+import { compareText } from '../collation.ts';
+import { comparePositions, decodeCursor, encodeCursor, type Position } from '../cursor.ts';
 import { matches } from '../filters.ts';
 import { SNAPSHOT_BATCH_RECORDS } from '../snapshot-batch.ts';
 import type {
@@ -133,11 +133,7 @@ export class MemoryStorage implements Storage {
     return this.#gate.run('list', async () => {
       const checked = checkListQuery(collection, query);
       const order = checked.orderBy;
-      const sign = order?.direction === 'descending' ? -1 : 1;
-      const compare = (a: Position, b: Position) =>
-        sign *
-        ((a.value === null || b.value === null ? 0 : compareIndexValues(a.value, b.value)) ||
-          compareText(a.id, b.id));
+      const compare = comparePositions(checked);
       const start = decodeCursor(checked);
       const found = this.#living(collection)
         .filter(

@@ -45,6 +45,7 @@ export class CommitWriter {
   readonly #insert: Statement;
   readonly #update: Statement;
   readonly #delete: Statement;
+  readonly #expired: Statement;
 
   constructor(database: Database, onFault: (notice: FaultNotice) => void) {
     this.#database = database;
@@ -63,6 +64,9 @@ export class CommitWriter {
       'UPDATE document SET version = ?, fields = ?, expires_at = ?, value_crc = ?, crc = ?, json = ? WHERE key = ?',
     );
     this.#delete = database.prepare('DELETE FROM document WHERE key = ?');
+    this.#expired = database
+      .prepare('SELECT key, collection, id, fields FROM document WHERE expires_at <= ? LIMIT ?')
+      .raw();
   }
 
   /** The version or sequence of each operation, 0 for a delete or trim. Throws `storage.version_conflict`. */
@@ -73,15 +77,12 @@ export class CommitWriter {
 
   /** Removes up to `limit` documents that have expired, and says how many there were. */
   removeExpired(now: number, limit: number): number {
-    const keys = this.#database
-      .prepare('SELECT key FROM document WHERE expires_at <= ? LIMIT ?')
-      .pluck()
-      .all(now, limit) as number[];
-    for (const key of keys) {
-      this.#fields.deleteAll(key);
+    const expired = this.#expired.all(now, limit) as [number, string, string, string][];
+    for (const [key, collection, id, fields] of expired) {
+      this.#fields.delete(collection, id, fields);
       this.#delete.run(key);
     }
-    return keys.length;
+    return expired.length;
   }
 
   #check(operations: CheckedOperation[], now: number): (Step | undefined)[] {
@@ -135,7 +136,7 @@ export class CommitWriter {
   #remove({ collection, id }: CheckedDelete, step: Step, now: number): number {
     const head = step.again ? this.#headOf(collection, id, now) : step.head;
     if (head !== undefined) {
-      this.#fields.deleteAll(head.key);
+      this.#fields.delete(collection, id, head.fields);
       this.#delete.run(head.key);
     }
     return 0;

@@ -242,5 +242,11 @@ describe('forged rows', () => {
     expect(items).toEqual([]);
     expect(damaged()).toEqual([`index of sessions/${id(8)}`]);
     expect((await storage.get('sessions', id(8)))?.value).toBe(payload('document', 8));
+    const ranks = await storage.list('sessions', {
+      ...byRank,
+      where: [{ field: 'rank', from: 7, below: 10 }],
+    });
+    expect(ranks.items.map((item) => item.id)).toEqual([id(7), id(8), id(9)]);
+    expect(folder.faults).toHaveLength(1);
   });
 });

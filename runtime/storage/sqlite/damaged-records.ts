@@ -1,4 +1,5 @@
 import type { Database } from 'better-sqlite3';
+import { FieldIndex } from './field-index.ts';
 import { entryKey } from './log-table.ts';
 import type { DamagedRecord, DocumentRow } from './protocol.ts';
 import { DOCUMENT_COLUMNS, isWholeDocument, isWholeEntry } from './rows.ts';
@@ -16,6 +17,7 @@ export function setDocumentAside(database: Database, key: number, now: number): 
        FROM document WHERE key = ?`,
     )
     .run(now, key);
+  // A search through all of them: which they are is written in the fields of the document, and those are in doubt.
   database.prepare('DELETE FROM document_field WHERE document = ?').run(key);
   database.prepare('DELETE FROM document WHERE key = ?').run(key);
 }
@@ -53,4 +55,14 @@ function entryAside(database: Database, log: string, sequence: number, now: numb
     .run(`entry ${log}#${sequence}`, now, number, sequence);
   database.prepare(`DELETE FROM entry WHERE key = ${key}`).run(number, sequence);
   return true;
+}
+
+/** Builds the index rows of a document anew from its own fields; says which document it was. Inside a transaction. */
+export function reindexDocument(database: Database, key: number): string | undefined {
+  const row = database.prepare(`SELECT ${DOCUMENT_COLUMNS} FROM document WHERE key = ?`).raw().get(key);
+  if (row === undefined || !isWholeDocument(row as DocumentRow)) return undefined;
+  const [, collection, id, , fields] = row as DocumentRow;
+  database.prepare('DELETE FROM document_field WHERE document = ?').run(key);
+  new FieldIndex(database).insert(collection, id, key, fields);
+  return `${collection}/${id}`;
 }

@@ -7,7 +7,6 @@ import type { IndexValue } from '../storage.ts';
 export class FieldIndex {
   readonly #insert: Statement;
   readonly #delete: Statement;
-  readonly #deleteAll: Statement;
 
   constructor(database: Database) {
     this.#insert = database.prepare(
@@ -16,7 +15,6 @@ export class FieldIndex {
     this.#delete = database.prepare(
       'DELETE FROM document_field WHERE collection = ? AND field = ? AND value = ? AND id = ?',
     );
-    this.#deleteAll = database.prepare('DELETE FROM document_field WHERE document = ?');
   }
 
   insert(collection: string, id: string, document: number, fields: string): void {
@@ -44,8 +42,10 @@ export class FieldIndex {
     }
   }
 
-  deleteAll(document: number): void {
-    this.#deleteAll.run(document);
+  delete(collection: string, id: string, fields: string): void {
+    if (fields === '') return;
+    const index = fieldsFromText(fields);
+    for (const field of Object.keys(index)) this.#delete.run(collection, field, index[field], id);
   }
 
   #insertOne(collection: string, id: string, document: number, field: string, value: IndexValue): void {

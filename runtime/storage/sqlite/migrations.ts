@@ -41,7 +41,6 @@ export const MIGRATIONS: Migration[] = [
         folded TEXT,
         PRIMARY KEY (collection, field, value, id)
       ) STRICT, WITHOUT ROWID;
-      CREATE INDEX document_field_by_document ON document_field (document, field);
 
       -- Counts on when its entries are trimmed: a number is never used twice.
       CREATE TABLE log (

@@ -127,7 +127,7 @@ class SqliteWorker {
       case 'get':
         return store.reader.get(call.input[0], call.input[1], now);
       case 'list':
-        return store.reader.list(call.input.collection, call.input.query, call.input.start, now);
+        return store.list(call.input.collection, call.input.query, call.input.start, now);
       case 'read':
         return store.reader.read(call.input.log, call.input.query);
       case 'stats':

@@ -1,13 +1,15 @@
-import type { Database } from 'better-sqlite3';
+import type { Database, Statement } from 'better-sqlite3';
 import { type CodedError, isCoded, systemCodeOf } from '../../base/errors.ts';
 import { randomId, timeOrderedId } from '../../base/ids.ts';
 import { fault } from '../../contract/error-codes.ts';
 import type { CheckedOperation } from '../checked-input.ts';
-import type { Generation, SnapshotRecord, StorageStats } from '../storage.ts';
+import type { Position } from '../cursor.ts';
+import type { Generation, ListQuery, SnapshotRecord, StorageStats } from '../storage.ts';
 import { CommitWriter } from './commit-writer.ts';
-import { setAsideIfDamaged } from './damaged-records.ts';
+import { reindexDocument, setAsideIfDamaged } from './damaged-records.ts';
 import { DataFolder } from './data-folder.ts';
 import { GenerationBuilder } from './generation-builder.ts';
+import { type ListedRows, ListReader } from './list-reader.ts';
 import { LogTable } from './log-table.ts';
 import type { DamagedRecord, FaultNotice, SnapshotRow, WorkerCounts } from './protocol.ts';
 import { RecordReader } from './record-reader.ts';
@@ -21,7 +23,10 @@ const SWEEP_LIMIT = 500;
 
 interface Connection {
   database: Database;
+  begin: Statement;
+  commit: Statement;
   reader: RecordReader;
+  lists: ListReader;
   writer: CommitWriter;
 }
 
@@ -86,9 +91,16 @@ export class WorkerStore {
     }
   }
 
-  /** The reader of the active generation. */
+  /** Reads documents and logs of the active generation. */
   get reader(): RecordReader {
     return this.#open().reader;
+  }
+
+  list(collection: string, query: ListQuery, start: Position | undefined, now: number): ListedRows {
+    const { lists } = this.#open();
+    const page = lists.list(collection, query, start, now);
+    if (lists.misleading.size > 0) this.#reindex(lists.misleading);
+    return page;
   }
 
   /**
@@ -260,18 +272,36 @@ export class WorkerStore {
   #use(database: Database): void {
     this.#connection = {
       database,
+      begin: database.prepare('BEGIN IMMEDIATE'),
+      commit: database.prepare('COMMIT'),
+      lists: new ListReader(database),
       reader: new RecordReader(database),
       writer: new CommitWriter(database, this.#onFault),
     };
   }
 
-  #transaction<T>(work: (writer: CommitWriter) => T): T {
-    const { database, writer } = this.#open();
+  #reindex(misleading: Set<number>): void {
+    const keys = [...misleading];
+    misleading.clear();
     try {
-      database.exec('BEGIN IMMEDIATE');
+      const names = this.#transaction(() => keys.map((key) => reindexDocument(this.#open().database, key)));
+      for (const name of names) {
+        if (name === undefined) continue;
+        const record = `index of ${name}`;
+        this.#onFault({ record, message: `The ${record} was damaged; it was built anew from the document.` });
+      }
+    } catch {
+      // The page was right without it. It is found again by the next list that meets it.
+    }
+  }
+
+  #transaction<T>(work: (writer: CommitWriter) => T): T {
+    const { database, begin, commit, writer } = this.#open();
+    try {
+      begin.run();
       const result = work(writer);
       writer.logs.flush();
-      database.exec('COMMIT');
+      commit.run();
       return result;
     } catch (error) {
       writer.logs.reset();
