@@ -8,13 +8,17 @@ const ROOT = import.meta.dirname;
 /** Where the runtime of `npm run dev` listens; the console's own requests stay relative. */
 const runtimeAddress = process.env.SMALLTALK_API ?? 'http://127.0.0.1:3000';
 
-/** The runtime checks Host and Origin against its own address, so it must see that one. */
+/**
+ * The runtime checks Host and Origin against its own address, so it must see that one in place of this server's. The
+ * origin of anybody else stays what it is, and is refused.
+ */
 const toRuntime: ProxyOptions = {
   target: runtimeAddress,
   changeOrigin: true,
   configure(proxy) {
-    proxy.on('proxyReq', (request) => {
-      if (request.hasHeader('origin')) request.setHeader('origin', runtimeAddress);
+    proxy.on('proxyReq', (request, original) => {
+      const { origin, host } = original.headers;
+      if (origin === `http://${host}`) request.setHeader('origin', runtimeAddress);
     });
   },
 };

@@ -22,11 +22,12 @@ export function installedElectron(folder = PACKAGE): string | undefined {
     }
   };
   const executable = read('path.txt');
-  if (executable === undefined) return undefined;
   const override = process.env.ELECTRON_OVERRIDE_DIST_PATH;
-  if (override !== undefined) {
-    return existsSync(join(override, executable)) ? join(override, executable) : undefined;
+  if (override) {
+    const overridden = join(override, executable ?? 'electron');
+    return existsSync(overridden) ? overridden : undefined;
   }
+  if (executable === undefined) return undefined;
   if (read('dist', 'version')?.trim().replace(/^v/, '') !== electronVersion(folder)) return undefined;
   return existsSync(join(folder, 'dist', executable)) ? join(folder, 'dist', executable) : undefined;
 }

@@ -64,4 +64,21 @@ export class Console {
     await expect(wizard.getByText('The backup is restored')).toBeVisible();
     await wizard.getByRole('button', { name: 'Done' }).click();
   }
+
+  /** The drawer with the details of what was chosen on a page. */
+  get details(): Locator {
+    return this.page.getByRole('complementary');
+  }
+
+  async openAgent(name: string): Promise<void> {
+    await this.open('Agents');
+    await this.page.getByRole('row', { name, exact: true }).click();
+    await expect(this.details.getByRole('heading', { name })).toBeVisible();
+  }
+
+  /** Rehearses a failure of the agent whose details are open. */
+  async drill(kind: 'Crash' | 'Hang'): Promise<void> {
+    await this.details.getByRole('button', { name: 'Drill' }).click();
+    await this.page.getByRole('menuitem', { name: kind }).click();
+  }
 }

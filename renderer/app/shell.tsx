@@ -57,6 +57,7 @@ export function Shell() {
         openHelp();
         return;
       case 'filter':
+        // A page marks its filter with this attribute; one without a filter has none.
         document.querySelector<HTMLElement>('main [data-page-filter]')?.focus();
         return;
       case 'refresh':

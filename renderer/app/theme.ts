@@ -124,7 +124,16 @@ export const theme = createTheme({
     Notification: Notification.extend({ defaultProps: { closeButtonProps: { 'aria-label': 'Dismiss' } } }),
     Popover: Popover.extend({ defaultProps: { shadow: 'md' } }),
     Select: Select.extend({ defaultProps: { size: 'xs' } }),
-    Table: Table.extend({ defaultProps: { verticalSpacing: 6, horizontalSpacing: 'sm' } }),
+    Table: Table.extend({
+      defaultProps: { verticalSpacing: 6, horizontalSpacing: 'sm' },
+      styles: {
+        th: {
+          fontWeight: 500,
+          fontSize: 'var(--mantine-font-size-xs)',
+          color: 'var(--mantine-color-dimmed)',
+        },
+      },
+    }),
     TextInput: TextInput.extend({ defaultProps: { size: 'xs' } }),
     Tooltip: Tooltip.extend({ defaultProps: { openDelay: 200, withArrow: false, fz: 'xs' } }),
   },

@@ -21,9 +21,12 @@ export const entryKey = (number: string, sequence: string) =>
 /** SQL for the sequence in the column `key`. */
 export const ENTRY_SEQUENCE = `(key & ${2 ** SEQUENCE_BITS - 1})`;
 
+/** Counters that are remembered from one transaction to the next; when there are more, all are read again. */
+const REMEMBERED = 1_000;
+
 /**
- * The logs and their entries, as the transaction under way has them. The counters are read once in a transaction and
- * written back once at its end, however many entries go into the log in between.
+ * The logs and their entries, as the transaction under way has them. The counters are written back once at its end, however
+ * many entries go into a log in between.
  */
 export class LogTable {
   readonly #find: Statement<[string]>;
@@ -33,7 +36,9 @@ export class LogTable {
   readonly #greatest: Statement;
   readonly #trim: Statement;
   readonly #onFault: (notice: FaultNotice) => void;
-  readonly #touched = new Map<string, LogState>();
+  /** As the file has them or, in a transaction, will have them. */
+  readonly #known = new Map<string, LogState>();
+  readonly #counted = new Set<LogState>();
 
   constructor(database: Database, onFault: (notice: FaultNotice) => void) {
     this.#onFault = onFault;
@@ -57,6 +62,7 @@ export class LogTable {
       throw fault('storage.failed', `The log ${name} has used up its numbers.`);
     this.#insertEntry.run(log.number, sequence, at, entryChecksum(name, sequence, at, valueCrc), json);
     log.lastSequence = sequence;
+    this.#counted.add(log);
     return sequence;
   }
 
@@ -69,20 +75,24 @@ export class LogTable {
   advance(name: string, lastSequence: number): void {
     const log = this.#open(name);
     log.lastSequence = Math.max(log.lastSequence, lastSequence);
+    this.#counted.add(log);
   }
 
   /** Writes the counters; at the end of the transaction. */
   flush(): void {
-    for (const log of this.#touched.values()) {
+    for (const log of this.#counted) {
       if (log.lastSequence === log.stored) continue;
       this.#update.run(log.lastSequence, logChecksum(log.name, log.number, log.lastSequence), log.number);
+      log.stored = log.lastSequence;
     }
-    this.#touched.clear();
+    this.#counted.clear();
+    if (this.#known.size > REMEMBERED) this.#known.clear();
   }
 
-  /** Forgets what a transaction that was rolled back had touched. */
+  /** Forgets everything; after a transaction that was rolled back. */
   reset(): void {
-    this.#touched.clear();
+    this.#counted.clear();
+    this.#known.clear();
   }
 
   #open(name: string): LogState {
@@ -92,19 +102,19 @@ export class LogTable {
     if (number > MAXIMUM_LOG_NUMBER) throw fault('storage.failed', 'There are too many logs.');
     // Stored as 0 with no valid checksum: -1 makes sure that `flush` writes the row.
     const log = { number, name, lastSequence: 0, stored: -1 };
-    this.#touched.set(name, log);
+    this.#known.set(name, log);
     return log;
   }
 
   #existing(name: string): LogState | undefined {
-    const touched = this.#touched.get(name);
-    if (touched !== undefined) return touched;
+    const known = this.#known.get(name);
+    if (known !== undefined) return known;
     const row = this.#find.get(name) as [number, number, number] | undefined;
     if (row === undefined) return undefined;
     const [number, lastSequence, crc] = row;
     let log: LogState = { number, name, lastSequence, stored: lastSequence };
     if (logChecksum(name, number, lastSequence) !== crc) log = this.#repaired(log);
-    this.#touched.set(name, log);
+    this.#known.set(name, log);
     return log;
   }
 

@@ -5,7 +5,7 @@
 import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import { isCoded } from '../../base/errors.ts';
 import { fault } from '../../contract/error-codes.ts';
-import type { Call, CallBatch, FaultNotice, Reply, ReplyBatch, WireError } from './protocol.ts';
+import type { Call, CallBatch, Calls, FaultNotice, Reply, ReplyBatch, WireError } from './protocol.ts';
 import { asStorageFault } from './sqlite-errors.ts';
 import { decodeOperations } from './wire-operations.ts';
 import { WorkerStore } from './worker-store.ts';
@@ -73,9 +73,9 @@ class SqliteWorker {
         return this.#refuse(calls, error);
       }
     }
-    const commits: (Waiting & { call: { name: 'commit' } })[] = [];
+    const commits: Waiting[] = [];
     for (const waiting of calls) {
-      if (isCommit(waiting)) commits.push(waiting);
+      if (waiting.call.name === 'commit') commits.push(waiting);
       else await this.#answer(waiting);
     }
     if (commits.length === 0) return;
@@ -83,14 +83,17 @@ class SqliteWorker {
     this.#commit(store, commits);
   }
 
-  #commit(store: WorkerStore, commits: (Waiting & { call: { name: 'commit' } })[]): void {
+  #commit(store: WorkerStore, commits: Waiting[]): void {
     const now = commits[commits.length - 1]?.now ?? 0;
-    const operations = commits.map(({ call }) => decodeOperations(call.input));
-    for (const [i, answer] of store.commit(operations, now).entries()) {
-      const id = (commits[i] as Waiting).call.id;
-      this.#replies.push(Array.isArray(answer) ? [id, answer] : [id, null, toWire(answer)]);
+    const operations = commits.map(({ call }) => decodeOperations(call.input as Calls['commit']['input']));
+    for (let done = 0; done < commits.length; ) {
+      for (const answer of store.commit(operations.slice(done), now)) {
+        const id = (commits[done] as Waiting).call.id;
+        this.#replies.push(Array.isArray(answer) ? [id, answer] : [id, null, toWire(answer)]);
+        done += 1;
+      }
+      this.#post();
     }
-    this.#post();
     try {
       store.sweep(now);
     } catch (error) {
@@ -108,7 +111,7 @@ class SqliteWorker {
     }
   }
 
-  async #carryOut(call: Exclude<Call, { name: 'commit' }> | Call, now: number): Promise<unknown> {
+  async #carryOut(call: Call, now: number): Promise<unknown> {
     if (call.name === 'open') {
       this.#store?.close();
       this.#store = undefined;
@@ -182,10 +185,6 @@ class SqliteWorker {
 /** Calls that must have the store to themselves, because they wait for the file system half-way. */
 function isExclusive(call: Call): boolean {
   return call.name === 'open' || call.name === 'close' || /^generation\.(?!write|list)/.test(call.name);
-}
-
-function isCommit(waiting: Waiting): waiting is Waiting & { call: { name: 'commit' } } {
-  return waiting.call.name === 'commit';
 }
 
 function toWire(error: unknown): WireError {

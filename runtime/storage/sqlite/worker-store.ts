@@ -9,6 +9,7 @@ import { CommitWriter } from './commit-writer.ts';
 import { reindexDocument, setAsideIfDamaged } from './damaged-records.ts';
 import { DataFolder } from './data-folder.ts';
 import { GenerationBuilder } from './generation-builder.ts';
+import { GroupPace } from './group-pace.ts';
 import { type ListedRows, ListReader } from './list-reader.ts';
 import { LogTable } from './log-table.ts';
 import type { DamagedRecord, FaultNotice, SnapshotRow, WorkerCounts } from './protocol.ts';
@@ -37,6 +38,7 @@ export class WorkerStore {
   readonly #snapshots = new Map<number, { generation: string; reader: SnapshotReader }>();
   readonly #builders = new Map<string, { builder: GenerationBuilder; createdAt: number; reason: string }>();
   readonly #folder: DataFolder;
+  readonly #pace = new GroupPace(() => performance.now());
   /** Undefined after a write that failed, until the file was opened again. */
   #connection: Connection | undefined;
   #lastHandle = 0;
@@ -104,29 +106,25 @@ export class WorkerStore {
   }
 
   /**
-   * Carries out commits in one transaction, with one sync; each answers for itself: with its numbers, or with the error
-   * that was its own. Only a failure of the transaction as a whole is everybody's.
+   * Carries out the first of these commits, as many as make a good transaction, with one sync. Each answers for itself: with
+   * its numbers, or with the error that was its own. After a failed write all of them fail.
    */
   commit(commits: CheckedOperation[][], now: number): (number[] | CodedError)[] {
-    let answers: (number[] | CodedError)[];
+    const answers: (number[] | CodedError)[] = [];
     try {
-      answers = this.#transaction((writer) =>
-        commits.map((operations) => {
-          try {
-            return writer.apply(operations, now);
-          } catch (error) {
-            // It is thrown before the first write of its commit: the others are not touched by it.
-            if (isCoded(error, 'storage.version_conflict')) return error;
-            throw error;
-          }
-        }),
-      );
+      this.#transaction((writer) => {
+        for (const operations of commits) {
+          answers.push(applyOrConflict(writer, operations, now));
+          if (this.#pace.full) break;
+        }
+      });
     } catch (error) {
-      // Perhaps only one of them is to blame, and if the file can still be used the others need not suffer for it.
-      if (commits.length > 1 && this.usable) return commits.flatMap((one) => this.commit([one], now));
-      return commits.map(() => asStorageFault(error, this.#activeFile));
+      if (!this.usable) return commits.map(() => asStorageFault(error, this.#activeFile));
+      if (commits.length === 1) return [asStorageFault(error, this.#activeFile)];
+      // One of them is to blame and the others need not suffer for it: those that were tried go one by one.
+      return commits.slice(0, answers.length + 1).flatMap((one) => this.commit([one], now));
     }
-    this.counts.commits += commits.length;
+    this.counts.commits += answers.length;
     this.counts.transactions += 1;
     return answers;
   }
@@ -299,9 +297,10 @@ export class WorkerStore {
     const { database, begin, commit, writer } = this.#open();
     try {
       begin.run();
+      this.#pace.begin();
       const result = work(writer);
       writer.logs.flush();
-      commit.run();
+      this.#pace.measure(() => commit.run());
       return result;
     } catch (error) {
       writer.logs.reset();
@@ -342,6 +341,20 @@ export class WorkerStore {
 /** After these nobody knows what is on the disk and what only in the kernel's memory. */
 function isFatal(error: unknown): boolean {
   return /^SQLITE_(FULL|IOERR|CANTOPEN|READONLY|NOMEM|PROTOCOL)/.test(systemCodeOf(error) ?? '');
+}
+
+/** A conflict is an answer: it comes before the first write of its commit, so that the others are not touched by it. */
+function applyOrConflict(
+  writer: CommitWriter,
+  operations: CheckedOperation[],
+  now: number,
+): number[] | CodedError {
+  try {
+    return writer.apply(operations, now);
+  } catch (error) {
+    if (isCoded(error, 'storage.version_conflict')) return error;
+    throw error;
+  }
 }
 
 /** Makes every log of the next generation count on from where the active one is, so that no number is used twice. */

@@ -1,0 +1,236 @@
+/** The console as a user meets it, page by page, on one running product. */
+import { gzipSync } from 'node:zlib';
+import AxeBuilder from '@axe-core/playwright';
+import { type Browser, expect, type Page, test } from '@playwright/test';
+import { Console } from './pages/console.ts';
+import { type Product, startHeadless } from './start-headless.ts';
+
+const PAGES = ['Overview', 'Sessions', 'Agents', 'Events', 'Backups', 'Settings'] as const;
+
+let product: Product;
+let failed = false;
+
+test.beforeAll(async () => {
+  product = await startHeadless({ env: { LOG_LEVEL: 'warn' } });
+});
+
+// biome-ignore lint/correctness/noEmptyPattern: Playwright wants the fixtures as an object pattern
+test.afterEach(async ({}, info) => {
+  if (info.status === info.expectedStatus) return;
+  failed = true;
+  await info.attach('logs', { body: product.logs });
+});
+
+test.afterAll(async () => {
+  await product.dispose(!failed);
+});
+
+async function open(browser: Browser, options: Parameters<Browser['newPage']>[0] = {}): Promise<Console> {
+  const page = await browser.newPage(options);
+  await page.goto(product.url);
+  await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+  return new Console(page);
+}
+
+async function createSession(page: Page, body: Record<string, string>): Promise<string> {
+  return page.evaluate(async (input) => {
+    const answer = await fetch('/api/sessions', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(input),
+    });
+    return ((await answer.json()) as { id: string }).id;
+  }, body);
+}
+
+test('without the token a browser is told where to find it, and a wrong one is refused', async ({ page }) => {
+  await page.goto(product.origin);
+  await expect(page.getByRole('heading', { name: 'SmallTalk Console needs its token' })).toBeVisible();
+  await page.getByLabel('Token').fill('not-the-right-token-at-all');
+  await page.getByRole('button', { name: 'Open the console' }).click();
+  await expect(page.getByRole('alert')).toContainText('not the right one');
+  await page.getByLabel('Token').fill(product.token);
+  await page.getByRole('button', { name: 'Open the console' }).click();
+  await expect(page.getByRole('navigation').getByRole('link', { name: 'Overview' })).toBeVisible();
+  expect(page.url()).not.toContain('token');
+});
+
+test('the first load needs at most 350 KB of JavaScript, gzipped', async ({ page }) => {
+  const scripts: Promise<number>[] = [];
+  page.on('response', (response) => {
+    if (!/\.js$/.test(new URL(response.url()).pathname)) return;
+    scripts.push(response.body().then((body) => gzipSync(body).length));
+  });
+  await page.goto(product.url);
+  await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+  const bytes = (await Promise.all(scripts)).reduce((sum, size) => sum + size, 0);
+  expect(bytes).toBeGreaterThan(50_000);
+  expect(bytes).toBeLessThanOrEqual(350_000);
+});
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  test(`no page has a serious problem of accessibility, ${colorScheme}`, async ({ browser }) => {
+    test.setTimeout(120_000);
+    const context = await browser.newContext({ colorScheme, reducedMotion: 'reduce' });
+    const page = await context.newPage();
+    await page.goto(product.url);
+    const app = new Console(page);
+    const id = await createSession(page, { title: 'For the eyes', message: '/tool' });
+    for (const name of PAGES) {
+      await app.open(name);
+      await expectAccessible(page, `${name}, ${colorScheme}`);
+    }
+    await page.goto(new URL(`/sessions/${id}`, product.origin).href);
+    await expect(app.turn(1)).toBeVisible();
+    await expectAccessible(page, `a session, ${colorScheme}`);
+    await context.close();
+  });
+}
+
+async function expectAccessible(page: Page, where: string): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const serious = violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 160)).join(' | ')}`);
+  expect(serious, where).toEqual([]);
+}
+
+test('nothing has to be scrolled sideways in a small window', async ({ browser }) => {
+  const app = await open(browser, { viewport: { width: 1024, height: 700 } });
+  for (const name of PAGES) {
+    await app.open(name);
+    const overflow = await app.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    expect(overflow, name).toBeLessThanOrEqual(0);
+  }
+  await app.page.context().close();
+});
+
+test('a crash drill: the agent falls, comes back by itself, and its exit is on record', async ({
+  browser,
+}) => {
+  const app = await open(browser);
+  await app.openAgent('Echo');
+  await app.drill('Crash');
+  await expect(app.details.getByText('Healthy').first()).toBeVisible({ timeout: 15_000 });
+  await app.details.getByRole('tab', { name: 'Exits' }).click();
+  await expect(app.details.getByText('SIGKILL').first()).toBeVisible();
+  await app.newSession({ agent: 'Echo', message: 'Are you there?' });
+  await expect(app.answer(1)).toContainText('Are you there?');
+  await app.page.context().close();
+});
+
+test('a hang drill: the silence is noticed, and a restart heals it', async ({ browser }) => {
+  const app = await open(browser);
+  await app.openAgent('Echo');
+  await app.drill('Hang');
+  await expect(app.details.getByText('Unresponsive').first()).toBeVisible({ timeout: 20_000 });
+  await app.details.getByRole('button', { name: 'Restart', exact: true }).click();
+  await expect(app.details.getByText('Healthy').first()).toBeVisible({ timeout: 15_000 });
+  await app.page.context().close();
+});
+
+test('an agent whose command does not exist is refused at its field', async ({ browser }) => {
+  const app = await open(browser);
+  await app.open('Agents');
+  await app.page.getByRole('button', { name: 'Add an agent' }).first().click();
+  const dialog = app.page.getByRole('dialog', { name: 'Add an agent' });
+  await dialog.getByLabel('Name').fill('Ghost');
+  await dialog.getByLabel('Command').fill('no-such-agent-anywhere');
+  await dialog.getByRole('button', { name: 'Add agent' }).click();
+  await expect(dialog.getByText(/no-such-agent-anywhere/)).toBeVisible();
+  await dialog.getByRole('button', { name: 'Cancel' }).click();
+  await expect(app.page.getByRole('row', { name: 'Ghost' })).toHaveCount(0);
+  await app.page.context().close();
+});
+
+test('sessions are found by a part of their title, renamed, archived, and archived no more', async ({
+  browser,
+}) => {
+  const app = await open(browser);
+  await createSession(app.page, { title: 'Needle in the haystack' });
+  await createSession(app.page, { title: 'Only hay' });
+  await app.open('Sessions');
+  await app.page.getByLabel('Search sessions').fill('NEEDLE');
+  await expect(app.page.getByRole('link', { name: 'Only hay' })).toHaveCount(0);
+  await app.page.getByRole('link', { name: 'Needle in the haystack' }).click();
+  await app.page.getByRole('button', { name: 'Rename session' }).click();
+  const dialog = app.page.getByRole('dialog');
+  await dialog.getByLabel('Title').fill('Needle, found');
+  await dialog.getByRole('button', { name: 'Rename session' }).click();
+  await expect(app.page.getByRole('heading', { name: 'Needle, found', level: 1 })).toBeVisible();
+  await app.page.getByRole('button', { name: 'Archive', exact: true }).click();
+  await expect(app.page.getByRole('button', { name: 'Unarchive', exact: true })).toBeVisible();
+  await app.open('Sessions');
+  await expect(app.page.getByRole('link', { name: 'Only hay' })).toBeVisible();
+  await expect(app.page.getByRole('link', { name: 'Needle, found' })).toHaveCount(0);
+  await app.page.goBack();
+  await app.page.getByRole('button', { name: 'Unarchive', exact: true }).click();
+  await expect(app.page.getByRole('button', { name: 'Archive', exact: true })).toBeVisible();
+  await app.page.context().close();
+});
+
+test('the tail of events stands still when it is paused, and says what came meanwhile', async ({
+  browser,
+}) => {
+  const app = await open(browser);
+  await app.open('Events');
+  await app.page.getByRole('button', { name: 'Following' }).click();
+  await createSession(app.page, { title: 'Made while paused' });
+  const resume = app.page.getByRole('button', { name: /Paused · \d+ new/ });
+  await expect(resume).toBeVisible();
+  await expect(app.page.getByText('Made while paused')).toHaveCount(0);
+  await resume.click();
+  await expect(app.page.getByText('Made while paused').first()).toBeVisible();
+  await app.page.context().close();
+});
+
+test('a file that is no archive is refused in words', async ({ browser }) => {
+  const app = await open(browser);
+  await app.open('Backups');
+  const chooser = app.page.waitForEvent('filechooser');
+  await app.page.getByRole('button', { name: 'Import…' }).click();
+  await (await chooser).setFiles({
+    name: 'holiday.stbackup',
+    mimeType: 'application/octet-stream',
+    buffer: Buffer.from('not a tar at all'),
+  });
+  await expect(app.page.getByText(/not a SmallTalk Console archive/i).first()).toBeVisible();
+  await app.page.context().close();
+});
+
+test('the command palette leads anywhere by keyboard', async ({ browser }) => {
+  const app = await open(browser);
+  await app.page.keyboard.press('Control+k');
+  await app.page.keyboard.type('events');
+  await app.page.keyboard.press('Enter');
+  await expect(app.page.getByRole('heading', { name: 'Events', level: 1 })).toBeVisible();
+  await app.page.keyboard.press('g');
+  await app.page.keyboard.press('s');
+  await expect(app.page.getByRole('heading', { name: 'Sessions', level: 1 })).toBeVisible();
+  await app.page.context().close();
+});
+
+test('an unknown address and an unknown session say so', async ({ browser }) => {
+  const app = await open(browser);
+  await app.page.goto(new URL('/nowhere', product.origin).href);
+  await expect(app.page.getByRole('heading', { level: 1 })).toContainText(/not found|no such|nothing/i);
+  await app.page.goto(new URL('/sessions/nosuchsession', product.origin).href);
+  await expect(app.page.getByText(/There is no session/)).toBeVisible();
+  await app.page.context().close();
+});
+
+test('when the process is gone the page says so and keeps what it has; when it is back, all is live again', async ({
+  browser,
+}) => {
+  const app = await open(browser);
+  await app.open('Sessions');
+  await expect(app.page.getByRole('link', { name: 'Only hay' })).toBeVisible();
+  await product.kill();
+  await expect(app.page.getByText('Reconnecting to the runtime…')).toBeVisible({ timeout: 15_000 });
+  await expect(app.page.getByRole('link', { name: 'Only hay' })).toBeVisible();
+  await product.restart();
+  await expect(app.page.getByText('Reconnecting to the runtime…')).toHaveCount(0, { timeout: 20_000 });
+  await createSession(app.page, { title: 'Made after the return' });
+  await expect(app.page.getByRole('link', { name: 'Made after the return' })).toBeVisible();
+  await app.page.context().close();
+});
