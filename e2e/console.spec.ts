@@ -132,10 +132,10 @@ test('a hang drill: the silence is noticed, and a restart heals it', async ({ br
 test('an agent whose command does not exist is refused at its field', async ({ browser }) => {
   const app = await open(browser);
   await app.open('Agents');
-  await app.page.getByRole('button', { name: 'Add an agent' }).first().click();
+  await app.page.getByRole('button', { name: 'Add agent' }).first().click();
   const dialog = app.page.getByRole('dialog', { name: 'Add an agent' });
   await dialog.getByLabel('Name').fill('Ghost');
-  await dialog.getByLabel('Command').fill('no-such-agent-anywhere');
+  await dialog.getByRole('textbox', { name: 'Command' }).fill('no-such-agent-anywhere');
   await dialog.getByRole('button', { name: 'Add agent' }).click();
   await expect(dialog.getByText(/no-such-agent-anywhere/)).toBeVisible();
   await dialog.getByRole('button', { name: 'Cancel' }).click();
@@ -201,9 +201,11 @@ test('a file that is no archive is refused in words', async ({ browser }) => {
 test('the command palette leads anywhere by keyboard', async ({ browser }) => {
   const app = await open(browser);
   await app.page.keyboard.press('Control+k');
+  await expect(app.page.getByRole('dialog').getByRole('textbox', { name: 'Search' })).toBeFocused();
   await app.page.keyboard.type('events');
   await app.page.keyboard.press('Enter');
   await expect(app.page.getByRole('heading', { name: 'Events', level: 1 })).toBeVisible();
+  await expect(app.page.getByRole('dialog')).toHaveCount(0);
   await app.page.keyboard.press('g');
   await app.page.keyboard.press('s');
   await expect(app.page.getByRole('heading', { name: 'Sessions', level: 1 })).toBeVisible();
@@ -223,11 +225,12 @@ test('when the process is gone the page says so and keeps what it has; when it i
   browser,
 }) => {
   const app = await open(browser);
+  await createSession(app.page, { title: 'Made before the end' });
   await app.open('Sessions');
-  await expect(app.page.getByRole('link', { name: 'Only hay' })).toBeVisible();
+  await expect(app.page.getByRole('link', { name: 'Made before the end' })).toBeVisible();
   await product.kill();
   await expect(app.page.getByText('Reconnecting to the runtime…')).toBeVisible({ timeout: 15_000 });
-  await expect(app.page.getByRole('link', { name: 'Only hay' })).toBeVisible();
+  await expect(app.page.getByRole('link', { name: 'Made before the end' })).toBeVisible();
   await product.restart();
   await expect(app.page.getByText('Reconnecting to the runtime…')).toHaveCount(0, { timeout: 20_000 });
   await createSession(app.page, { title: 'Made after the return' });

@@ -9,8 +9,10 @@ export class Console {
   }
 
   async open(name: 'Overview' | 'Sessions' | 'Agents' | 'Events' | 'Backups' | 'Settings'): Promise<void> {
-    await this.page.getByRole('navigation').getByRole('link', { name }).first().click();
-    await expect(this.page.getByRole('heading', { name, level: 1 })).toBeVisible();
+    const link = this.page.getByRole('navigation').getByRole('link', { name, exact: true }).first();
+    await link.click();
+    await expect(link).toHaveAttribute('aria-current', 'page');
+    await expect(this.page.getByRole('heading', { level: 1 })).toBeVisible();
   }
 
   /** Begins a session and resolves when its page is there. */

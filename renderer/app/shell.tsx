@@ -2,7 +2,7 @@ import { AppShell, Box } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { useQueryClient } from '@tanstack/react-query';
 import { Outlet, useNavigate } from '@tanstack/react-router';
-import { lazy, Suspense, useLayoutEffect, useState } from 'react';
+import { lazy, Suspense, useEffect, useLayoutEffect, useState } from 'react';
 import { DetailDrawerHost } from '../components/detail-drawer.tsx';
 import { useFontScale, useRailCollapsed } from '../lib/preferences.ts';
 import { PAGES, SETTINGS_PAGE } from './pages.ts';
@@ -13,7 +13,8 @@ import { StatusBar } from './status-bar.tsx';
 import { StreamStrip } from './stream-strip.tsx';
 import { TopBar } from './top-bar.tsx';
 
-const Palette = lazy(() => import('./palette.tsx').then((module) => ({ default: module.Palette })));
+const loadPalette = () => import('./palette.tsx');
+const Palette = lazy(() => loadPalette().then((module) => ({ default: module.Palette })));
 const ShortcutHelp = lazy(() =>
   import('./shortcut-help.tsx').then((module) => ({ default: module.ShortcutHelp })),
 );
@@ -31,7 +32,16 @@ export function Shell() {
   const queries = useQueryClient();
   useFontScaleOfDocument();
 
+  useEffect(() => {
+    // Not with the first load, but there before it is asked for: what is typed right after the key belongs into it. A
+    // failure shows when it is really opened.
+    const idle = requestIdleCallback(() => void loadPalette().catch(() => undefined));
+    return () => cancelIdleCallback(idle);
+  }, []);
+
   const openPalette = (): void => {
+    // Until its code is there, no field of the page behind it may take what is typed for it.
+    if (!used.palette && document.activeElement instanceof HTMLElement) document.activeElement.blur();
     setUsed((current) => ({ ...current, palette: true }));
     palette.open();
   };

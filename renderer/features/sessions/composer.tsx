@@ -1,6 +1,6 @@
 import { Alert, Anchor, Button, Code, CopyButton, Group, Kbd, Stack, Text, Textarea } from '@mantine/core';
 import { IconCheck, IconPlayerStop, IconSend, IconTerminal2 } from '@tabler/icons-react';
-import { type KeyboardEvent, type Ref, useImperativeHandle, useRef, useState } from 'react';
+import { type KeyboardEvent, type Ref, useEffect, useImperativeHandle, useRef, useState } from 'react';
 import { MAX_PROMPT_BYTES } from '#contract';
 import { ErrorCard } from '../../components/error-card.tsx';
 import { formatBytes } from '../../lib/format.ts';
@@ -54,6 +54,11 @@ export function Composer(props: ComposerProps) {
     setText(next);
     keepDraft(sessionStorage, sessionId, next);
   };
+
+  useEffect(() => {
+    // What was opened while the page was loading, the palette for one, keeps the focus: it is being typed into.
+    if (document.querySelector('[role="dialog"]') === null) input.current?.focus();
+  }, []);
 
   useImperativeHandle(ref, () => ({
     focus: () => input.current?.focus(),
@@ -128,7 +133,6 @@ export function Composer(props: ComposerProps) {
           autosize
           minRows={2}
           maxRows={12}
-          autoFocus
           spellCheck
           error={size.tooLarge}
           aria-describedby="composer-note"

@@ -31,6 +31,10 @@ export class GenerationBuilder {
   private constructor(file: string, database: Database) {
     this.file = file;
     this.#database = database;
+    // One transaction for all of it, and room to keep the indexes in memory: rows come in the order of their ids, which for
+    // an index is no order, and each page would be written again and again.
+    database.pragma('cache_size = -65536');
+    database.exec('BEGIN');
     this.#fields = new FieldIndex(database);
     this.#document = database.prepare(
       'INSERT INTO document (collection, id, version, fields, expires_at, value_crc, crc, json) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
@@ -46,9 +50,7 @@ export class GenerationBuilder {
   write(records: SnapshotRecord[]): void {
     if (this.#broken) throw fault('storage.failed', 'The generation could not be written; discard it.');
     try {
-      this.#database.exec('BEGIN');
       for (const record of records) this.#insert(record);
-      this.#database.exec('COMMIT');
     } catch (error) {
       this.#broken = true;
       if (systemCodeOf(error)?.startsWith('SQLITE_CONSTRAINT') !== true) throw error;
@@ -59,6 +61,7 @@ export class GenerationBuilder {
   /** Closes the file and makes it durable; the name of it is for the caller to sync. */
   async seal(): Promise<void> {
     if (this.#broken) throw fault('storage.failed', 'The generation could not be written; discard it.');
+    this.#database.exec('COMMIT');
     this.#database.close();
     const file = await open(this.file, 'r+');
     try {

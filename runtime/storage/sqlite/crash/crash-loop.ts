@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { openStorage } from '../../open-storage.ts';
 import type { Storage, StorageFault } from '../../storage.ts';
 
@@ -63,43 +63,39 @@ export async function crashLoop(options: {
   return report;
 }
 
-/** Starts a writer, notes what is acknowledged to it, and kills it when its time has come. */
+/** Starts a writer, kills it when its time has come, and notes what was acknowledged to it until then. */
 async function writeAndKill(
   dataDir: string,
   cycle: number,
   { during, waitMs }: { during: CrashCycle['during']; waitMs: number },
   acknowledged: Map<string, number>,
 ): Promise<number> {
+  const noteFile = join(dataDir, 'acknowledged');
+  await writeFile(noteFile, '');
   const writer = spawn(
     process.execPath,
-    [join(import.meta.dirname, 'crash-writer.ts'), dataDir, String(cycle)],
+    [join(import.meta.dirname, 'crash-writer.ts'), dataDir, noteFile, String(cycle)],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
   const ended = once(writer, 'exit');
-  let count = 0;
   const killLater = () => setTimeout(() => writer.kill('SIGKILL'), waitMs);
   let timer = during === 'start' ? killLater() : undefined;
-  for await (const line of createInterface({ input: writer.stdout })) {
-    const said = parseLine(line);
-    if (said?.[0] === 'open') timer ??= killLater();
-    if (said?.[0] === 'acknowledged') {
-      acknowledged.set(String(said[1]), Number(said[2]));
-      count += 1;
-    }
-  }
-  clearTimeout(timer);
+  writer.stdout.once('data', () => {
+    timer ??= killLater();
+  });
   const [code, signal] = (await ended) as [number | null, string | null];
+  clearTimeout(timer);
   if (signal !== 'SIGKILL') throw new Error(`The writer ended by itself (${code ?? signal}).`);
-  return count;
+  const notes = parseNotes(await readFile(noteFile, 'utf8'));
+  for (const [session, number] of notes) acknowledged.set(session, number);
+  return notes.length;
 }
 
-/** The kill may cut the last line short: then it was not said. */
-function parseLine(line: string): unknown[] | undefined {
-  try {
-    return JSON.parse(line) as unknown[];
-  } catch {
-    return undefined;
-  }
+/** The kill may cut the last line short: then it was not noted. */
+function parseNotes(text: string): [session: string, number: number][] {
+  const lines = text.split('\n');
+  lines.pop();
+  return lines.map((line) => JSON.parse(line));
 }
 
 async function verify(storage: Storage, acknowledged: Map<string, number>): Promise<string[]> {

@@ -1,20 +1,22 @@
 /**
- * The program that the crash test kills: it writes through the adapter from many clients at once, and says on its standard
- * output what was acknowledged to it, one JSON array a line. Arguments: the data folder, and the number of the run.
+ * The program that the crash test kills: it writes through the adapter from many clients at once, and notes in a file what
+ * was acknowledged to it, one JSON array a line. Arguments: the data folder, the file, and the number of the run. Prints
+ * `open` when it begins.
  *
  * Each client does what a session does: one commit puts its document, which counts its messages, and appends the message.
  * So the document's count and the length of the log must be equal in whatever survives.
  */
-import { writeSync } from 'node:fs';
+import { openSync, writeSync } from 'node:fs';
 import { openStorage } from '../../open-storage.ts';
 
-const [dataDir, run] = process.argv.slice(2) as [string, string];
+const [dataDir, noteFile, run] = process.argv.slice(2) as [string, string, string];
 const CLIENTS = 16;
 
 const storage = await openStorage({ type: 'sqlite', dataDir });
-// Synchronously, so that what was said is in the pipe before anything else can happen.
-const say = (line: unknown[]) => writeSync(1, `${JSON.stringify(line)}\n`);
-say(['open']);
+// A file, and synchronously: what is written is the kernel's when the call returns, and outlives the kill. (A pipe would
+// not do: it is full when the reader is slow, and what waits in this process dies with it.)
+const notes = openSync(noteFile, 'a');
+writeSync(1, 'open\n');
 
 async function client(name: string): Promise<void> {
   const messages = `messages/${name}`;
@@ -35,7 +37,7 @@ async function client(name: string): Promise<void> {
       // Trimming runs along, as retention does.
       ...(number % 50 === 0 ? [{ kind: 'trim' as const, log: messages, through: number - 25 }] : []),
     ]);
-    say(['acknowledged', name, number]);
+    writeSync(notes, `${JSON.stringify([name, number])}\n`);
   }
 }
 
