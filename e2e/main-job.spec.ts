@@ -47,7 +47,8 @@ for (const surface of ['headless', 'electron'] satisfies Surface[]) {
 
       await test.step('a kill in mid-turn leaves the session with the turn interrupted', async () => {
         await app.prompt('/slow 500 one two three four five six seven eight nine ten');
-        await expect(app.answer(2)).toContainText('one');
+        // What was on the screen half a second before is durable; the newest word need not be.
+        await expect(app.answer(2)).toContainText('two');
         await started.kill();
         const path = new URL(app.page.url()).pathname;
         await started.restart();

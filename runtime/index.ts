@@ -35,7 +35,7 @@ export { createAssets } from './http/assets.ts';
 export type { Settings } from './settings/settings.ts';
 
 export const PRODUCT_NAME = packageJson.productName;
-export const PRODUCT_VERSION = packageJson.version;
+const PRODUCT_VERSION = packageJson.version;
 
 export interface RuntimeOptions {
   settings: Settings;

@@ -123,7 +123,8 @@ export function createMetrics(options: {
       httpDuration.observe(labels, seconds);
     },
     storageOperation(operation, result, seconds) {
-      observer?.storageOperation(seconds);
+      // A snapshot takes as long as its reader does, which says nothing of the storage.
+      if (operation !== 'snapshot') observer?.storageOperation(seconds);
       if (enabled) storageDuration.observe({ operation, result }, seconds);
     },
     eventPublished(name, priority) {
