@@ -1,6 +1,7 @@
 /**
  * `npm run bench:crash [-- --cycles 200] [--json FILE]`: kills a writer with SIGKILL at random moments under concurrent
  * load, again and again, and checks after each that everything that was acknowledged is there. Fails when it is not.
+ * With `--product` the whole product is killed while clients prompt it over HTTP.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,10 +15,23 @@ const { values } = parseArgs({
     cycles: { type: 'string', default: '200' },
     quick: { type: 'boolean' },
     json: { type: 'string' },
+    product: { type: 'boolean', default: false },
   },
 });
 const cycles = values.quick === true ? 25 : Number(values.cycles);
 if (!Number.isSafeInteger(cycles) || cycles < 1) throw new Error('--cycles takes a whole number from 1.');
+
+if (values.product) {
+  const { crashLoop: crashProduct } = await import('../e2e/crash-loop.ts');
+  const { acknowledged, interrupted } = await crashProduct({
+    cycles,
+    onCycle: (cycle, total) => console.log(`${String(cycle).padStart(4)}: ${total} acknowledged so far`),
+  });
+  console.log(
+    `\n${machine()}\n${cycles} kills of the product, ${acknowledged} acknowledged prompts, 0 lost; ${interrupted} turns interrupted`,
+  );
+  process.exit();
+}
 
 const dataDir = await mkdtemp(join(tmpdir(), 'bench-crash-'));
 const report = await crashLoop({

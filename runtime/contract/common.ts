@@ -21,6 +21,9 @@ export function page<T extends z.ZodType>(item: T) {
   return z.object({ items: z.array(item), nextCursor: z.string().optional() });
 }
 
+/** The longest text that a list is searched for, in UTF-16 units. */
+export const MAX_SEARCH_LENGTH = 200;
+
 export const idInput = z.object({ id });
 
 export type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };

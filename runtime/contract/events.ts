@@ -1,6 +1,6 @@
 import { oc } from '@orpc/contract';
 import * as z from 'zod';
-import { id, page, pageQuery } from './common.ts';
+import { id, MAX_SEARCH_LENGTH, page, pageQuery } from './common.ts';
 
 /** A topic: 1 to 8 dotted tokens, such as `agent.state.changed`. */
 export const topic = z
@@ -49,7 +49,7 @@ export const eventListQuery = pageQuery.extend({
   search: z
     .string()
     .trim()
-    .max(200)
+    .max(MAX_SEARCH_LENGTH)
     .optional()
     .describe('text anywhere in the event, without regard to case'),
   subject: z.string().max(128).optional(),

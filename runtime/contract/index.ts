@@ -18,6 +18,7 @@ export const contract = {
 
 export * from './agents.ts';
 export * from './backups.ts';
+export { MAX_SEARCH_LENGTH } from './common.ts';
 export * from './error-codes.ts';
 export * from './events.ts';
 export * from './jobs.ts';

@@ -1,6 +1,6 @@
 import { oc } from '@orpc/contract';
 import * as z from 'zod';
-import { id, idInput, page, pageQuery, timestamp } from './common.ts';
+import { id, idInput, MAX_SEARCH_LENGTH, page, pageQuery, timestamp } from './common.ts';
 
 /** Bytes of UTF-8 that a prompt may have unless settings say otherwise. */
 export const MAX_PROMPT_BYTES = 1_048_576;
@@ -100,7 +100,7 @@ export const sessionListQuery = pageQuery.extend({
   search: z
     .string()
     .trim()
-    .max(200)
+    .max(MAX_SEARCH_LENGTH)
     .optional()
     .describe('part of the title or the id, without regard to case'),
 });

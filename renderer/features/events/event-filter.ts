@@ -1,4 +1,4 @@
-import { type RuntimeEvent, topicPattern } from '#contract';
+import { MAX_SEARCH_LENGTH, type RuntimeEvent, topicPattern } from '#contract';
 import { topicMatches } from '../../lib/topics.ts';
 import { type RawSearch, textOf } from '../../lib/url-state.ts';
 
@@ -22,8 +22,6 @@ export const NO_FILTER: EventFilter = {
   liveOnly: false,
 };
 
-/** Length of a search that the runtime takes. */
-export const MAX_SEARCH_LENGTH = 200;
 /** Topic patterns that the runtime takes at once. */
 export const MAX_TOPICS = 50;
 

@@ -1,12 +1,10 @@
-import { Button, Group, Pill, Switch, TagsInput, Text, TextInput, Tooltip } from '@mantine/core';
-import { useDebouncedCallback } from '@mantine/hooks';
-import { IconPlayerPauseFilled, IconPlayerPlayFilled, IconSearch } from '@tabler/icons-react';
+import { Button, Group, Pill, Switch, TagsInput, Text, Tooltip } from '@mantine/core';
+import { IconPlayerPauseFilled, IconPlayerPlayFilled } from '@tabler/icons-react';
 import { useRef, useState } from 'react';
+import { SearchField } from '../../components/search-field.tsx';
 import { formatNumber, shortId } from '../../lib/format.ts';
-import { type EventFilter, MAX_SEARCH_LENGTH, MAX_TOPICS, topicProblem } from './event-filter.ts';
+import { type EventFilter, MAX_TOPICS, topicProblem } from './event-filter.ts';
 import { SUGGESTED_TOPICS } from './known-topics.ts';
-
-const SEARCH_DELAY_MS = 200;
 
 /** What the page shows: topics, text, one subject, one correlation. */
 export function EventFilters({
@@ -19,7 +17,12 @@ export function EventFilters({
   return (
     <Group gap="xs" align="start" flex={1}>
       <TopicFilter topics={filter.topics} onChange={(topics) => onChange({ topics })} />
-      <SearchBox applied={filter.search} onSearch={(search) => onChange({ search }, { replace: true })} />
+      <SearchField
+        label="Search events"
+        placeholder="Search anywhere in the event"
+        applied={filter.search}
+        onSearch={(search) => onChange({ search }, { replace: true })}
+      />
       {filter.subject !== '' && (
         <FilterPill name="Subject" value={filter.subject} onRemove={() => onChange({ subject: '' })} />
       )}
@@ -96,36 +99,6 @@ function TopicFilter({
       clearButtonProps={{ 'aria-label': 'Clear topics' }}
       comboboxProps={{ withinPortal: true }}
       maxDropdownHeight={260}
-    />
-  );
-}
-
-function SearchBox({ applied, onSearch }: { applied: string; onSearch: (text: string) => void }) {
-  const [text, setText] = useState(applied);
-  const [sent, setSent] = useState(applied);
-  // Back and "Clear filters" change the address from outside; what is being typed stays otherwise.
-  if (applied !== sent) {
-    setSent(applied);
-    setText(applied);
-  }
-  const search = useDebouncedCallback((next: string) => {
-    setSent(next);
-    onSearch(next);
-  }, SEARCH_DELAY_MS);
-  return (
-    <TextInput
-      type="search"
-      aria-label="Search events"
-      placeholder="Search anywhere in the event"
-      leftSection={<IconSearch size={14} />}
-      value={text}
-      maxLength={MAX_SEARCH_LENGTH}
-      onChange={(event) => {
-        setText(event.currentTarget.value);
-        search(event.currentTarget.value);
-      }}
-      data-page-filter
-      w={230}
     />
   );
 }

@@ -1,4 +1,10 @@
-import { type SessionState, type SessionStatus, sessionState, sessionStatus } from '#contract';
+import {
+  MAX_SEARCH_LENGTH,
+  type SessionState,
+  type SessionStatus,
+  sessionState,
+  sessionStatus,
+} from '#contract';
 import { choiceOf, type RawSearch, textOf } from '../../lib/url-state.ts';
 
 /** What the list shows, as it stands in the address. */
@@ -8,9 +14,6 @@ export interface SessionListUrl {
   status: SessionStatus | undefined;
   agent: string | undefined;
 }
-
-/** Length of a search that the runtime takes. */
-export const MAX_SEARCH_LENGTH = 200;
 
 export function parseSessionListUrl(search: RawSearch): SessionListUrl {
   return {

@@ -9,17 +9,17 @@ import {
   Skeleton,
   Stack,
   Text,
-  TextInput,
   Tooltip,
 } from '@mantine/core';
-import { useDebouncedCallback, useDisclosure, useLocalStorage } from '@mantine/hooks';
-import { IconAdjustments, IconMessages, IconPlus, IconSearch } from '@tabler/icons-react';
+import { useDisclosure, useLocalStorage } from '@mantine/hooks';
+import { IconAdjustments, IconMessages, IconPlus } from '@tabler/icons-react';
 import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-query';
-import { useMemo, useState } from 'react';
+import { useMemo } from 'react';
 import { type SessionState, type SessionStatus, sessionStatus } from '#contract';
 import { EmptyState, NoMatches } from '../../components/empty-state.tsx';
 import { ErrorCard } from '../../components/error-card.tsx';
 import { PageHeader } from '../../components/page-header.tsx';
+import { SearchField } from '../../components/search-field.tsx';
 import { STATUS_LOOKS } from '../../components/status-vocabulary.ts';
 import { api } from '../../lib/api.ts';
 import { formatCount } from '../../lib/format.ts';
@@ -27,7 +27,6 @@ import { useUrlState } from '../../lib/url-state.ts';
 import { NewSessionDialog } from './new-session-dialog.tsx';
 import {
   activeSessionFilters,
-  MAX_SEARCH_LENGTH,
   NO_SESSION_FILTER,
   parseSessionListUrl,
   type SessionListUrl,
@@ -37,7 +36,6 @@ import { type Density, HIDEABLE_COLUMNS, SessionTable } from './session-table.ts
 import classes from './sessions-page.module.css';
 
 const PAGE_SIZE = 50;
-const SEARCH_DELAY_MS = 200;
 
 /** All sessions, the last used first. */
 export function SessionsPage() {
@@ -188,7 +186,9 @@ function Filters({
 }) {
   return (
     <Group gap="xs" wrap="wrap" flex={1}>
-      <SearchBox
+      <SearchField
+        label="Search sessions"
+        placeholder="Search title or id"
         applied={url.q ?? ''}
         onSearch={(q) => onChange({ q: q === '' ? undefined : q }, { replace: true })}
       />
@@ -235,36 +235,6 @@ function agentOptions(agentNames: ReadonlyMap<string, string>, chosen: string | 
   const options = [...agentNames].map(([value, label]) => ({ value, label }));
   if (chosen !== undefined && !agentNames.has(chosen)) options.push({ value: chosen, label: chosen });
   return options;
-}
-
-function SearchBox({ applied, onSearch }: { applied: string; onSearch: (text: string) => void }) {
-  const [text, setText] = useState(applied);
-  const [sent, setSent] = useState(applied);
-  // Back and "Clear filters" change the address from outside; what is being typed stays otherwise.
-  if (applied !== sent) {
-    setSent(applied);
-    setText(applied);
-  }
-  const search = useDebouncedCallback((next: string) => {
-    setSent(next);
-    onSearch(next);
-  }, SEARCH_DELAY_MS);
-  return (
-    <TextInput
-      type="search"
-      aria-label="Search sessions"
-      placeholder="Search title or id"
-      leftSection={<IconSearch size={14} />}
-      value={text}
-      maxLength={MAX_SEARCH_LENGTH}
-      onChange={(event) => {
-        setText(event.currentTarget.value);
-        search(event.currentTarget.value);
-      }}
-      data-page-filter
-      w={240}
-    />
-  );
 }
 
 function ViewMenu({
