@@ -11,14 +11,14 @@ import type {
   SnapshotRecord,
 } from './storage.ts';
 
-export const MAXIMUM_OPERATIONS = 10_000;
-export const MAXIMUM_LIST = 1_000;
-export const MAXIMUM_READ = 10_000;
-export const DEFAULT_READ = 1_000;
+const MAXIMUM_OPERATIONS = 10_000;
+const MAXIMUM_LIST = 1_000;
+const MAXIMUM_READ = 10_000;
+const DEFAULT_READ = 1_000;
 /** Values in one `in` filter. */
-export const MAXIMUM_IN = 1_000;
+const MAXIMUM_IN = 1_000;
 /** Characters of JSON in one value. SQLite holds 1 GB a row, and a character may take three bytes. */
-export const MAXIMUM_VALUE = 256 * 1024 * 1024;
+const MAXIMUM_VALUE = 256 * 1024 * 1024;
 /** The greatest number that an entry can have: 2^38 − 1, nine years at a thousand a second. */
 export const MAXIMUM_SEQUENCE = 2 ** 38 - 1;
 
@@ -129,7 +129,7 @@ const NAME = /^[a-z_]{1,64}$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for.
 const CONTROL = /[\0-\x1f\x7f-\x9f]/;
 
-export function checkCollection(collection: string): void {
+function checkCollection(collection: string): void {
   if (typeof collection !== 'string' || !NAME.test(collection)) {
     throw invalid(`${JSON.stringify(collection)} is not the name of a collection (a to z and _).`);
   }
@@ -143,7 +143,7 @@ function checkId(id: string): void {
   }
 }
 
-export function checkLog(log: string): void {
+function checkLog(log: string): void {
   const [family, slash, key] = typeof log === 'string' ? splitOnce(log, '/') : ['', '', ''];
   if (!NAME.test(family)) {
     throw invalid(
@@ -186,7 +186,7 @@ function checkField(field: string): void {
 }
 
 /** An index value in the form in which it is kept and compared: well-formed text, and no negative zero. */
-export function checkIndexValue(value: IndexValue): IndexValue {
+function checkIndexValue(value: IndexValue): IndexValue {
   if (typeof value === 'string') return value.isWellFormed() ? value : value.toWellFormed();
   if (typeof value !== 'number' || !Number.isFinite(value)) {
     throw invalid(`An index field is text or a finite number, not ${String(value)}.`);
@@ -217,15 +217,23 @@ export function fieldOf(index: Record<string, IndexValue>, field: string): Index
 /** Checks a list query and brings its values into the form in which they are compared. */
 export function checkListQuery(collection: string, query: ListQuery): ListQuery {
   checkCollection(collection);
-  checkLimit(query.limit, MAXIMUM_LIST);
-  const { where, orderBy } = query;
-  if (orderBy !== undefined) {
-    checkField(orderBy.field);
-    if (orderBy.direction !== 'ascending' && orderBy.direction !== 'descending') {
-      throw invalid('The direction is "ascending" or "descending".');
-    }
+  const { limit, where, orderBy, cursor } = query;
+  checkLimit(limit, MAXIMUM_LIST);
+  if (cursor !== undefined && typeof cursor !== 'string') throw invalid('The cursor is not valid.');
+  return {
+    limit,
+    ...(where === undefined ? {} : { where: where.map(checkFilter) }),
+    ...(orderBy === undefined ? {} : { orderBy: checkOrder(orderBy) }),
+    ...(cursor === undefined ? {} : { cursor }),
+  };
+}
+
+function checkOrder({ field, direction }: NonNullable<ListQuery['orderBy']>): ListQuery['orderBy'] {
+  checkField(field);
+  if (direction !== 'ascending' && direction !== 'descending') {
+    throw invalid('The direction is "ascending" or "descending".');
   }
-  return where === undefined ? query : { ...query, where: where.map(checkFilter) };
+  return { field, direction };
 }
 
 function checkFilter(filter: Filter): Filter {

@@ -109,6 +109,14 @@ export function inputCases(fixture: ContractFixture): void {
     }
   });
 
+  it('passes over what it does not know of in a query, and refuses what it cannot pass on', async () => {
+    const { storage } = fixture;
+    const strange = { limit: 1, stranger: () => 1 } as ListQuery;
+    expect(await storage.list('values', strange)).toEqual({ items: [] });
+    await refused(storage.list('values', { limit: 1, cursor: 5 } as unknown as ListQuery));
+    await refused(storage.generations.activate((() => 1) as unknown as string));
+  });
+
   it('writes nothing of a commit with one bad operation', async () => {
     const { storage } = fixture;
     await refused(storage.commit([put, { ...put, id: '' }]));

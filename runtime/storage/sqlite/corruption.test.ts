@@ -233,6 +233,20 @@ describe('forged rows', () => {
     expect(damaged()).toEqual(['log events', 'log events', 'log events']);
   });
 
+  it('does not use a number twice when the last entry of a log was damaged', async () => {
+    await folder.behindItsBack((database) =>
+      database.prepare(`UPDATE entry SET json = 'torn' WHERE key & 255 = ?`).run(COUNT),
+    );
+    const storage = await folder.open();
+    expect(await storage.read('events')).toHaveLength(COUNT - 1);
+    await storage.close();
+    const reopened = await folder.open();
+    expect(await reopened.commit([{ kind: 'append', log: 'events', value: 1 }])).toEqual([
+      { sequence: COUNT + 1 },
+    ]);
+    expect(damaged()).toEqual([`entry events#${COUNT}`]);
+  });
+
   it('does not list a document by an index row that says what the document does not', async () => {
     await folder.behindItsBack((database) =>
       database.exec(`UPDATE document_field SET value = 1000 WHERE field = 'rank' AND value = 8`),

@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3';
 import { FieldIndex } from './field-index.ts';
-import { entryKey } from './log-table.ts';
+import { entryKey, type LogTable } from './log-table.ts';
 import type { DamagedRecord, DocumentRow } from './protocol.ts';
 import { DOCUMENT_COLUMNS, isWholeDocument, isWholeEntry } from './rows.ts';
 
@@ -26,10 +26,15 @@ export function setDocumentAside(database: Database, key: number, now: number): 
  * Looks at a record again that its reader found damaged, and sets it aside if it still is: the fault may have been on the
  * way, or the record may have been replaced meanwhile. Inside a transaction; true when it was set aside.
  */
-export function setAsideIfDamaged(database: Database, record: DamagedRecord, now: number): boolean {
+export function setAsideIfDamaged(
+  database: Database,
+  logs: LogTable,
+  record: DamagedRecord,
+  now: number,
+): boolean {
   return record.kind === 'document'
     ? documentAside(database, record.key, now)
-    : entryAside(database, record.log, record.sequence, now);
+    : entryAside(database, logs, record.log, record.sequence, now);
 }
 
 function documentAside(database: Database, key: number, now: number): boolean {
@@ -39,7 +44,7 @@ function documentAside(database: Database, key: number, now: number): boolean {
   return true;
 }
 
-function entryAside(database: Database, log: string, sequence: number, now: number): boolean {
+function entryAside(database: Database, logs: LogTable, log: string, sequence: number, now: number): boolean {
   const number = database.prepare('SELECT number FROM log WHERE name = ?').pluck().get(log);
   const key = entryKey('?', '?');
   const row = database
@@ -47,6 +52,7 @@ function entryAside(database: Database, log: string, sequence: number, now: numb
     .raw()
     .get(number, sequence) as [number, number, string] | undefined;
   if (row === undefined || isWholeEntry(log, sequence, ...row)) return false;
+  logs.keepCounter(log);
   database
     .prepare(
       `INSERT INTO damaged (record, found_at, columns, json)

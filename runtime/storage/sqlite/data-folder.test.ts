@@ -259,8 +259,12 @@ describe('a disk that does not play along', () => {
       json: JSON.stringify('x'.repeat(500_000)),
       index: {},
     }));
-    expect((await rejection(writer.write(large))).code).toBe('storage.full');
+    const error = await rejection(writer.write(large).then(() => writer.seal()));
+    expect(error.code).toBe('storage.full');
+    expect(error.message).toContain(writer.id);
+    expect((await rejection(writer.seal())).code).toBe('storage.failed');
     await writer.discard();
+    expect(await storage.workerCounts()).toMatchObject({ recoveries: 0 });
     expect((await storage.get('sessions', 'a'))?.value).toBe('kept');
     await storage.commit([put('b', 'x'.repeat(500_000))]);
     expect(await storage.generations.list()).toHaveLength(1);

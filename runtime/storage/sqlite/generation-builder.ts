@@ -21,7 +21,7 @@ export class GenerationBuilder {
   readonly #entry: Statement;
   /** The log whose entries follow. */
   #number = 0;
-  /** Nothing can be taken back without a journal: after an error it can only be thrown away. */
+  /** Nothing can be taken back without a journal: after an error, or half-way sealed, it can only be thrown away. */
   #broken = false;
 
   static async create(file: string): Promise<GenerationBuilder> {
@@ -61,6 +61,7 @@ export class GenerationBuilder {
   /** Closes the file and makes it durable; the name of it is for the caller to sync. */
   async seal(): Promise<void> {
     if (this.#broken) throw fault('storage.failed', 'The generation could not be written; discard it.');
+    this.#broken = true;
     this.#database.exec('COMMIT');
     this.#database.close();
     const file = await open(this.file, 'r+');

@@ -9,8 +9,9 @@ import { credibleLastSequence } from './rows.ts';
 interface LogState {
   number: number;
   name: string;
+  /** The number that was given last: that of its greatest entry, or the stored one when entries were removed behind it. */
   lastSequence: number;
-  /** What the row says; written back only when it differs. */
+  /** What the row of the log says. */
   stored: number;
 }
 
@@ -21,12 +22,12 @@ export const entryKey = (number: string, sequence: string) =>
 /** SQL for the sequence in the column `key`. */
 export const ENTRY_SEQUENCE = `(key & ${2 ** SEQUENCE_BITS - 1})`;
 
-/** Counters that are remembered from one transaction to the next; when there are more, all are read again. */
+/** Logs that are remembered from one transaction to the next; when there are more, all are looked up again. */
 const REMEMBERED = 1_000;
 
 /**
- * The logs and their entries, as the transaction under way has them. The counters are written back once at its end, however
- * many entries go into a log in between.
+ * The logs and their entries, as the transaction under way has them. An append writes nothing but its entry: the greatest
+ * entry is the counter. Only when that is removed does the row of the log say where to go on.
  */
 export class LogTable {
   readonly #find: Statement<[string]>;
@@ -36,9 +37,7 @@ export class LogTable {
   readonly #greatest: Statement;
   readonly #trim: Statement;
   readonly #onFault: (notice: FaultNotice) => void;
-  /** As the file has them or, in a transaction, will have them. */
   readonly #known = new Map<string, LogState>();
-  readonly #counted = new Set<LogState>();
 
   constructor(database: Database, onFault: (notice: FaultNotice) => void) {
     this.#onFault = onFault;
@@ -62,37 +61,43 @@ export class LogTable {
       throw fault('storage.failed', `The log ${name} has used up its numbers.`);
     this.#insertEntry.run(log.number, sequence, at, entryChecksum(name, sequence, at, valueCrc), json);
     log.lastSequence = sequence;
-    this.#counted.add(log);
     return sequence;
   }
 
   trim(name: string, through: number): void {
     const log = this.#existing(name);
-    if (log !== undefined) this.#trim.run(log.number, log.number, Math.min(through, MAXIMUM_SEQUENCE));
+    if (log === undefined) return;
+    if (through >= log.lastSequence) this.#store(log);
+    this.#trim.run(log.number, log.number, Math.min(through, MAXIMUM_SEQUENCE));
   }
 
   /** Makes the log count from at least `lastSequence`. */
   advance(name: string, lastSequence: number): void {
     const log = this.#open(name);
     log.lastSequence = Math.max(log.lastSequence, lastSequence);
-    this.#counted.add(log);
+    this.#store(log);
   }
 
-  /** Writes the counters; at the end of the transaction. */
-  flush(): void {
-    for (const log of this.#counted) {
-      if (log.lastSequence === log.stored) continue;
-      this.#update.run(log.lastSequence, logChecksum(log.name, log.number, log.lastSequence), log.number);
-      log.stored = log.lastSequence;
-    }
-    this.#counted.clear();
+  /** Makes the log remember its last number by itself, because an entry is going to be taken out. */
+  keepCounter(name: string): void {
+    const log = this.#existing(name);
+    if (log !== undefined) this.#store(log);
+  }
+
+  /** What was done is in the file now. */
+  committed(): void {
     if (this.#known.size > REMEMBERED) this.#known.clear();
   }
 
-  /** Forgets everything; after a transaction that was rolled back. */
-  reset(): void {
-    this.#counted.clear();
+  /** What was done was rolled back. */
+  rolledBack(): void {
     this.#known.clear();
+  }
+
+  #store(log: LogState): void {
+    if (log.stored === log.lastSequence) return;
+    this.#update.run(log.lastSequence, logChecksum(log.name, log.number, log.lastSequence), log.number);
+    log.stored = log.lastSequence;
   }
 
   #open(name: string): LogState {
@@ -100,8 +105,9 @@ export class LogTable {
     if (found !== undefined) return found;
     const number = Number(this.#create.run(name).lastInsertRowid);
     if (number > MAXIMUM_LOG_NUMBER) throw fault('storage.failed', 'There are too many logs.');
-    // Stored as 0 with no valid checksum: -1 makes sure that `flush` writes the row.
+    // -1, because its checksum could not be known before its number.
     const log = { number, name, lastSequence: 0, stored: -1 };
+    this.#store(log);
     this.#known.set(name, log);
     return log;
   }
@@ -111,19 +117,19 @@ export class LogTable {
     if (known !== undefined) return known;
     const row = this.#find.get(name) as [number, number, number] | undefined;
     if (row === undefined) return undefined;
-    const [number, lastSequence, crc] = row;
-    let log: LogState = { number, name, lastSequence, stored: lastSequence };
-    if (logChecksum(name, number, lastSequence) !== crc) log = this.#repaired(log);
+    const [number, stored, crc] = row;
+    const greatest = Number(this.#greatest.get(number, number, MAXIMUM_SEQUENCE) ?? 0);
+    const log = { number, name, lastSequence: Math.max(stored, greatest), stored };
+    if (logChecksum(name, number, stored) !== crc) {
+      this.#onFault({
+        record: `log ${name}`,
+        message: `The counter of the log ${name} failed its checksum; it goes on from the greatest number known.`,
+      });
+      log.lastSequence = credibleLastSequence(stored, greatest);
+      log.stored = -1;
+      this.#store(log);
+    }
     this.#known.set(name, log);
     return log;
-  }
-
-  #repaired(log: LogState): LogState {
-    const greatest = Number(this.#greatest.get(log.number, log.number, MAXIMUM_SEQUENCE) ?? 0);
-    this.#onFault({
-      record: `log ${log.name}`,
-      message: `The counter of the log ${log.name} failed its checksum; it goes on from the greatest number known.`,
-    });
-    return { ...log, lastSequence: credibleLastSequence(log.lastSequence, greatest), stored: -1 };
   }
 }

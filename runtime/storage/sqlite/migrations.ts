@@ -42,7 +42,7 @@ export const MIGRATIONS: Migration[] = [
         PRIMARY KEY (collection, field, value, id)
       ) STRICT, WITHOUT ROWID;
 
-      -- Counts on when its entries are trimmed: a number is never used twice.
+      -- A log counts on from its greatest entry or, when that is gone, from "last_sequence": no number is used twice.
       CREATE TABLE log (
         number INTEGER PRIMARY KEY,
         name TEXT NOT NULL UNIQUE,

@@ -53,6 +53,11 @@ export class RowVerifier {
 
   /** Passes on what the worker met by itself and has already dealt with. */
   report({ record, message }: FaultNotice): void {
+    // The counter of a log may be met by a snapshot, which cannot mend it, and later by the worker, which does.
+    if (record.startsWith('log ')) {
+      if (this.#reported.has(record)) return;
+      this.#reported.add(record);
+    }
     this.#onFault?.({ code: 'storage.corrupt_record', record, message });
   }
 
@@ -70,7 +75,8 @@ export class RowVerifier {
       return { kind: 'entry', log: row.log, sequence, at, json };
     }
     const { log, number, lastSequence, crc, greatest } = row;
-    if (logChecksum(log, number, lastSequence) === crc) return { kind: 'log', log, lastSequence };
+    if (logChecksum(log, number, lastSequence) === crc)
+      return { kind: 'log', log, lastSequence: Math.max(lastSequence, greatest) };
     this.report({ record: `log ${log}`, message: `The counter of the log ${log} failed its checksum.` });
     return { kind: 'log', log, lastSequence: credibleLastSequence(lastSequence, greatest) };
   }

@@ -2,7 +2,7 @@ import { getCompileCacheDir } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import { CodedError, messageOf } from '../../base/errors.ts';
 import { fault } from '../../contract/error-codes.ts';
-import type { Call, CallBatch, CallName, Calls, FaultNotice, ReplyBatch } from './protocol.ts';
+import type { Call, CallBatch, CallName, Calls, FaultNotice, Reply, ReplyBatch } from './protocol.ts';
 
 interface Pending {
   resolve(output: unknown): void;
@@ -34,7 +34,7 @@ export class WorkerLink {
     this.#worker.unref();
     this.#worker.on('message', (batch: ReplyBatch) => {
       if (batch.faults.length > 0) options.onFaults(batch.faults);
-      this.#settle(batch);
+      this.#settle(batch.replies);
     });
     const end = (reason: string) => {
       if (this.#ended) return;
@@ -70,10 +70,19 @@ export class WorkerLink {
     if (this.#ended) return;
     const batch: CallBatch = { now: this.#now(), calls: this.#calls };
     this.#calls = [];
-    this.#worker.postMessage(batch);
+    try {
+      this.#worker.postMessage(batch);
+    } catch (error) {
+      // Something that cannot be copied; whose it was is not known.
+      const { code, message, data } = fault(
+        'storage.invalid',
+        `A call cannot be passed on: ${messageOf(error)}`,
+      );
+      this.#settle(batch.calls.map(({ id }) => [id, null, { code, message, data }]));
+    }
   };
 
-  #settle({ replies }: ReplyBatch): void {
+  #settle(replies: Reply[]): void {
     for (const [id, output, error] of replies) {
       const pending = this.#pending.get(id);
       if (pending === undefined) continue;

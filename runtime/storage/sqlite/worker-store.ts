@@ -2,7 +2,7 @@ import type { Database, Statement } from 'better-sqlite3';
 import { type CodedError, isCoded, systemCodeOf } from '../../base/errors.ts';
 import { randomId, timeOrderedId } from '../../base/ids.ts';
 import { fault } from '../../contract/error-codes.ts';
-import type { CheckedOperation } from '../checked-input.ts';
+import { type CheckedOperation, MAXIMUM_SEQUENCE } from '../checked-input.ts';
 import type { Position } from '../cursor.ts';
 import type { Generation, ListQuery, SnapshotRecord, StorageStats } from '../storage.ts';
 import { CommitWriter } from './commit-writer.ts';
@@ -11,7 +11,7 @@ import { DataFolder } from './data-folder.ts';
 import { GenerationBuilder } from './generation-builder.ts';
 import { GroupPace } from './group-pace.ts';
 import { type ListedRows, ListReader } from './list-reader.ts';
-import { LogTable } from './log-table.ts';
+import { ENTRY_SEQUENCE, entryKey, LogTable } from './log-table.ts';
 import type { DamagedRecord, FaultNotice, SnapshotRow, WorkerCounts } from './protocol.ts';
 import { RecordReader } from './record-reader.ts';
 import { SnapshotReader } from './snapshot-reader.ts';
@@ -139,7 +139,7 @@ export class WorkerStore {
   }
 
   setAside(record: DamagedRecord, now: number): boolean {
-    return this.#transaction(() => setAsideIfDamaged(this.#open().database, record, now));
+    return this.#transaction(({ logs }) => setAsideIfDamaged(this.#open().database, logs, record, now));
   }
 
   async stats(now: number): Promise<StorageStats> {
@@ -194,12 +194,22 @@ export class WorkerStore {
   }
 
   writeGeneration(id: string, records: SnapshotRecord[]): void {
-    this.#builder(id).builder.write(records);
+    const { builder } = this.#builder(id);
+    try {
+      builder.write(records);
+    } catch (error) {
+      // Said of its own file: the active one is not in doubt because another could not be written.
+      throw asStorageFault(error, builder.file);
+    }
   }
 
   async sealGeneration(id: string): Promise<void> {
     const { builder, createdAt, reason } = this.#builder(id);
-    await builder.seal();
+    try {
+      await builder.seal();
+    } catch (error) {
+      throw asStorageFault(error, builder.file);
+    }
     this.#builders.delete(id);
     await this.#changeFolder(() => this.#folder.add({ id, createdAt, reason }));
   }
@@ -299,11 +309,11 @@ export class WorkerStore {
       begin.run();
       this.#pace.begin();
       const result = work(writer);
-      writer.logs.flush();
       this.#pace.measure(() => commit.run());
+      writer.logs.committed();
       return result;
     } catch (error) {
-      writer.logs.reset();
+      writer.logs.rolledBack();
       if (isFatal(error)) this.#abandon();
       else if (database.inTransaction) database.exec('ROLLBACK');
       throw error;
@@ -361,8 +371,14 @@ function applyOrConflict(
 function carryCounters(active: Database, next: Database, onFault: (notice: FaultNotice) => void): void {
   const logs = new LogTable(next, onFault);
   next.transaction(() => {
-    const counters = active.prepare('SELECT name, last_sequence FROM log').raw().iterate();
-    for (const counter of counters) logs.advance(...(counter as [string, number]));
-    logs.flush();
+    const counters = active
+      .prepare(
+        `SELECT name, max(last_sequence, coalesce((
+           SELECT ${ENTRY_SEQUENCE} FROM entry
+           WHERE key > ${entryKey('number', '0')} AND key <= ${entryKey('number', '?')} ORDER BY key DESC LIMIT 1), 0))
+         FROM log`,
+      )
+      .raw();
+    for (const counter of counters.iterate(MAXIMUM_SEQUENCE)) logs.advance(...(counter as [string, number]));
   })();
 }
