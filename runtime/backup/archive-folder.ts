@@ -88,7 +88,7 @@ export async function takeArchive(
 }
 
 /** Reads all of an archive. Rejects with `backup.archive_*` when anything about it is wrong. */
-export async function checkArchive(
+async function checkArchive(
   path: string,
   clock: Clock,
   follower: Follower,
