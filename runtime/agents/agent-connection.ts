@@ -33,7 +33,6 @@ interface AcpSession {
 interface RunningTurn {
   mapper: UpdateMapper;
   onUpdate: PromptRequest['onUpdate'];
-  cancel(): void;
   ended: Promise<unknown>;
 }
 
@@ -69,6 +68,8 @@ export class AgentConnection {
   #takesHistory = false;
   #closesSessions = false;
   #endFault: CodedError | undefined;
+  /** Aborted when the process is to end in order. */
+  readonly #ending = new AbortController();
 
   constructor(options: AgentConnectionOptions) {
     this.#options = options;
@@ -136,13 +137,12 @@ export class AgentConnection {
 
   /** One turn. Aborting the signal cancels it; it then resolves with `cancelled`, if need be without the agent. */
   async prompt(
-    request: Pick<
-      PromptRequest,
-      'sessionId' | 'turnId' | 'correlationId' | 'text' | 'signal' | 'onUpdate'
-    > & {
+    given: Pick<PromptRequest, 'sessionId' | 'turnId' | 'correlationId' | 'text' | 'signal' | 'onUpdate'> & {
       history: () => Promise<HistoryEntry[]>;
     },
   ): Promise<PromptResult> {
+    // The end of the process cancels a turn in every phase, also while its ACP session is still being made.
+    const request = { ...given, signal: AbortSignal.any([given.signal, this.#ending.signal]) };
     const aborted = Promise.withResolvers<void>();
     const onAbort = () => aborted.resolve();
     request.signal.addEventListener('abort', onAbort, { once: true });
@@ -187,7 +187,7 @@ export class AgentConnection {
 
   async #cancelTurns(): Promise<void> {
     const turns = [...this.#turns.values()];
-    for (const turn of turns) turn.cancel();
+    this.#ending.abort();
     const grace = Promise.withResolvers<void>();
     const timer = this.#options.clock.after(END_CANCEL_GRACE_MS, grace.resolve);
     await Promise.race([Promise.allSettled(turns.map(({ ended }) => ended)), grace.promise]);
@@ -198,7 +198,7 @@ export class AgentConnection {
     const { process, logger, redact, clock } = this.#options;
     return client({ name: 'smalltalk-console' })
       .onRequest(methods.client.session.requestPermission, ({ params }) => {
-        // Nobody is asked yet (issue 4), so the only safe answer is no: reject this once, or else cancel.
+        // Nobody can be asked in this version, so the only safe answer is no: reject this once, or else cancel.
         const no = params.options.find((option) => option.kind === 'reject_once');
         logger.warn('An agent asked for a permission, which was refused', { pid: process.pid });
         return {
@@ -285,7 +285,6 @@ export class AgentConnection {
     const turn: RunningTurn = {
       mapper: new UpdateMapper(),
       onUpdate: request.onUpdate,
-      cancel,
       ended: outcome,
     };
     this.#turns.set(session.id, turn);
