@@ -96,13 +96,12 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
 
   const samples = createSamples({
     clock,
-    logger,
-    activeSessions: async () => (await sessions.counts()).active,
+    activeSessions: () => sessions.counts().active,
   });
   const metrics = createMetrics({
     enabled: settings.metricsEnabled,
     observer: samples,
-    collect: async () => metrics.sessionsActive((await sessions.counts()).active),
+    collect: () => metrics.sessionsActive(sessions.counts().active),
   });
   const storage = await createStorage({
     type: settings.storageType,
@@ -157,7 +156,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
         await agents.reload();
         await sessions.resume();
       },
-      runningTurns: async () => (await sessions.counts()).runningTurns,
+      runningTurns: () => sessions.counts().runningTurns,
     },
   });
   const health = createHealth({

@@ -38,7 +38,7 @@ export async function createRig(options: { type: 'memory' | 'sqlite'; dataDir: s
       pauses.push('resume');
       await bus.reload();
     },
-    runningTurns: async () => 0,
+    runningTurns: () => 0,
   };
   const backups = createBackups({
     storage,

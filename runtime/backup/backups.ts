@@ -45,5 +45,5 @@ export interface Quiesce {
   pause(reason: string): Promise<void>;
   /** Lets go on, on whatever data set is active now: everybody reads theirs again. */
   resume(): Promise<void>;
-  runningTurns(): Promise<number>;
+  runningTurns(): number;
 }

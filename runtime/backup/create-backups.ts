@@ -189,7 +189,7 @@ export function createBackups(dependencies: BackupsDependencies): Backups {
               archived: source.manifest.counts.documents.agents ?? 0,
               current: documents.agents ?? 0,
             },
-            runningTurns: await quiesce.runningTurns(),
+            runningTurns: quiesce.runningTurns(),
           };
         } finally {
           await source.close();

@@ -14,7 +14,7 @@ function monitor(probes: Partial<HealthProbes> = {}) {
     storage: async () => STORAGE,
     eventBus: () => BUS,
     agents: () => AGENTS,
-    sessions: async () => ({ active: 1, limit: 100, runningTurns: 0 }),
+    sessions: () => ({ active: 1, limit: 100, runningTurns: 0 }),
     ...probes,
   });
   return { clock, health };
@@ -22,7 +22,7 @@ function monitor(probes: Partial<HealthProbes> = {}) {
 
 const agentsFailed = (failed: number) => ({ agents: () => ({ ...AGENTS, failed }) });
 const sessionsActive = (active: number) => ({
-  sessions: async () => ({ active, limit: 100, runningTurns: 0 }),
+  sessions: () => ({ active, limit: 100, runningTurns: 0 }),
 });
 const down = () => {
   throw new Error('gone');

@@ -37,7 +37,7 @@ export interface HealthProbes {
     recovering: number;
     successfulRecoveries: number;
   };
-  sessions: () => Promise<{ active: number; limit: number; runningTurns: number }>;
+  sessions: () => { active: number; limit: number; runningTurns: number };
 }
 
 export interface HealthMonitor {

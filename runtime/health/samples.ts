@@ -1,7 +1,5 @@
 import type { Clock, Timer } from '../base/clock.ts';
-import { messageOf } from '../base/errors.ts';
 import { lifecycle, type Service } from '../base/lifecycle.ts';
-import type { Logger } from '../base/logger.ts';
 import type { Sample } from '../contract/index.ts';
 import { DurationWindow } from './duration-window.ts';
 
@@ -22,8 +20,7 @@ const COLUMNS = [
 
 export interface SampleProbes {
   clock: Clock;
-  logger: Logger;
-  activeSessions: () => number | Promise<number>;
+  activeSessions: () => number;
   /** Default: the resident memory of this process. */
   memoryBytes?: () => number;
 }
@@ -48,33 +45,22 @@ export function createSamples(probes: SampleProbes): Samples {
   let events = 0;
   let lastSampledAt = clock.monotonic();
   let timer: Timer | undefined;
-  let sampling = false;
 
-  async function sample(): Promise<void> {
-    // A probe that hangs must not pile up calls behind it.
-    if (sampling) return;
-    sampling = true;
-    try {
-      const activeSessions = await probes.activeSessions();
-      const now = clock.monotonic();
-      const seconds = (now - lastSampledAt) / 1000;
-      write({
-        at: clock.now(),
-        eventsPerSecond: seconds > 0 ? events / seconds : 0,
-        propagationP95Ms: propagation.percentile(0.95) * 1000,
-        storageP95Ms: storage.percentile(0.95) * 1000,
-        memoryBytes: memoryBytes(),
-        activeSessions,
-      });
-      events = 0;
-      lastSampledAt = now;
-      propagation.advance();
-      storage.advance();
-    } catch (error) {
-      probes.logger.warn('A sample of the figures is missing', { error: messageOf(error) });
-    } finally {
-      sampling = false;
-    }
+  function sample(): void {
+    const now = clock.monotonic();
+    const seconds = (now - lastSampledAt) / 1000;
+    write({
+      at: clock.now(),
+      eventsPerSecond: seconds > 0 ? events / seconds : 0,
+      propagationP95Ms: propagation.percentile(0.95) * 1000,
+      storageP95Ms: storage.percentile(0.95) * 1000,
+      memoryBytes: memoryBytes(),
+      activeSessions: probes.activeSessions(),
+    });
+    events = 0;
+    lastSampledAt = now;
+    propagation.advance();
+    storage.advance();
   }
 
   function write(values: Sample): void {
@@ -99,7 +85,7 @@ export function createSamples(probes: SampleProbes): Samples {
   const service = lifecycle({
     async start() {
       lastSampledAt = clock.monotonic();
-      timer = clock.every(SAMPLE_INTERVAL_MS, () => void sample());
+      timer = clock.every(SAMPLE_INTERVAL_MS, sample);
     },
     async stop() {
       timer?.cancel();

@@ -216,7 +216,7 @@ function inMemorySessions(clock: VirtualClock, makeId: MakeId): Sessions {
     prompt: async ({ id }, { correlationId }) => turn(find(id).id, correlationId),
     cancel: async (id, { correlationId }) => turn(find(id).id, correlationId),
     delete: async (id) => void all.delete(find(id).id),
-    counts: async () => ({ total: all.size, active: all.size, runningTurns: 0, limit: 100 }),
+    counts: () => ({ active: all.size, runningTurns: 0, limit: 100 }),
     pause: async () => undefined,
     resume: async () => undefined,
   };

@@ -309,15 +309,11 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
     prompt,
     cancel,
     delete: remove,
-    async counts(): Promise<SessionCounts> {
-      const { documents } = await storage.stats();
-      return {
-        total: documents[SESSION_COLLECTION] ?? 0,
-        active: store.active.size,
-        runningTurns: runner.size,
-        limit: settings.maxConcurrentSessions,
-      };
-    },
+    counts: (): SessionCounts => ({
+      active: store.active.size,
+      runningTurns: runner.size,
+      limit: settings.maxConcurrentSessions,
+    }),
     async pause(reason) {
       paused = reason;
       await endAll(`The turn was interrupted: ${reason}.`);

@@ -4,7 +4,6 @@ import type { Service } from '../base/lifecycle.ts';
 import type { Session, SessionDetail, sessionListQuery, Turn } from '../contract/index.ts';
 
 export interface SessionCounts {
-  total: number;
   active: number;
   runningTurns: number;
   /** The most that may be active at once (`MAX_CONCURRENT_SESSIONS`). */
@@ -34,7 +33,7 @@ export interface Sessions extends Service {
   cancel(id: string, context: CallContext): Promise<Turn>;
   /** A running turn is cancelled first. */
   delete(id: string, context: CallContext): Promise<void>;
-  counts(): Promise<SessionCounts>;
+  counts(): SessionCounts;
   /** Ends every running turn as interrupted and takes no more prompts (`maintenance.active`) until `resume`. */
   pause(reason: string): Promise<void>;
   /** Takes prompts again, on whatever data set is active now. */
