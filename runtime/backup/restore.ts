@@ -91,7 +91,7 @@ export async function restoreArchive(
   let result: Record<string, unknown> = {};
   try {
     context.phase('Pausing', 'steps');
-    await quiesce.pause('A backup is being restored.');
+    await quiesce.pause('a backup is being restored');
     context.signal.throwIfAborted();
     safetyCopyId = await safety.make();
     result = { backupId: source.backupId, safetyCopyId };
@@ -187,7 +187,7 @@ export async function undoRestore(
   let switched = false;
   try {
     context.phase('Pausing', 'steps');
-    await quiesce.pause('A restore is being undone.');
+    await quiesce.pause('a restore is being undone');
     context.commit();
     context.phase('Switching', 'steps');
     await activate(storage, undo.previous);
