@@ -65,7 +65,7 @@ export class CommitWriter {
     );
     this.#delete = database.prepare('DELETE FROM document WHERE key = ?');
     this.#expired = database
-      .prepare('SELECT key, collection, id, fields FROM document WHERE expires_at <= ? LIMIT ?')
+      .prepare('SELECT collection, id FROM document WHERE expires_at <= ? LIMIT ?')
       .raw();
   }
 
@@ -77,10 +77,13 @@ export class CommitWriter {
 
   /** Removes up to `limit` documents that have expired, and says how many there were. */
   removeExpired(now: number, limit: number): number {
-    const expired = this.#expired.all(now, limit) as [number, string, string, string][];
-    for (const [key, collection, id, fields] of expired) {
-      this.#fields.delete(collection, id, fields);
-      this.#delete.run(key);
+    const expired = this.#expired.all(now, limit) as [string, string][];
+    for (const [collection, id] of expired) {
+      // One whose expiry was damaged is set aside here and not removed.
+      const head = this.#headOf(collection, id, now);
+      if (head === undefined) continue;
+      this.#fields.delete(collection, id, head.fields);
+      this.#delete.run(head.key);
     }
     return expired.length;
   }
@@ -150,7 +153,7 @@ export class CommitWriter {
       setDocumentAside(this.#database, key, now);
       this.#onFault({
         record: `document ${collection}/${id}`,
-        message: `The document ${collection}/${id} failed its checksum when it was to be changed; it was set aside.`,
+        message: `The document ${collection}/${id} failed its checksum when it was to be changed or removed; it was set aside.`,
       });
       return undefined;
     }

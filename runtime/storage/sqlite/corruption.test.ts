@@ -233,6 +233,58 @@ describe('forged rows', () => {
     expect(damaged()).toEqual(['log events', 'log events', 'log events']);
   });
 
+  it('does not carry a damaged counter of a log over to the next generation', async () => {
+    await folder.behindItsBack((database) =>
+      database.prepare('UPDATE log SET last_sequence = ?').run(2 ** SEQUENCE_BITS - 1),
+    );
+    const storage = await folder.open();
+    const writer = await storage.generations.create('test');
+    await writer.seal();
+    await storage.generations.activate(writer.id);
+    expect(await storage.commit([{ kind: 'append', log: 'events', value: 1 }])).toEqual([
+      { sequence: COUNT + 1 },
+    ]);
+  });
+
+  it('lists the others although the fields of one cannot be read', async () => {
+    await folder.behindItsBack((database) =>
+      database.exec(`UPDATE document SET fields = '{"rank"x1}' WHERE id = '${id(5)}'`),
+    );
+    const storage = await folder.open();
+    expect((await storage.list('sessions', byRank)).items).toHaveLength(COUNT - 1);
+    expect(damaged()).toEqual([`document sessions/${id(5)}`]);
+    await storage.commit([document(5)]);
+    expect((await storage.list('sessions', byRank)).items).toHaveLength(COUNT);
+    expect(folder.faults).toHaveLength(1);
+  });
+
+  it.each(['get', 'sweep'])('reports a document whose damage makes it seem expired (%s)', async (way) => {
+    await folder.behindItsBack((database) =>
+      database.exec(`UPDATE document SET expires_at = 1 WHERE id = '${id(6)}'`),
+    );
+    const storage = await folder.open();
+    if (way === 'get') expect(await storage.get('sessions', id(6))).toBeUndefined();
+    // The first commit looks for what has expired.
+    else await storage.commit([document(7)]);
+    await storage.workerCounts();
+    expect(damaged()).toEqual([`document sessions/${id(6)}`]);
+    await storage.close();
+    const kept = await folder.behindItsBack((database) =>
+      database.prepare('SELECT record FROM damaged').pluck().all(),
+    );
+    expect(kept).toEqual([`document sessions/${id(6)}`]);
+  });
+
+  it('writes a document although a stray row is where its index row goes', async () => {
+    await folder.behindItsBack((database) =>
+      database.exec(`UPDATE document_field SET value = 1000 WHERE field = 'rank' AND value = 8`),
+    );
+    const storage = await folder.open();
+    await storage.commit([{ ...document(8), index: { rank: 1000 } } as Operation]);
+    const { items } = await storage.list('sessions', { where: [{ field: 'rank', from: 900 }], limit: 10 });
+    expect(items.map((item) => item.id)).toEqual([id(8)]);
+  });
+
   it('does not use a number twice when the last entry of a log was damaged', async () => {
     await folder.behindItsBack((database) =>
       database.prepare(`UPDATE entry SET json = 'torn' WHERE key & 255 = ?`).run(COUNT),

@@ -1,7 +1,7 @@
 import type { Database } from 'better-sqlite3';
 import { FieldIndex } from './field-index.ts';
 import { entryKey, type LogTable } from './log-table.ts';
-import type { DamagedRecord, DocumentRow } from './protocol.ts';
+import type { DamagedRecord, DocumentRow, FaultNotice } from './protocol.ts';
 import { DOCUMENT_COLUMNS, isWholeDocument, isWholeEntry } from './rows.ts';
 
 /**
@@ -63,12 +63,21 @@ function entryAside(database: Database, logs: LogTable, log: string, sequence: n
   return true;
 }
 
-/** Builds the index rows of a document anew from its own fields; says which document it was. Inside a transaction. */
-export function reindexDocument(database: Database, key: number): string | undefined {
+/**
+ * Puts right a document whose index rows and own fields contradict each other: sets it aside when it is damaged itself,
+ * otherwise builds its index rows anew from its fields. Says what it found. Inside a transaction.
+ */
+export function mendDocument(database: Database, key: number, now: number): FaultNotice | undefined {
   const row = database.prepare(`SELECT ${DOCUMENT_COLUMNS} FROM document WHERE key = ?`).raw().get(key);
-  if (row === undefined || !isWholeDocument(row as DocumentRow)) return undefined;
+  if (row === undefined) return undefined;
   const [, collection, id, , fields] = row as DocumentRow;
+  if (!isWholeDocument(row as DocumentRow)) {
+    setDocumentAside(database, key, now);
+    const record = `document ${collection}/${id}`;
+    return { record, message: `The ${record} failed its checksum; it was set aside and is not served.` };
+  }
   database.prepare('DELETE FROM document_field WHERE document = ?').run(key);
   new FieldIndex(database).insert(collection, id, key, fields);
-  return `${collection}/${id}`;
+  const record = `index of ${collection}/${id}`;
+  return { record, message: `The ${record} was damaged; it was built anew from the document.` };
 }

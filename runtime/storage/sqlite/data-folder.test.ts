@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, rmdir, stat, truncate, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -68,6 +68,42 @@ describe('what lies in the folder', () => {
     expect((await readdir(folder.path)).sort()).toEqual(
       ['CURRENT', `${second.id}.sqlite`, 'lock', 'lock.owner'].sort(),
     );
+  });
+});
+
+describe('a pointer file that cannot be written', () => {
+  /** Puts a folder where the pointer file is to go while `work` is done. */
+  async function withoutPointer(folder: StorageFolder, work: () => Promise<void>): Promise<void> {
+    await rename(folder.file('CURRENT'), folder.file('kept'));
+    await mkdir(folder.file('CURRENT'));
+    await work();
+    await rmdir(folder.file('CURRENT'));
+    await rename(folder.file('kept'), folder.file('CURRENT'));
+  }
+
+  it('fails the seal, and discarding then leaves no file behind', async () => {
+    const folder = await filled();
+    const storage = await folder.open();
+    const writer = await storage.generations.create('test');
+    await withoutPointer(folder, async () => {
+      expect((await rejection(writer.seal())).code).toBe('storage.failed');
+    });
+    await writer.discard();
+    expect((await readdir(folder.path)).some((name) => name.startsWith(writer.id))).toBe(false);
+    expect((await storage.get('sessions', 'a'))?.value).toBe('kept');
+    expect(await storage.generations.list()).toHaveLength(1);
+  });
+
+  it('fails the activation, which works as the very next call once it can be written', async () => {
+    const folder = await filled();
+    const storage = await folder.open();
+    const writer = await storage.generations.create('test');
+    await writer.seal();
+    await withoutPointer(folder, async () => {
+      expect((await rejection(storage.generations.activate(writer.id))).code).toBe('storage.failed');
+    });
+    await storage.generations.activate(writer.id);
+    expect(await storage.get('sessions', 'a')).toBeUndefined();
   });
 });
 
@@ -155,6 +191,27 @@ describe('one owner', () => {
     await first.commit([put('b')]);
     await first.close();
     await folder.open();
+  });
+
+  it('has it even when its pid cannot be noted', async () => {
+    const folder = await filled();
+    await rm(folder.file('lock.owner'));
+    await mkdir(folder.file('lock.owner'));
+    const storage = await folder.open();
+    expect((await rejection(folder.storage().open())).code).toBe('storage.locked');
+    await storage.commit([put('b')]);
+  });
+
+  it('lets go of it although a snapshot is ended and a damaged record found after the close', async () => {
+    const folder = await filled();
+    await folder.behindItsBack((database) => database.exec(`UPDATE document SET json = '"torn"'`));
+    const storage = await folder.open();
+    const snapshot = storage.snapshot()[Symbol.asyncIterator]();
+    const first = snapshot.next();
+    const damaged = storage.get('sessions', 'a');
+    await Promise.all([storage.close(), damaged, first.catch(() => undefined)]);
+    await snapshot.return?.();
+    await (await folder.open()).close();
   });
 
   it('refuses while another process has it, and takes over when that was killed', async () => {
@@ -245,6 +302,21 @@ describe('a disk that does not play along', () => {
     expect(folder.faults).toEqual([]);
   });
 
+  it('says that the disk is full when there is no room even to open the data again', async ({ skip }) => {
+    const disk = await mountSmallDisk(4, skip);
+    const folder = await StorageFolder.make(join(disk.path, 'storage'));
+    const storage = await folder.open();
+    await storage.commit([put('a', 'kept')]);
+    expect((await rejection(storage.commit([put('b', 'x'.repeat(6_000_000))]))).code).toBe('storage.full');
+    const ballast = join(disk.path, 'ballast');
+    expect(await rejection(writeFile(ballast, Buffer.alloc(8 * 1024 * 1024)))).toMatchObject({
+      code: 'ENOSPC',
+    });
+    expect((await rejection(storage.get('sessions', 'a'))).code).toBe('storage.full');
+    await rm(ballast);
+    expect((await storage.get('sessions', 'a'))?.value).toBe('kept');
+  });
+
   it('leaves the active data alone when a generation does not fit on the disk', async ({ skip }) => {
     const disk = await mountSmallDisk(4, skip);
     const folder = await StorageFolder.make(join(disk.path, 'storage'));
@@ -322,6 +394,18 @@ describe('a worker that ends', () => {
     expect((await rejection(rest)).code).toBe('storage.failed');
     expect((await rejection(writer.seal())).code).toBe('storage.invalid');
     expect(await storage.generations.list()).toHaveLength(1);
+  });
+
+  it('fails the open when it ends together with its answer, and can be opened again', async () => {
+    const folder = await filled();
+    const storage = folder.storage();
+    process.once('worker', (worker: Worker) => {
+      // As Node does it when both are waiting: one straight after the other.
+      worker.once('message', () => worker.emit('exit', 1));
+    });
+    expect((await rejection(storage.open())).code).toBe('storage.failed');
+    await storage.open();
+    expect((await storage.get('sessions', 'a'))?.value).toBe('kept');
   });
 
   it('can be closed while a new one is on its way', async () => {

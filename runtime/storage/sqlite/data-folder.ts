@@ -83,11 +83,14 @@ export class DataFolder {
     }));
   }
 
-  /** Rejects with `storage.invalid` unless the generation is sealed. */
-  require(id: string): GenerationRecord {
-    const found = this.#manifest.generations.find((generation) => generation.id === id);
-    if (found === undefined) throw fault('storage.invalid', `There is no sealed generation ${id}.`);
-    return found;
+  /** True when the generation is sealed. */
+  has(id: string): boolean {
+    return this.#manifest.generations.some((generation) => generation.id === id);
+  }
+
+  /** Throws `storage.invalid` unless the generation is sealed. */
+  require(id: string): void {
+    if (!this.has(id)) throw fault('storage.invalid', `There is no sealed generation ${id}.`);
   }
 
   /** Names a generation whose file is complete and synced. */

@@ -10,7 +10,8 @@ export class FieldIndex {
 
   constructor(database: Database) {
     this.#insert = database.prepare(
-      'INSERT INTO document_field (collection, field, value, id, document, folded) VALUES (?, ?, ?, ?, ?, ?)',
+      // A row that is there already can only be a stray of the same document: it must not keep the document from being written.
+      'INSERT OR REPLACE INTO document_field (collection, field, value, id, document, folded) VALUES (?, ?, ?, ?, ?, ?)',
     );
     this.#delete = database.prepare(
       'DELETE FROM document_field WHERE collection = ? AND field = ? AND value = ? AND id = ?',

@@ -32,7 +32,7 @@ export interface ListedRows {
 /** Finds the documents of a page. The index leads to them; what their own fields say decides. */
 export class ListReader {
   readonly #database: Database;
-  /** Documents that an index led to wrongly, for whoever can write to put right. */
+  /** Documents that an index led to wrongly or whose own fields cannot be read, for whoever can write to put right. */
   readonly misleading = new Set<number>();
   readonly #document: Statement;
   readonly #head: Statement;
@@ -102,7 +102,13 @@ export class ListReader {
     const where = query.where ?? [];
     const orderField = query.orderBy?.field;
     if (where.length === 0 && orderField === undefined) return { key, value: null, id };
-    const index = fieldsFromText(fields);
+    let index: Record<string, IndexValue>;
+    try {
+      index = fieldsFromText(fields);
+    } catch {
+      this.misleading.add(key);
+      return undefined;
+    }
     const passes = (filter: Filter) => matches(filter, fieldOf(index, filter.field));
     const own = orderField === undefined ? null : fieldOf(index, orderField);
     if (!by.every(passes) || (value !== null && value !== own)) {

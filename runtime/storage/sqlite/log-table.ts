@@ -15,9 +15,12 @@ interface LogState {
   stored: number;
 }
 
-/** SQL for the key of an entry: of the log `number`, with the sequence `sequence`. */
+/**
+ * SQL for the key of an entry: of the log `number`, with the sequence `sequence`. Numbers are bound as floating point, and a
+ * floating-point sum is not exact from 2^53 on, which is where the 32,768th log begins.
+ */
 export const entryKey = (number: string, sequence: string) =>
-  `((${number} << ${SEQUENCE_BITS}) + ${sequence})`;
+  `((${number} << ${SEQUENCE_BITS}) + CAST(${sequence} AS INTEGER))`;
 
 /** SQL for the sequence in the column `key`. */
 export const ENTRY_SEQUENCE = `(key & ${2 ** SEQUENCE_BITS - 1})`;

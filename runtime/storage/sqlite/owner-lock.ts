@@ -39,7 +39,8 @@ export class OwnerLock {
         pid > 0 ? { folder, pid } : { folder },
       );
     }
-    await writeFile(ownerFile, `${process.pid}\n`, { mode: PRIVATE_FILE_MODE });
+    // The lock is held without it, too.
+    await writeFile(ownerFile, `${process.pid}\n`, { mode: PRIVATE_FILE_MODE }).catch(() => undefined);
     return new OwnerLock(database);
   }
 

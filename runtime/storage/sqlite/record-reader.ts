@@ -2,7 +2,7 @@ import type { Database, Statement } from 'better-sqlite3';
 import type { CheckedRead } from '../checked-input.ts';
 import { ENTRY_SEQUENCE, entryKey } from './log-table.ts';
 import type { DocumentRow, EntryRow } from './protocol.ts';
-import { DOCUMENT_COLUMNS } from './rows.ts';
+import { DOCUMENT_COLUMNS, isWholeDocument } from './rows.ts';
 
 /** Reads single documents and logs; whether the rows are whole is for the other side to check. */
 export class RecordReader {
@@ -27,7 +27,10 @@ export class RecordReader {
 
   get(collection: string, id: string, now: number): DocumentRow | null {
     const row = this.#get.get(collection, id) as DocumentRow | undefined;
-    return row === undefined || (row[5] !== null && row[5] <= now) ? null : row;
+    if (row === undefined) return null;
+    const expired = row[5] !== null && row[5] <= now;
+    // A damaged one is for the other side to report, whatever its expiry says.
+    return expired && isWholeDocument(row) ? null : row;
   }
 
   read(log: string, { after, before, limit, reverse }: CheckedRead): EntryRow[] {

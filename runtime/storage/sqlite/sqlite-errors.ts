@@ -15,7 +15,8 @@ export function asStorageFault(error: unknown, file: string): CodedError {
 }
 
 function explain(code: string): [ErrorCode, string] {
-  if (code === 'SQLITE_FULL' || code === 'ENOSPC' || code === 'EDQUOT') {
+  // SHMSIZE: there was no room for the index of the WAL, which is made anew at each open.
+  if (/^(SQLITE_FULL|SQLITE_IOERR_SHMSIZE|ENOSPC|EDQUOT)$/.test(code)) {
     return ['storage.full', 'The disk is full: free some space, and writing goes on by itself.'];
   }
   // ENOENT: what Node says when it is to make nested folders on a read-only file system.

@@ -1,4 +1,5 @@
 import { programPath } from '../../base/program.ts';
+import { fault } from '../../contract/error-codes.ts';
 import {
   checkKey,
   checkListQuery,
@@ -173,7 +174,9 @@ export class SqliteStorage implements Storage {
 
   #call<Name extends CallName>(name: Name, input: Calls[Name]['input']): Promise<Calls[Name]['output']> {
     if (this.#link !== undefined) return this.#link.call(name, input);
-    return this.#replaced().then((link) => link.call(name, input));
+    // Behind the gate, because the end of a snapshot and a record to set aside come unasked, after `close`, too: they must
+    // not bring up a worker that nobody closes and that keeps the data folder locked.
+    return this.#gate.run(undefined, () => this.#replaced()).then((link) => link.call(name, input));
   }
 
   async #startWorker(): Promise<WorkerLink> {
@@ -193,6 +196,8 @@ export class SqliteStorage implements Storage {
     });
     try {
       await link.call('open', { folder: this.#folder });
+      // Its answer and its end may arrive together; nobody would be told of the end later.
+      if (link.ended) throw fault('storage.failed', 'The storage worker ended as soon as it had started.');
       return link;
     } catch (error) {
       await link.terminate();

@@ -36,15 +36,29 @@ export class WorkerLink {
       if (batch.faults.length > 0) options.onFaults(batch.faults);
       this.#settle(batch.replies);
     });
-    const end = (reason: string) => {
+    let reason: string | undefined;
+    this.#worker.on('error', (error) => {
+      reason ??= messageOf(error);
+    });
+    this.#worker.on('messageerror', (error) => {
+      reason ??= messageOf(error);
+      void this.#worker.terminate();
+    });
+    // Not before: until its thread has ended it holds the lock of the data folder, and no other could take its place.
+    this.#worker.on('exit', (code) => {
       if (this.#ended) return;
-      const error = fault('storage.failed', `The storage worker ended unexpectedly: ${reason}.`);
+      const error = fault(
+        'storage.failed',
+        `The storage worker ended unexpectedly: ${reason ?? `exit code ${code}`}.`,
+      );
       this.#end(error);
       options.onEnd(error);
-    };
-    this.#worker.on('error', (error) => end(messageOf(error)));
-    this.#worker.on('messageerror', (error) => end(messageOf(error)));
-    this.#worker.on('exit', (code) => end(`exit code ${code}`));
+    });
+  }
+
+  /** True from the moment on at which it takes no more calls. */
+  get ended(): boolean {
+    return this.#ended;
   }
 
   call<Name extends CallName>(name: Name, input: Calls[Name]['input']): Promise<Calls[Name]['output']> {

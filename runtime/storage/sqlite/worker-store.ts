@@ -3,10 +3,11 @@ import { type CodedError, isCoded, systemCodeOf } from '../../base/errors.ts';
 import { randomId, timeOrderedId } from '../../base/ids.ts';
 import { fault } from '../../contract/error-codes.ts';
 import { type CheckedOperation, MAXIMUM_SEQUENCE } from '../checked-input.ts';
+import { logChecksum } from '../checksum.ts';
 import type { Position } from '../cursor.ts';
 import type { Generation, ListQuery, SnapshotRecord, StorageStats } from '../storage.ts';
 import { CommitWriter } from './commit-writer.ts';
-import { reindexDocument, setAsideIfDamaged } from './damaged-records.ts';
+import { mendDocument, setAsideIfDamaged } from './damaged-records.ts';
 import { DataFolder } from './data-folder.ts';
 import { GenerationBuilder } from './generation-builder.ts';
 import { GroupPace } from './group-pace.ts';
@@ -14,6 +15,7 @@ import { type ListedRows, ListReader } from './list-reader.ts';
 import { ENTRY_SEQUENCE, entryKey, LogTable } from './log-table.ts';
 import type { DamagedRecord, FaultNotice, SnapshotRow, WorkerCounts } from './protocol.ts';
 import { RecordReader } from './record-reader.ts';
+import { credibleLastSequence } from './rows.ts';
 import { SnapshotReader } from './snapshot-reader.ts';
 import { asStorageFault } from './sqlite-errors.ts';
 
@@ -101,7 +103,7 @@ export class WorkerStore {
   list(collection: string, query: ListQuery, start: Position | undefined, now: number): ListedRows {
     const { lists } = this.#open();
     const page = lists.list(collection, query, start, now);
-    if (lists.misleading.size > 0) this.#reindex(lists.misleading);
+    if (lists.misleading.size > 0) this.#mend(lists.misleading, now);
     return page;
   }
 
@@ -210,8 +212,8 @@ export class WorkerStore {
     } catch (error) {
       throw asStorageFault(error, builder.file);
     }
-    this.#builders.delete(id);
     await this.#changeFolder(() => this.#folder.add({ id, createdAt, reason }));
+    this.#builders.delete(id);
   }
 
   async discardGeneration(id: string): Promise<void> {
@@ -219,10 +221,14 @@ export class WorkerStore {
     if (found === undefined) return;
     this.#builders.delete(id);
     found.builder.close();
-    await this.#folder.remove(id);
+    // When sealing failed at its very end, only the disk can tell whether it has a name now.
+    if (!this.usable) await this.#folder.reread();
+    if (this.#folder.has(id)) await this.dropGeneration(id);
+    else await this.#folder.remove(id);
   }
 
   async activateGeneration(id: string, now: number): Promise<void> {
+    if (!this.usable) await this.recover();
     this.#folder.require(id);
     if (id === this.#folder.active) return;
     const active = this.#open();
@@ -288,16 +294,13 @@ export class WorkerStore {
     };
   }
 
-  #reindex(misleading: Set<number>): void {
+  #mend(misleading: Set<number>, now: number): void {
     const keys = [...misleading];
     misleading.clear();
     try {
-      const names = this.#transaction(() => keys.map((key) => reindexDocument(this.#open().database, key)));
-      for (const name of names) {
-        if (name === undefined) continue;
-        const record = `index of ${name}`;
-        this.#onFault({ record, message: `The ${record} was damaged; it was built anew from the document.` });
-      }
+      const { database } = this.#open();
+      const found = this.#transaction(() => keys.map((key) => mendDocument(database, key, now)));
+      for (const notice of found) if (notice !== undefined) this.#onFault(notice);
     } catch {
       // The page was right without it. It is found again by the next list that meets it.
     }
@@ -373,12 +376,16 @@ function carryCounters(active: Database, next: Database, onFault: (notice: Fault
   next.transaction(() => {
     const counters = active
       .prepare(
-        `SELECT name, max(last_sequence, coalesce((
+        `SELECT name, number, last_sequence, crc, coalesce((
            SELECT ${ENTRY_SEQUENCE} FROM entry
-           WHERE key > ${entryKey('number', '0')} AND key <= ${entryKey('number', '?')} ORDER BY key DESC LIMIT 1), 0))
+           WHERE key > ${entryKey('number', '0')} AND key <= ${entryKey('number', '?')} ORDER BY key DESC LIMIT 1), 0)
          FROM log`,
       )
       .raw();
-    for (const counter of counters.iterate(MAXIMUM_SEQUENCE)) logs.advance(...(counter as [string, number]));
+    for (const counter of counters.iterate(MAXIMUM_SEQUENCE)) {
+      const [name, number, stored, crc, greatest] = counter as [string, number, number, number, number];
+      const whole = logChecksum(name, number, stored) === crc;
+      logs.advance(name, whole ? Math.max(stored, greatest) : credibleLastSequence(stored, greatest));
+    }
   })();
 }
