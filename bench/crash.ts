@@ -23,13 +23,15 @@ if (!Number.isSafeInteger(cycles) || cycles < 1) throw new Error('--cycles takes
 
 if (values.product) {
   const { crashLoop: crashProduct } = await import('../e2e/crash-loop.ts');
-  const { acknowledged, interrupted } = await crashProduct({
+  const result = await crashProduct({
     cycles,
     onCycle: (cycle, total) => console.log(`${String(cycle).padStart(4)}: ${total} acknowledged so far`),
   });
   console.log(
-    `\n${machine()}\n${cycles} kills of the product, ${acknowledged} acknowledged prompts, 0 lost; ${interrupted} turns interrupted`,
+    `\n${machine()}\n${cycles} kills of the product, ${result.acknowledged} acknowledged prompts, 0 lost; ` +
+      `${result.interrupted} turns interrupted`,
   );
+  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(result, null, 2)}\n`);
   process.exit();
 }
 
