@@ -3,7 +3,7 @@ import { writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { isCoded, messageOf } from './base/errors.ts';
 import { createAssets } from './http/assets.ts';
-import { listen } from './http/listen.ts';
+import { type Listener, listen } from './http/listen.ts';
 import { loadOrCreateToken } from './http/token-store.ts';
 import { createRuntime, PRODUCT_NAME, type Runtime, readSettings, type Settings } from './index.ts';
 import type { SettingFault } from './settings/load-settings.ts';
@@ -13,9 +13,19 @@ const EXIT_BAD_SETTINGS = 2;
 /** A stop that takes longer than this is given up: the storage is safe at every moment. */
 const STOP_GRACE_MS = 15_000;
 
-// Written at once and as a whole, so that nothing is lost when the process ends right after.
-const say = (line: string) => writeSync(1, `${line}\n`);
-const complain = (line: string) => writeSync(2, `${line}\n`);
+/**
+ * Writes at once and as a whole, so that nothing is lost when the process ends right after. Whoever read it may be gone
+ * (EPIPE) or be too slow (EAGAIN): then it is lost, because a log that fails must not fail the requests that it tells of.
+ */
+function write(descriptor: 1 | 2, text: string): void {
+  try {
+    writeSync(descriptor, text);
+  } catch {
+    // There is nowhere left to say it.
+  }
+}
+const say = (line: string) => write(1, `${line}\n`);
+const complain = (line: string) => write(2, `${line}\n`);
 
 /** Says what is wrong in words, a line a fault, and ends the process. */
 function giveUp(error: unknown): never {
@@ -36,7 +46,7 @@ async function authOf(settings: Settings) {
   return { mode: 'token' as const, token, bindAddress, enableCors };
 }
 
-/** Stops once for the first signal; a second one does not wait. */
+/** Stops once for the first signal, also while it is still starting; a second one does not wait. */
 function stopOnSignals(runtime: Runtime, close: () => Promise<void>): void {
   let stopping = false;
   const onSignal = (signal: NodeJS.Signals) => {
@@ -70,11 +80,16 @@ async function start(): Promise<void> {
     settings,
     mode: 'headless',
     auth,
-    writeLog: (line) => writeSync(2, line),
+    writeLog: (line) => write(2, line),
     assets: createAssets({
       folder: join(import.meta.dirname, '..', 'dist', 'renderer'),
       compression: settings.enableCompression,
     }),
+  });
+  const listeners: Listener[] = [];
+  // Before the start, because that starts agents already, and nobody else would end them.
+  stopOnSignals(runtime, async () => {
+    await Promise.all(listeners.map((listener) => listener.close()));
   });
   await runtime.start();
   const { appPort: port, bindAddress: host } = settings;
@@ -84,10 +99,9 @@ async function start(): Promise<void> {
       throw error;
     },
   );
+  listeners.push(console);
   const health = await runtime.openHealthListener();
-  stopOnSignals(runtime, async () => {
-    await Promise.all([console.close(), health?.close()]);
-  });
+  if (health !== undefined) listeners.push(health);
   const address = `http://${isIpv6(host) ? `[${host}]` : host}:${console.port}/`;
   say(`${PRODUCT_NAME} is ready at ${auth.mode === 'token' ? `${address}?token=${auth.token}` : address}`);
   if (health !== undefined) say(`Health and metrics are at http://${host}:${health.port}/health`);

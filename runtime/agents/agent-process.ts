@@ -112,14 +112,16 @@ export class AgentProcess {
     return this.#redact(this.#stderr.toString());
   }
 
-  /** Sends a signal to the whole group; nothing happens when it is gone. */
+  /** Sends a signal to the whole group; nothing happens when it is gone, or when nothing of it is ours to signal. */
   signal(name: NodeJS.Signals): void {
     if (this.#child.pid === undefined) return;
     try {
       if (process.platform === 'win32') this.#child.kill(name);
       else process.kill(-this.#child.pid, name);
     } catch (error) {
-      if (systemCodeOf(error) !== 'ESRCH') throw error;
+      // EPERM: only members of another user are left, or (macOS) members that have ended already.
+      const code = systemCodeOf(error);
+      if (code !== 'ESRCH' && code !== 'EPERM') throw error;
     }
   }
 

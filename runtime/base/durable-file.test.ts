@@ -167,6 +167,16 @@ describe('the other steps', () => {
     expect(await modeOf(join(folder, 'outer', 'inner'))).toBe(0o700);
   });
 
+  it.runIf(process.platform === 'linux')('does not try for ever where nothing can be made', async () => {
+    await expect(makePrivateFolder('/proc/smalltalk/data')).rejects.toMatchObject({ code: 'EACCES' });
+  });
+
+  it('refuses a path that leads through a file', async () => {
+    await fs.writeFile(join(folder, 'file'), '');
+    await expect(makePrivateFolder(join(folder, 'file'))).rejects.toMatchObject({ code: 'EEXIST' });
+    await expect(makePrivateFolder(join(folder, 'file', 'inner'))).rejects.toMatchObject({ code: 'ENOTDIR' });
+  });
+
   it('leaves the mode of a folder that is there', async () => {
     await fs.mkdir(join(folder, 'shared'));
     await fs.chmod(join(folder, 'shared'), 0o750);

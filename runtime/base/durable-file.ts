@@ -62,9 +62,34 @@ export async function removeDurably(path: string): Promise<void> {
  * it may be shared on purpose.
  */
 export async function makePrivateFolder(path: string): Promise<void> {
-  const first = await fs.mkdir(path, { recursive: true, mode: PRIVATE_FOLDER_MODE });
-  if (first === undefined) return;
-  for (let made = path; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made));
+  if (await makeFolder(path)) return;
+  await makePrivateFolder(dirname(path));
+  // Not `recursive`: Node.js then tries for ever where the parent is there and takes nothing (`/proc`).
+  if (!(await makeFolder(path))) {
+    throw Object.assign(new Error(`The folder ${path} cannot be made in ${dirname(path)}`), {
+      code: 'EACCES',
+    });
+  }
+}
+
+/** Makes one folder, unless it is there. False when the one above it is missing. */
+async function makeFolder(path: string): Promise<boolean> {
+  try {
+    await fs.mkdir(path, { mode: PRIVATE_FOLDER_MODE });
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT' && dirname(path) !== path) return false;
+    // Any error but EEXIST may be what a system says of a folder that is there and whose parent is read-only.
+    if (
+      await fs.stat(path).then(
+        (found) => found.isDirectory(),
+        () => false,
+      )
+    )
+      return true;
+    throw error;
+  }
+  await syncFolder(dirname(path));
+  return true;
 }
 
 /** Makes durable which names a folder holds. */

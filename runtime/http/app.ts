@@ -94,7 +94,8 @@ export function createHttpApp(dependencies: HttpDependencies): HttpApp {
       ? given
       : dependencies.makeId(CORRELATION_ID_LENGTH);
     const { pathname } = new URL(request.url);
-    const area = areaOf(pathname);
+    // The path by which the routes are found: decoded, so that `/%61pi` is no way around what is asked of `/api`.
+    const area = areaOf(context.req.path);
     const connection = context.env.connection;
     const client = findClient(request, connection);
     const route = routeLabel(request.method, pathname, area);
@@ -236,7 +237,8 @@ export function createHttpApp(dependencies: HttpDependencies): HttpApp {
   function limitRate({ client, area, request }: Caller): void {
     if (limiter === undefined || !isRemote(client)) return;
     // Files of the console are cheap and many; what could be guessing at the token or costs something is counted.
-    if (area === 'open' || (area === 'page' && !new URL(request.url).searchParams.has('token'))) return;
+    const showsToken = request.headers.has('authorization') || new URL(request.url).searchParams.has('token');
+    if (area === 'open' || (area === 'page' && !showsToken)) return;
     const { retryAfterSeconds } = limiter.take(client.address);
     if (retryAfterSeconds === undefined) return;
     throw fault(

@@ -54,6 +54,7 @@ describe('with a token', () => {
     const problem = await problemOf(response);
     expect(problem).toMatchObject({ status, code });
     expect(JSON.stringify(problem)).not.toContain(TOKEN);
+    expect(problem.detail, 'what is to be done is not taken for a secret').not.toContain('•');
   });
 
   it.each(['/api/status', '/metrics', '/', '/api/openapi.json'])(
@@ -213,6 +214,12 @@ describe('the page that a request comes from', () => {
     expect(await codeFor('/api/backups', method, headers)).toBe(expected);
   });
 
+  it('is looked at whatever way the path of the API is written', async () => {
+    const headers = { origin: 'http://evil.example' };
+    expect(await codeFor('/%61pi/openapi.json', 'GET', headers)).toBe('auth.foreign_origin');
+    expect(await codeFor('/ap%69/events/stream', 'GET', headers)).toBe('auth.foreign_origin');
+  });
+
   it('may be any for a link to the console, but not for a form', async () => {
     const headers = { origin: 'http://evil.example', 'sec-fetch-site': 'cross-site' };
     expect(await codeFor('/', 'GET', headers)).toBe(200);
@@ -301,7 +308,7 @@ describe('the rate limit', () => {
     const guess = (path: string, headers = {}) => ask(path, headers, { connection: remote });
     await guess('/api/status', { authorization: 'Bearer guess-1' });
     await guess('/?token=guess-2');
-    await guess('/?token=guess-3');
+    await guess('/', { authorization: 'Bearer guess-3' });
     expect((await guess(`/?token=${TOKEN}`)).status).toBe(429);
     expect((await guess('/health')).status).toBe(200);
   });

@@ -139,8 +139,8 @@ export function createAuth(options: AuthOptions): Auth {
       }
       throw fault(
         'auth.required',
-        'A token is needed: send "Authorization: Bearer <token>". The token is in the address printed at start and in ' +
-          'the file "token" in the data folder.',
+        'A token is needed: send it as a bearer token in the header Authorization. It is in the address printed at start ' +
+          'and in the file "token" in the data folder.',
       );
     },
 

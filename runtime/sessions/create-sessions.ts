@@ -1,6 +1,6 @@
 import type { Agents } from '../agents/agents.ts';
 import type { Clock, Timer } from '../base/clock.ts';
-import { messageOf } from '../base/errors.ts';
+import { isCoded, messageOf } from '../base/errors.ts';
 import type { MakeId } from '../base/ids.ts';
 import { lifecycle } from '../base/lifecycle.ts';
 import type { Logger } from '../base/logger.ts';
@@ -9,6 +9,7 @@ import type { EventBus } from '../events/event-bus.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Filter, Storage } from '../storage/storage.ts';
 import { KeyedQueue } from './keyed-queue.ts';
+import { PendingEnds } from './pending-ends.ts';
 import { fromDocument, SESSION_COLLECTION, type SessionRecord } from './session-record.ts';
 import { SessionStore } from './session-store.ts';
 import { ageSessions, recoverInterrupted } from './session-sweeps.ts';
@@ -46,6 +47,7 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
   const store = new SessionStore(storage, bus);
   /** Changes to one session happen one after the other. */
   const queue = new KeyedQueue();
+  const pendingEnds = new PendingEnds(clock, queue);
   const runner = new TurnRunner({
     agents,
     bus,
@@ -62,7 +64,7 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
     onFinishFailed: (turn, error) =>
       logger
         .with({ correlationId: turn.correlationId })
-        .error('The end of a turn could not be stored; the next start marks the turn as interrupted', {
+        .error('The end of a turn could not be stored; it is tried again', {
           sessionId: turn.sessionId,
           turnId: turn.id,
           error: messageOf(error),
@@ -98,15 +100,26 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
 
   async function finishTurn(turn: Turn, recorder: TurnRecorder): Promise<void> {
     const rest = await recorder.close();
-    await queue.run(turn.sessionId, () =>
-      store.change(turn.sessionId, turn.correlationId, (record) => ({
-        record: withEndedTurn(record, turn, recorder, clock.now()),
-        batch: {
-          operations: [...rest.operations, turnEntry(turn)],
-          drafts: [...rest.drafts, turnChanged(turn)],
-        },
-      })),
-    );
+    const storeEnd = () =>
+      store.change(turn.sessionId, turn.correlationId, (record) => {
+        // Stored by an attempt that was said to have failed.
+        if (record.lastTurn?.id !== turn.id || record.lastTurn.state !== 'running') return undefined;
+        return {
+          record: withEndedTurn(record, turn, recorder, clock.now()),
+          batch: {
+            operations: [...rest.operations, turnEntry(turn)],
+            drafts: [...rest.drafts, turnChanged(turn)],
+          },
+        };
+      });
+    await queue.run(turn.sessionId, async () => {
+      try {
+        await storeEnd();
+      } catch (error) {
+        if (!isCoded(error, 'session.not_found')) pendingEnds.add(turn.sessionId, storeEnd);
+        throw error;
+      }
+    });
     logger.with({ correlationId: turn.correlationId }).info('A turn has ended', {
       sessionId: turn.sessionId,
       turnId: turn.id,
@@ -116,6 +129,7 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
   }
 
   async function reload(): Promise<void> {
+    pendingEnds.clear();
     await store.reload();
     await recoverInterrupted({ storage, store, clock, logger });
   }
@@ -134,8 +148,10 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
     );
   }
 
-  function endAll(message: string): Promise<void> {
-    return runner.endAll({ state: 'interrupted', error: { code: 'runtime.stopped', message } });
+  /** Ends every turn, also those that are just being begun. Nothing new must be taken any more. */
+  async function endAll(message: string): Promise<void> {
+    await queue.idle();
+    await runner.endAll({ state: 'interrupted', error: { code: 'runtime.stopped', message } });
   }
 
   const service = lifecycle({
@@ -148,6 +164,8 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
       paused = 'the app is stopping';
       cleanup?.cancel();
       await endAll('The app was closed while the agent was answering.');
+      await pendingEnds.settleAll();
+      pendingEnds.clear();
     },
   });
 
@@ -158,12 +176,18 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
     if (query.status !== undefined) where.push({ field: 'status', is: query.status });
     if (query.agentId !== undefined) where.push({ field: 'agentId', is: query.agentId });
     if (query.search) where.push({ field: 'search', contains: query.search });
-    const { items, nextCursor } = await storage.list<SessionRecord>(SESSION_COLLECTION, {
-      where,
-      orderBy: { field: 'lastActivityAt', direction: 'descending' },
-      limit: query.limit,
-      ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
-    });
+    const { items, nextCursor } = await storage
+      .list<SessionRecord>(SESSION_COLLECTION, {
+        where,
+        orderBy: { field: 'lastActivityAt', direction: 'descending' },
+        limit: query.limit,
+        ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
+      })
+      .catch((error: unknown) => {
+        // All else is checked already, so it is the cursor that the storage cannot take.
+        if (query.cursor === undefined || !isCoded(error, 'storage.invalid')) throw error;
+        throw fault('request.invalid', 'The cursor is not one that this list gave.', {}, { cause: error });
+      });
     return { items: items.map(fromDocument), ...(nextCursor === undefined ? {} : { nextCursor }) };
   };
 
@@ -183,14 +207,12 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
     input: { message?: string; agentId?: string; title?: string },
     { correlationId }: CallContext,
   ): Promise<Session> {
-    refuseWhilePaused();
     const agent = input.agentId === undefined ? agents.list()[0] : agents.get(input.agentId);
     if (agent === undefined) {
       throw fault('agent.not_found', 'There is no agent to talk to. Add one on the Agents page.');
     }
     const now = clock.now();
     const id = makeId(settings.sessionIdLength);
-    refuseOverLimit(id);
     const record: SessionRecord = {
       id,
       title: input.title ?? 'New session',
@@ -206,14 +228,18 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
       usage: { inputTokens: 0, outputTokens: 0 },
     };
     const begun = input.message === undefined ? undefined : begin(record, input.message, correlationId);
-    const session = await store.add(
-      begun?.record ?? record,
-      begun?.batch ?? { operations: [], drafts: [] },
-      correlationId,
-    );
-    dependencies.onCreated?.();
-    if (begun !== undefined && input.message !== undefined) runner.run(session, begun.turn, input.message);
-    return session;
+    return queue.run(id, async () => {
+      refuseWhilePaused();
+      refuseOverLimit(id);
+      const session = await store.add(
+        begun?.record ?? record,
+        begun?.batch ?? { operations: [], drafts: [] },
+        correlationId,
+      );
+      dependencies.onCreated?.();
+      if (begun !== undefined && input.message !== undefined) runner.run(session, begun.turn, input.message);
+      return session;
+    });
   }
 
   function begin(record: SessionRecord, text: string, correlationId: string) {
@@ -226,9 +252,10 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
   }
 
   const update: Sessions['update'] = async (input, { correlationId }) => {
-    refuseWhilePaused();
-    return queue.run(input.id, () =>
-      store.change(input.id, correlationId, (record, version) => {
+    return queue.run(input.id, async () => {
+      refuseWhilePaused();
+      await pendingEnds.settle(input.id);
+      return store.change(input.id, correlationId, (record, version) => {
         if (input.expectedVersion !== undefined && input.expectedVersion !== version) {
           throw fault(
             'storage.version_conflict',
@@ -247,13 +274,14 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
             updatedAt: clock.now(),
           },
         };
-      }),
-    );
+      });
+    });
   };
 
   const prompt: Sessions['prompt'] = async ({ id, message }, { correlationId }) => {
-    refuseWhilePaused();
     return queue.run(id, async () => {
+      refuseWhilePaused();
+      await pendingEnds.settle(id);
       const turns: Turn[] = [];
       const session = await store.change(id, correlationId, (record) => {
         if (record.state === 'archived') {
@@ -263,7 +291,6 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
         }
         if (runner.has(id)) throw busy(id, 'prompted again');
         agents.get(record.agentId);
-        refuseWhilePaused();
         refuseOverLimit(id);
         const begun = begin(record, message, correlationId);
         turns.push(begun.turn);
@@ -279,6 +306,7 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
   async function cancel(id: string): Promise<Turn> {
     const ended = runner.end(id, { state: 'cancelled' });
     if (ended !== undefined) return ended;
+    await queue.run(id, () => pendingEnds.settle(id));
     await store.load(id);
     throw fault('session.not_running', 'The session has no running turn: it has ended already.', { id });
   }
@@ -286,7 +314,10 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
   async function remove(id: string, { correlationId }: CallContext): Promise<void> {
     refuseWhilePaused();
     await runner.end(id, { state: 'cancelled' });
-    await queue.run(id, async () => {
+    const isDeleted = await queue.run(id, async () => {
+      refuseWhilePaused();
+      // A prompt was faster. Its turn cannot be waited for here, because its end needs the queue, too.
+      if (runner.has(id)) return false;
       const document = await store.load(id);
       await bus.commit(
         [
@@ -297,7 +328,9 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
       );
       store.active.delete(id);
       agents.forgetSession(id);
+      return true;
     });
+    if (!isDeleted) await remove(id, { correlationId });
   }
 
   return {

@@ -15,4 +15,9 @@ export class KeyedQueue {
     });
     return result;
   }
+
+  /** Resolves when every task that is there now has ended, in whichever way. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#tails.values());
+  }
 }

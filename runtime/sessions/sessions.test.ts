@@ -436,6 +436,152 @@ describe('after the process ended in mid-turn', () => {
   });
 });
 
+describe('while the storage takes nothing', () => {
+  const full = () =>
+    vi.spyOn(storage, 'commit').mockRejectedValue(fault('storage.full', 'The disk is full.'));
+
+  test('what could not be written of an answer is written with the end of its turn', async () => {
+    const { id } = await sessions.create({ message: 'go' }, context);
+    const { request, answer } = lastPrompt();
+    request.onUpdate({ kind: 'text', text: 'one ' });
+    await clock.advance(300);
+    await vi.waitFor(async () => expect(await storage.read(transcriptLog(id))).toHaveLength(3));
+    const commit = full();
+    request.onUpdate({ kind: 'text', text: 'two ' });
+    await clock.advance(300);
+    await vi.waitFor(() => expect(request.signal.aborted).toBe(true));
+    request.onUpdate({ kind: 'text', text: 'three' });
+    commit.mockRestore();
+    answer({ stopReason: 'cancelled' });
+    const session = await settled(id);
+    expect(session.lastTurn).toMatchObject({ state: 'failed', error: { code: 'storage.full' } });
+    expect(session.messages.map((message) => message.text)).toEqual(['go', 'one two three']);
+  });
+
+  test('a turn whose end could not be stored ends as soon as it can be, without being asked', async () => {
+    const { id } = await sessions.create({ message: 'go' }, context);
+    const commit = full();
+    lastPrompt().request.onUpdate({ kind: 'text', text: 'all of it' });
+    lastPrompt().answer({ stopReason: 'end_turn' });
+    await vi.waitFor(() => expect(sessions.counts().runningTurns).toBe(0));
+    await expect(sessions.prompt({ id, message: 'x' }, context)).rejects.toMatchObject({
+      code: 'storage.full',
+    });
+    await expect(sessions.cancel(id, context)).rejects.toMatchObject({ code: 'storage.full' });
+    await clock.advance(10_000);
+    commit.mockRestore();
+    await clock.advance(10_000);
+    const session = await settled(id);
+    expect(session).toMatchObject({ status: 'idle', messageCount: 2, lastTurn: { state: 'completed' } });
+    expect(session.messages.map((message) => message.text)).toEqual(['go', 'all of it']);
+  });
+
+  test('a next prompt stores the end of the turn before it first', async () => {
+    const { id } = await sessions.create({ message: 'go' }, context);
+    const commit = full();
+    lastPrompt().answer({ stopReason: 'end_turn' });
+    await vi.waitFor(() => expect(sessions.counts().runningTurns).toBe(0));
+    commit.mockRestore();
+    await sessions.prompt({ id, message: 'again' }, context);
+    expect((await sessions.get(id)).turns.map((turn) => turn.state)).toEqual(['completed', 'running']);
+  });
+
+  test('an end that was carried out although the storage said no is not counted twice', async () => {
+    const { id } = await sessions.create({ message: 'go' }, context);
+    const commit = storage.commit.bind(storage);
+    const failing = vi.spyOn(storage, 'commit').mockImplementationOnce(async (operations) => {
+      await commit(operations);
+      throw fault('storage.failed', 'Nobody knows.');
+    });
+    lastPrompt().request.onUpdate({ kind: 'text', text: 'once' });
+    lastPrompt().answer({ stopReason: 'end_turn', usage: { inputTokens: 1, outputTokens: 2 } });
+    await vi.waitFor(() => expect(sessions.counts().runningTurns).toBe(0));
+    failing.mockRestore();
+    await clock.advance(10_000);
+    const session = await settled(id);
+    expect(session).toMatchObject({ messageCount: 2, usage: { inputTokens: 1, outputTokens: 2 } });
+    expect(session.messages.map((message) => message.text)).toEqual(['go', 'once']);
+  });
+
+  test('an orderly stop tries once more to store the end', async () => {
+    const { id } = await sessions.create({ message: 'go' }, context);
+    const commit = full();
+    lastPrompt().answer({ stopReason: 'end_turn' });
+    await vi.waitFor(() => expect(sessions.counts().runningTurns).toBe(0));
+    commit.mockRestore();
+    await sessions.stop();
+    expect((await sessions.get(id)).lastTurn).toMatchObject({ state: 'completed' });
+  });
+});
+
+/** Holds the next commit until it is let go. */
+function holdCommit(): { reached: Promise<void>; release(): void } {
+  const commit = storage.commit.bind(storage);
+  const reached = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<void>();
+  vi.spyOn(storage, 'commit').mockImplementationOnce(async (operations) => {
+    reached.resolve();
+    await gate.promise;
+    return commit(operations);
+  });
+  return { reached: reached.promise, release: gate.resolve };
+}
+
+test.each(['create', 'prompt'] as const)('pause also ends the turn of a %s under way', async (kind) => {
+  const { id } = await sessions.create({}, context);
+  const held = holdCommit();
+  const begun =
+    kind === 'create'
+      ? sessions.create({ message: 'go' }, context)
+      : sessions.prompt({ id, message: 'go' }, context);
+  await held.reached;
+  const pausing = sessions.pause('a backup is being restored');
+  held.release();
+  await begun;
+  await vi.waitFor(() => expect(lastPrompt().request.signal.aborted).toBe(true));
+  lastPrompt().answer({ stopReason: 'cancelled' });
+  await pausing;
+  expect(sessions.counts().runningTurns).toBe(0);
+});
+
+test('delete also cancels the turn of a prompt that came in between', async () => {
+  const { id } = await sessions.create({ message: 'one' }, context);
+  const first = lastPrompt();
+  const second = Promise.withResolvers<unknown>();
+  const get = storage.get.bind(storage);
+  const watching = bus.subscribe({ name: 'eager', topics: ['session.turn.changed'] }, () => {
+    watching.end();
+    // Queued before the delete is, and still under way when the first turn is over.
+    vi.spyOn(storage, 'get').mockImplementationOnce(async (collection, key) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      return get(collection, key);
+    });
+    second.resolve(sessions.prompt({ id, message: 'two' }, context));
+  });
+  const deleted = sessions.delete(id, context);
+  first.answer({ stopReason: 'cancelled' });
+  await second.promise;
+  await vi.waitFor(() => expect(lastPrompt().request.signal.aborted).toBe(true));
+  lastPrompt().answer({ stopReason: 'cancelled' });
+  await deleted;
+  expect(sessions.counts()).toMatchObject({ runningTurns: 0, active: 0 });
+  expect(await storage.read(transcriptLog(id))).toEqual([]);
+});
+
+test('a delete that waited for a turn takes nothing away during a pause', async () => {
+  const { id } = await sessions.create({ message: 'one' }, context);
+  const deleted = sessions.delete(id, context);
+  const pausing = sessions.pause('a backup is being restored');
+  lastPrompt().answer({ stopReason: 'cancelled' });
+  await expect(deleted).rejects.toMatchObject({ code: 'maintenance.active' });
+  await pausing;
+  expect((await sessions.get(id)).id).toBe(id);
+});
+
+test('a cursor that no list gave is a bad request', async () => {
+  await expect(list({ cursor: 'garbage' })).rejects.toMatchObject({ code: 'request.invalid' });
+});
+
 test('pause interrupts and takes nothing; resume reads what is active now', async () => {
   const { id } = await sessions.create({ message: 'go' }, context);
   const pausing = sessions.pause('a backup is being restored');

@@ -26,7 +26,7 @@ export class TurnRecorder {
   /** Length of the text that is appended or on its way, by message; none for a message that was never written. */
   readonly #written = new Map<string, number>();
   /** What is to be written, and whether it will change no more. */
-  readonly #waiting = new Map<string, { complete: boolean }>();
+  #waiting = new Map<string, { complete: boolean }>();
   /** The ids of messages that stand for something the agent changes under an id of its own. */
   readonly #replaceable = new Map<string, string>();
   /** The text message that the agent is adding to. */
@@ -167,17 +167,34 @@ export class TurnRecorder {
   #flush(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
+    const taken = new Map(this.#waiting);
     const batch = this.#takeBatch();
     if (batch.operations.length === 0) return;
     this.#writing = this.#bus
       .commit(batch.operations, batch.drafts)
-      .then(() => undefined, this.#onFailure)
+      .catch((error: unknown) => {
+        this.#putBack(taken);
+        this.#onFailure(error);
+      })
       .then(() => {
         this.#writing = undefined;
         if (this.#waiting.size > 0 && !this.#closed) {
           this.#timer ??= this.#clock.after(FLUSH_INTERVAL_MS, () => this.#flush());
         }
       });
+  }
+
+  /**
+   * A batch failed: its messages are to be written once more, before what came since. As wholes, which take the place of
+   * whatever is there: whether a failed commit was carried out is not known.
+   */
+  #putBack(taken: ReadonlyMap<string, { complete: boolean }>): void {
+    const waiting = new Map(taken);
+    for (const [id, { complete }] of this.#waiting) {
+      waiting.set(id, { complete: complete || waiting.get(id)?.complete === true });
+    }
+    this.#waiting = waiting;
+    for (const id of taken.keys()) this.#written.delete(id);
   }
 
   #takeBatch(): Batch {
