@@ -13,6 +13,7 @@ import { lifecycle, type Service } from './base/lifecycle.ts';
 import { createLogger, type Logger } from './base/logger.ts';
 import type { Status } from './contract/index.ts';
 import { createEventBus } from './events/create-event-bus.ts';
+import type { LiveSubscription } from './events/event-bus.ts';
 import { countEvents } from './health/event-metrics.ts';
 import { createHealth } from './health/health.ts';
 import { createMetrics } from './health/metrics.ts';
@@ -48,6 +49,7 @@ export interface RuntimeOptions {
   assets?: Assets;
 }
 
+/** Starts once and stops once: after a stop make another. */
 export interface Runtime extends Service {
   /** The only way in: console, API, health, metrics. Never rejects. */
   fetch(request: Request, connection?: Connection): Promise<Response>;
@@ -84,13 +86,15 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   const makeId = randomId;
   const secrets = [...settings.secrets, ...(options.auth.mode === 'token' ? [options.auth.token] : [])];
   const redact = createRedactor(secrets);
+  const startedAt = clock.now();
+  const correlationId = timeOrderedId(startedAt, makeId);
   const logger = createLogger({
     level: settings.logLevel,
     structured: settings.structuredLogging,
     write: options.writeLog,
     redact,
   });
-  const startedAt = clock.now();
+  const ownLogger = logger.with({ component: 'runtime', correlationId });
   const warnings = securityWarnings(settings);
   let running = false;
 
@@ -150,7 +154,10 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     folder: join(settings.dataDir, 'backups'),
     productVersion: PRODUCT_VERSION,
     quiesce: {
-      pause: (reason) => sessions.pause(reason),
+      async pause(reason) {
+        await agents.pause(reason);
+        await sessions.pause(reason);
+      },
       async resume() {
         await bus.reload();
         await agents.reload();
@@ -216,12 +223,19 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     auth: createAuth(options.auth),
     ...(options.assets === undefined ? {} : { assets: options.assets }),
   });
-  const counting = countEvents(bus, metrics);
+  let counting: LiveSubscription | undefined;
 
   /** In the order of the arrows: what stands below starts first and stops last. */
   const parts: (Service & { name: string })[] = [
     { name: 'storage', start: () => storage.open(), stop: () => storage.close() },
     { name: 'events', start: bus.start, stop: bus.stop },
+    {
+      name: 'metrics',
+      start: async () => {
+        counting = countEvents(bus, metrics);
+      },
+      stop: async () => counting?.end(),
+    },
     { name: 'jobs', start: jobs.start, stop: jobs.stop },
     { name: 'backup', start: backups.start, stop: backups.stop },
     { name: 'agents', start: agents.start, stop: agents.stop },
@@ -235,12 +249,11 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
         await part.stop();
       } catch (error) {
         // The others still want to be stopped: what they hold must not be lost because of this one.
-        logger.error('A part did not stop in order', { part: part.name, error: messageOf(error) });
+        ownLogger.error('A part did not stop in order', { part: part.name, error: messageOf(error) });
       }
     }
   }
 
-  const correlationId = timeOrderedId(startedAt, makeId);
   const service = lifecycle({
     async start() {
       const started: typeof parts = [];
@@ -254,8 +267,8 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
         throw error;
       }
       running = true;
-      for (const { code, message } of warnings) logger.warn(message, { code });
-      logger.info('The runtime has started', {
+      for (const { code, message } of warnings) ownLogger.warn(message, { code });
+      ownLogger.info('The runtime has started', {
         version: PRODUCT_VERSION,
         mode,
         settings: Object.fromEntries(settings.described.map(({ name, value }) => [name, value])),
@@ -269,12 +282,11 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     async stop() {
       await bus
         .publish({ topic: 'runtime.stopping', correlationId, data: { reason: 'asked to stop' } })
-        .catch((error: unknown) => logger.warn('The stop could not be told', { error: messageOf(error) }));
+        .catch((error: unknown) => ownLogger.warn('The stop could not be told', { error: messageOf(error) }));
       app.close();
       running = false;
       await stopParts(parts);
-      counting.end();
-      logger.info('The runtime has stopped');
+      ownLogger.info('The runtime has stopped');
     },
   });
 
@@ -282,7 +294,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     ...service,
     fetch: app.fetch,
     status,
-    logger,
+    logger: ownLogger,
     async openHealthListener() {
       const { healthPort: port, bindAddress: host } = settings;
       try {
@@ -290,7 +302,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
       } catch (error) {
         const message = `There is no health listener: ${messageOf(error)}`;
         warnings.push({ code: 'listen.no_health_listener', message });
-        logger.warn(message);
+        ownLogger.warn(message);
         return undefined;
       }
     },

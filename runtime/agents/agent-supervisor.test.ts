@@ -196,6 +196,16 @@ describe('stopping and starting', () => {
     expect(house.agents.get('echo')).toMatchObject({ state: 'healthy', generation: 2 });
   });
 
+  it('neither adds nor removes an agent while the data is being switched', async () => {
+    await house.inState('echo', 'healthy');
+    await house.agents.pause('a backup is being restored');
+    const refused = { code: 'maintenance.active' };
+    await expect(house.agents.createDemoFleet()).rejects.toMatchObject(refused);
+    await expect(house.agents.delete('echo')).rejects.toMatchObject(refused);
+    await house.agents.reload();
+    expect(await house.agents.createDemoFleet()).toHaveLength(4);
+  });
+
   it('shares what is asked for twice', async () => {
     await Promise.all([
       house.agents.restartAgent('echo'),

@@ -92,6 +92,19 @@ export function createAgents(dependencies: AgentsDependencies): Agents {
     return done;
   }
 
+  /** Why the list may not be changed at the moment. */
+  let paused: string | undefined;
+
+  /** A change that somebody asked for: refused while the data set is being switched, because it would be left behind. */
+  function change<T>(work: () => Promise<T>): Promise<T> {
+    return serially(async () => {
+      if (paused !== undefined) {
+        throw fault('maintenance.active', `Agents cannot be added or removed at the moment: ${paused}.`);
+      }
+      return work();
+    });
+  }
+
   const correlationId = () => timeOrderedId(clock.now(), makeId);
   /** Creation times are made to differ, because they are the order of the list. */
   const nextCreatedAt = () =>
@@ -161,7 +174,7 @@ export function createAgents(dependencies: AgentsDependencies): Agents {
     },
 
     create: (input) =>
-      serially(async () => {
+      change(async () => {
         if (isNameTaken(input.name)) {
           throw fault('agent.name_taken', `There is an agent named ${input.name} already.`, {
             name: input.name,
@@ -176,7 +189,7 @@ export function createAgents(dependencies: AgentsDependencies): Agents {
       }),
 
     createDemoFleet: () =>
-      serially(async () => {
+      change(async () => {
         const missing = DEMO_FLEET.filter(({ id, name }) => !agents.has(id) && !isNameTaken(name));
         const createdAt = nextCreatedAt();
         const added = await registry.add(
@@ -190,7 +203,7 @@ export function createAgents(dependencies: AgentsDependencies): Agents {
       }),
 
     delete: (id) =>
-      serially(async () => {
+      change(async () => {
         const agent = find(id);
         if (agent.runningTurns > 0) {
           throw fault('agent.in_use', `${agent.config.name} is answering a prompt. Cancel it first.`, { id });
@@ -224,8 +237,14 @@ export function createAgents(dependencies: AgentsDependencies): Agents {
       for (const agent of agents.values()) agent.forgetSession(sessionId);
     },
 
+    pause: (reason) =>
+      serially(async () => {
+        paused = reason;
+      }),
+
     reload: () =>
       serially(async () => {
+        paused = undefined;
         const stored = await load();
         const ids = new Set(stored.map(({ config }) => config.id));
         const gone = [...agents.values()].filter(({ config }) => !ids.has(config.id));

@@ -78,6 +78,8 @@ export interface Agents extends Service {
   prompt(request: PromptRequest): Promise<PromptResult>;
   /** The session is deleted: forget what is kept of it. */
   forgetSession(sessionId: string): void;
+  /** The data set is about to be switched: no agent is added or removed (`maintenance.active`) until `reload`. */
+  pause(reason: string): Promise<void>;
   /** The active data set has changed: end processes whose agents are gone, start new ones, re-read the rest. */
   reload(): Promise<void>;
 }

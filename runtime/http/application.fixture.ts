@@ -260,6 +260,7 @@ function inMemoryAgents(clock: VirtualClock, counts: ReturnType<Agents['counts']
     drill: async (id) => find(id),
     prompt: async () => ({ stopReason: 'end_turn' }),
     forgetSession: () => undefined,
+    pause: async () => undefined,
     reload: async () => undefined,
   };
 }
