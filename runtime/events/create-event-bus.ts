@@ -6,6 +6,7 @@ import type { Logger } from '../base/logger.ts';
 import { fault, type RuntimeEvent } from '../contract/index.ts';
 import type { LogEntry, Operation, OperationResult, Storage } from '../storage/storage.ts';
 import type { EventBus, EventBusStats, EventDraft, EventQuery, LiveSubscription } from './event-bus.ts';
+import { EventRegistry } from './event-registry.ts';
 import { LiveSubscribers } from './live-subscribers.ts';
 import { trimEvents } from './retention.ts';
 import { compileTopics } from './topics.ts';
@@ -56,8 +57,7 @@ export function createEventBus(
     dependencies.onDelivered?.(topic, subscriber),
   );
   const taps = new Set<Tap>();
-  /** The last events of the log, by sequence without gaps; the newest last. */
-  let registry: RuntimeEvent[] = [];
+  const registry = new EventRegistry(dependencies.registrySize);
   /** The greatest sequence that was delivered. */
   let head = 0;
   let published = 0;
@@ -96,12 +96,8 @@ export function createEventBus(
   }
 
   function deliverDurable(event: RuntimeEvent): void {
-    if (event.sequence !== head + 1) registry = [];
     head = event.sequence;
     registry.push(event);
-    // Cut in blocks: taking single elements off the front of a long array costs its whole length each time.
-    if (registry.length >= dependencies.registrySize * 2)
-      registry = registry.slice(-dependencies.registrySize);
     deliver(event);
   }
 
@@ -162,11 +158,8 @@ export function createEventBus(
 
   /** Events after a sequence, the oldest first: from memory when they are there, else from the log. */
   async function readAfter(after: number): Promise<RuntimeEvent[]> {
-    const oldest = registry[0]?.sequence;
-    if (oldest !== undefined && oldest <= after + 1) {
-      const from = after + 1 - oldest;
-      return registry.slice(from, from + SCAN_PAGE);
-    }
+    const kept = registry.after(after, SCAN_PAGE);
+    if (kept !== undefined) return kept;
     return (await storage.read<StoredEvent>(EVENT_LOG, { after, limit: SCAN_PAGE })).map(fromEntry);
   }
 
@@ -267,7 +260,7 @@ export function createEventBus(
   async function reload(): Promise<void> {
     const [last] = await storage.read<StoredEvent>(EVENT_LOG, { reverse: true, limit: 1 });
     head = last?.sequence ?? 0;
-    registry = [];
+    registry.clear();
   }
 
   async function trim(): Promise<void> {
