@@ -228,8 +228,13 @@ test('when the process is gone the page says so and keeps what it has; when it i
   await createSession(app.page, { title: 'Made before the end' });
   await app.open('Sessions');
   await expect(app.page.getByRole('link', { name: 'Made before the end' })).toBeVisible();
+  await app.page.waitForFunction(() =>
+    performance.getEntriesByType('resource').some(({ name }) => name.includes('backups-page')),
+  );
   await product.kill();
   await expect(app.page.getByText('Reconnecting to the runtime…')).toBeVisible({ timeout: 15_000 });
+  await app.open('Backups');
+  await app.open('Sessions');
   await expect(app.page.getByRole('link', { name: 'Made before the end' })).toBeVisible();
   await product.restart();
   await expect(app.page.getByText('Reconnecting to the runtime…')).toHaveCount(0, { timeout: 20_000 });

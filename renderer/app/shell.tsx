@@ -1,7 +1,7 @@
 import { AppShell, Box } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
-import { useQueryClient } from '@tanstack/react-query';
-import { Outlet, useNavigate } from '@tanstack/react-router';
+import { useIsFetching, useQueryClient } from '@tanstack/react-query';
+import { Outlet, useNavigate, useRouter, useRouterState } from '@tanstack/react-router';
 import { lazy, Suspense, useEffect, useLayoutEffect, useState } from 'react';
 import { DetailDrawerHost } from '../components/detail-drawer.tsx';
 import { useFontScale, useRailCollapsed } from '../lib/preferences.ts';
@@ -12,6 +12,9 @@ import { type ShortcutAction, useShortcuts } from './shortcuts.ts';
 import { StatusBar } from './status-bar.tsx';
 import { StreamStrip } from './stream-strip.tsx';
 import { TopBar } from './top-bar.tsx';
+
+/** The first page has been there for so long, in ms, before the others are loaded: they take nothing from its start. */
+const FIRST_PAGE_RESTS_MS = 2_000;
 
 const loadPalette = () => import('./palette.tsx');
 const Palette = lazy(() => loadPalette().then((module) => ({ default: module.Palette })));
@@ -110,12 +113,33 @@ export function Shell() {
       <AppShell.Footer className={classes.bar ?? ''}>
         <StatusBar />
       </AppShell.Footer>
+      <PageLoader />
       <Suspense fallback={null}>
         {used.palette && <Palette opened={paletteOpened} onClose={palette.close} onHelp={openHelp} />}
         {used.help && <ShortcutHelp opened={helpOpened} onClose={help.close} />}
       </Suspense>
     </AppShell>
   );
+}
+
+/**
+ * Loads the code of every page once the first one and its data are there. A page that had to be fetched after the runtime
+ * has stopped could not be shown, and the router would reload the window into the browser's own error page.
+ */
+function PageLoader() {
+  const router = useRouter();
+  const shown = useRouterState({ select: (state) => state.status === 'idle' });
+  const resting = useIsFetching() === 0 && shown;
+  const [loaded, setLoaded] = useState(false);
+  useEffect(() => {
+    if (loaded || !resting) return;
+    const timer = setTimeout(() => {
+      for (const route of Object.values(router.routesById)) void router.loadRouteChunk(route);
+      setLoaded(true);
+    }, FIRST_PAGE_RESTS_MS);
+    return () => clearTimeout(timer);
+  }, [loaded, resting, router]);
+  return null;
 }
 
 /** All sizes are in rem, so that the size of the root's text scales the whole console. */

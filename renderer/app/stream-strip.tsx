@@ -27,11 +27,7 @@ export function StreamStrip() {
                 ? 'The runtime cannot be reached.'
                 : `The runtime cannot be reached: data from ${formatClock(lastDataAt)}.`}
           </Text>
-          {state === 'lost' && error !== undefined && (
-            <Text size="sm" truncate title={adviceFor(error)}>
-              {adviceFor(error)}
-            </Text>
-          )}
+          {state === 'lost' && error !== undefined && <Text size="sm">{adviceFor(error)}</Text>}
           <Button ml="auto" flex="none" variant="default" size="compact-xs" onClick={reconnectLiveEvents}>
             Reconnect now
           </Button>

@@ -144,6 +144,8 @@ const TONES: Readonly<Record<string, string>> = {
   red: 'var(--tone-bad)',
   yellow: 'var(--tone-warning)',
   green: 'var(--tone-good)',
+  blue: 'var(--tone-active)',
+  violet: 'var(--tone-paused)',
   gray: 'var(--tone-neutral)',
   petrol: 'var(--mantine-color-anchor)',
 };
@@ -162,6 +164,10 @@ export const cssVariables: CSSVariablesResolver = () => ({
   variables: {},
   light: {
     ...lightGrounds,
+    // White on these has 4.5:1; on Mantine's own it has not.
+    '--mantine-color-red-filled': '#c22630',
+    '--mantine-color-red-filled-hover': '#a81e28',
+    '--mantine-color-green-filled': '#1f7a3a',
     '--mantine-color-body': '#ffffff',
     '--mantine-color-default-border': '#dfe3e7',
     '--mantine-color-dimmed': '#5b656f',
@@ -170,6 +176,9 @@ export const cssVariables: CSSVariablesResolver = () => ({
   },
   dark: {
     ...lightGrounds,
+    '--mantine-color-red-filled': '#c92a2a',
+    '--mantine-color-red-filled-hover': '#b02525',
+    '--mantine-color-green-filled': '#267a37',
     '--mantine-color-body': '#1a1e23',
     '--mantine-color-default-border': '#30373f',
     '--mantine-color-dimmed': '#99a2ac',

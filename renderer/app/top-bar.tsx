@@ -38,7 +38,7 @@ export function TopBar({ onSearch, onHelp }: { onSearch: () => void; onHelp: () 
   return (
     <Group h="100%" px="md" gap="sm" wrap="nowrap" justify="space-between">
       <Trail />
-      <Group gap={6} wrap="nowrap">
+      <Group gap={6} wrap="nowrap" flex="none">
         <LiveToggle />
         <UnstyledButton className={classes.search ?? ''} onClick={onSearch} aria-haspopup="dialog">
           <IconSearch size={14} aria-hidden />

@@ -12,8 +12,11 @@ export function toastSuccess(message: string, undo?: () => void): void {
         message
       ) : (
         <Group justify="space-between" wrap="nowrap">
-          <span>{message}</span>
+          <Text size="sm" lineClamp={3} style={{ overflowWrap: 'anywhere' }}>
+            {message}
+          </Text>
           <Button
+            flex="none"
             size="compact-xs"
             variant="default"
             onClick={() => {

@@ -6,6 +6,7 @@ import {
   isTransient,
   toApiError,
   UNEXPECTED_ANSWER,
+  UNREACHABLE,
   unreachable,
 } from './api-error.ts';
 import { adviceFor } from './error-advice.ts';
@@ -66,6 +67,14 @@ describe('toApiError', () => {
     expect(toApiError(error)).toBe(error);
     expect(toApiError(new Error('broken'))).toMatchObject({ code: 'console.failed', detail: 'broken' });
     expect(toApiError('text').detail).toBe('text');
+  });
+
+  it('is unreachable where a part of the console itself did not arrive', () => {
+    const chromium = new TypeError(
+      'Failed to fetch dynamically imported module: http://127.0.0.1:3000/assets/settings-page-a1.js',
+    );
+    const vite = new Error('Unable to preload CSS for http://127.0.0.1:3000/assets/agents-page-b2.css');
+    for (const error of [chromium, vite]) expect(toApiError(error).code).toBe(UNREACHABLE);
   });
 });
 

@@ -59,9 +59,14 @@ export async function errorOfResponse(response: Response): Promise<ApiError> {
   return problemOfText(text) ?? unexpectedAnswer(response, text);
 }
 
+/** How the browsers, and Vite's loader, say that a part of the console itself did not arrive; there is no code for it. */
+const CODE_NOT_LOADED =
+  /^(?:Failed to fetch dynamically imported module|error loading dynamically imported module|Importing a module script failed|Unable to preload CSS)/;
+
 /** Anything that was thrown, as an {@link ApiError}: what is shown always has a code and a title. */
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
+  if (error instanceof Error && CODE_NOT_LOADED.test(error.message)) return unreachable(error);
   return new ApiError(
     {
       code: 'console.failed',

@@ -193,7 +193,8 @@ function HealthTab({ agent }: { agent: Agent }) {
 }
 
 function Exits({ agent }: { agent: Agent }) {
-  if (agent.exits.length === 0) return <NoMatches text="No process of this agent has ended yet" />;
+  if (agent.exits.length === 0)
+    return <NoMatches text="No process of this agent has ended since the app started" />;
   return (
     <Stack gap="sm">
       {agent.exits.map((exit) => (

@@ -7,6 +7,7 @@ import {
   IconPlayerStop,
   IconRefresh,
   IconTrash,
+  type TablerIcon,
 } from '@tabler/icons-react';
 import type { Agent } from '#contract';
 import { type AgentCommands, DRILLS } from '../../components/agent-commands.tsx';
@@ -104,6 +105,22 @@ function DrillItems({ agent, commands }: { agent: Agent; commands: AgentCommands
   ));
 }
 
+function CommandButton({
+  label,
+  icon: Icon,
+  onClick,
+}: {
+  label: string;
+  icon: TablerIcon;
+  onClick: () => void;
+}) {
+  return (
+    <Button px={10} variant="default" leftSection={<Icon {...ICON} />} onClick={onClick}>
+      {label}
+    </Button>
+  );
+}
+
 /** The buttons of the details of an agent. */
 export function AgentActions({
   agent,
@@ -126,32 +143,11 @@ export function AgentActions({
         New session
       </Button>
       {down ? (
-        <Button
-          px={10}
-          variant="default"
-          leftSection={<IconPlayerPlay {...ICON} />}
-          onClick={() => commands.start(agent)}
-        >
-          Start
-        </Button>
+        <CommandButton label="Start" icon={IconPlayerPlay} onClick={() => commands.start(agent)} />
       ) : (
-        <Button
-          px={10}
-          variant="default"
-          leftSection={<IconPlayerStop {...ICON} />}
-          onClick={() => commands.stop(agent)}
-        >
-          Stop
-        </Button>
+        <CommandButton label="Stop" icon={IconPlayerStop} onClick={() => commands.stop(agent)} />
       )}
-      <Button
-        px={10}
-        variant="default"
-        leftSection={<IconRefresh {...ICON} />}
-        onClick={() => commands.restart(agent)}
-      >
-        Restart
-      </Button>
+      <CommandButton label="Restart" icon={IconRefresh} onClick={() => commands.restart(agent)} />
       {agent.drills.length > 0 && (
         <Menu>
           <Menu.Target>

@@ -43,8 +43,12 @@ export function AgentsTable({
       if (open !== undefined) openRow(index);
     },
   });
-  const header = (label: string, by: AgentSort, width?: number) => (
-    <Table.Th w={width} aria-sort={sort === by ? (by === 'restarts' ? 'descending' : 'ascending') : 'none'}>
+  const header = (label: string, by: AgentSort, width?: number, className?: string) => (
+    <Table.Th
+      w={width}
+      className={className ?? ''}
+      aria-sort={sort === by ? (by === 'restarts' ? 'descending' : 'ascending') : 'none'}
+    >
       <UnstyledButton className={classes.sort ?? ''} onClick={() => onSort(by)}>
         {label}
         {sort === by && <IconChevronDown size={12} aria-hidden />}
@@ -52,7 +56,7 @@ export function AgentsTable({
     </Table.Th>
   );
   return (
-    <Table.ScrollContainer minWidth={compact ? 380 : 800} type="native" className={classes.container ?? ''}>
+    <Table.ScrollContainer minWidth={compact ? 380 : 520} type="native" className={classes.container ?? ''}>
       <Table highlightOnHover layout="fixed" stickyHeader>
         <Table.Thead>
           <Table.Tr>
@@ -64,10 +68,14 @@ export function AgentsTable({
               </Table.Th>
             )}
             {header('Since', 'since', 100)}
-            {!compact && <Table.Th w={180}>Last 60 probes</Table.Th>}
-            {!compact && header('Restarts', 'restarts', 84)}
             {!compact && (
-              <Table.Th w={76} ta="right">
+              <Table.Th w={180} className={classes.medium ?? ''}>
+                Last 60 probes
+              </Table.Th>
+            )}
+            {!compact && header('Restarts', 'restarts', 84, classes.medium)}
+            {!compact && (
+              <Table.Th w={76} ta="right" className={classes.medium ?? ''}>
                 Pid
               </Table.Th>
             )}
@@ -119,12 +127,20 @@ export function AgentsTable({
                 <RelativeTime at={agent.since} c="dimmed" />
               </Table.Td>
               {!compact && (
-                <Table.Td>
+                <Table.Td className={classes.medium ?? ''}>
                   <HeartbeatBar heartbeats={agent.heartbeats} label={`Heartbeats of ${agent.name}`} />
                 </Table.Td>
               )}
-              {!compact && <Table.Td ta="right">{formatNumber(agent.restarts)}</Table.Td>}
-              {!compact && <Table.Td ta="right">{agent.pid ?? '–'}</Table.Td>}
+              {!compact && (
+                <Table.Td ta="right" className={classes.medium ?? ''}>
+                  {formatNumber(agent.restarts)}
+                </Table.Td>
+              )}
+              {!compact && (
+                <Table.Td ta="right" className={classes.medium ?? ''}>
+                  {agent.pid ?? '–'}
+                </Table.Td>
+              )}
               {!compact && (
                 <Table.Td ta="right" className={classes.wide ?? ''}>
                   {formatNumber(agent.generation)}

@@ -84,7 +84,7 @@ export function BackupTable({
                   <Menu.Dropdown>
                     <Menu.Label>{backup.fileName}</Menu.Label>
                     <Menu.Item
-                      color="red"
+                      c="var(--tone-bad)"
                       leftSection={<IconTrash size={15} />}
                       disabled={busy}
                       onClick={() => onDelete(backup)}

@@ -102,7 +102,7 @@ export function BackupsPage() {
   );
 
   return (
-    <Stack gap="md" maw={1100}>
+    <Stack gap="md">
       <PageHeader
         title="Backups"
         description={list.data && <Folder path={list.data.folder} />}

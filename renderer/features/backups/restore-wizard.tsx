@@ -48,15 +48,17 @@ export interface RestoreWizardProps {
 
 /** Replaces all data by that of an archive, step by step; until the last step nothing is changed. */
 export function RestoreWizard(props: RestoreWizardProps) {
+  const [backupId, setBackupId] = useState(props.initial.id);
+  const backup = props.backups.find((candidate) => candidate.id === backupId) ?? props.initial;
   return (
     <Modal
       opened
       onClose={props.onClose}
-      title={`Restore ${nameOf(props.initial)}?`}
+      title={`Restore ${nameOf(backup)}?`}
       size={720}
       closeButtonProps={CLOSE}
     >
-      <Steps {...props} />
+      <Steps {...props} backup={backup} onChoose={setBackupId} />
     </Modal>
   );
 }
@@ -65,12 +67,18 @@ function nameOf(backup: Backup): string {
   return `the backup of ${formatDay(backup.createdAt)}, ${formatHourAndMinute(backup.createdAt)}`;
 }
 
-function Steps({ backups, initial, jobs, onClose, onUndo, onStarted }: RestoreWizardProps) {
+function Steps({
+  backups,
+  backup,
+  onChoose,
+  jobs,
+  onClose,
+  onUndo,
+  onStarted,
+}: RestoreWizardProps & { backup: Backup; onChoose: (id: string) => void }) {
   const [step, setStep] = useState(0);
-  const [backupId, setBackupId] = useState(initial.id);
-  const backup = backups.find((candidate) => candidate.id === backupId) ?? initial;
   const preview = useQuery({
-    ...api.backups.preview.queryOptions({ input: { id: backupId } }),
+    ...api.backups.preview.queryOptions({ input: { id: backup.id } }),
     // Data goes on changing: what is compared is what is there now.
     staleTime: 0,
     gcTime: 0,
@@ -84,7 +92,7 @@ function Steps({ backups, initial, jobs, onClose, onUndo, onStarted }: RestoreWi
     },
   });
   const job = jobs.find((candidate) => candidate.id === restore.data?.id) ?? restore.data;
-  const checked = preview.data !== undefined && preview.data.backup.id === backupId && !preview.isError;
+  const checked = preview.data !== undefined && preview.data.backup.id === backup.id && !preview.isError;
 
   return (
     <Stack>
@@ -98,7 +106,7 @@ function Steps({ backups, initial, jobs, onClose, onUndo, onStarted }: RestoreWi
           <ArchiveStep
             backups={backups}
             backup={backup}
-            onChoose={setBackupId}
+            onChoose={onChoose}
             checking={preview.isPending}
             error={preview.isError ? preview.error : undefined}
             onRetry={() => void preview.refetch()}
@@ -112,7 +120,7 @@ function Steps({ backups, initial, jobs, onClose, onUndo, onStarted }: RestoreWi
             busy={restore.isPending}
             error={restore.isError ? restore.error : undefined}
             onBack={() => setStep(step - 1)}
-            onConfirm={() => restore.mutate({ id: backupId })}
+            onConfirm={() => restore.mutate({ id: backup.id })}
           />
         )}
         {step === RESULT && job !== undefined && <ResultStep job={job} onClose={onClose} onUndo={onUndo} />}
@@ -308,7 +316,7 @@ function ConfirmStep({
           <Button variant="default" onClick={onBack}>
             Back
           </Button>
-          <Button type="submit" color="red.9" disabled={!agreed} loading={busy}>
+          <Button type="submit" color="red" disabled={!agreed} loading={busy}>
             Restore this backup
           </Button>
         </Group>

@@ -1,6 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query';
-import { useCallback, useEffect, useRef, useState } from 'react';
-import { toastSuccess } from '../../components/toast.tsx';
+import { useCallback, useSyncExternalStore } from 'react';
+import { toastError, toastSuccess } from '../../components/toast.tsx';
 import { api } from '../../lib/api.ts';
 import { isAbort } from '../../lib/api-error.ts';
 import { importArchive } from './import-archive.ts';
@@ -16,58 +16,67 @@ export interface Import {
   dismiss: () => void;
 }
 
-/** Files that are on their way into the backup folder, and those that were refused. One after the other. */
-export function useImports(): { imports: Import[]; add: (files: readonly File[]) => void } {
+/** The imports of this window. They outlive the page: who goes to another one meanwhile finds them where they are. */
+let imports: Import[] = [];
+const listeners = new Set<() => void>();
+/** One file is sent after the other. */
+let queue = Promise.resolve();
+let nextId = 0;
+
+function show(next: Import[]): void {
+  imports = next;
+  for (const listener of listeners) listener();
+}
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/** Sends a file when those before it are through; `onImported` is told when it lies in the backup folder. */
+function addImport(file: File, onImported: () => Promise<void>): void {
+  const id = nextId;
+  nextId += 1;
+  const controller = new AbortController();
+  const remove = () => show(imports.filter((each) => each.id !== id));
+  const change = (part: Partial<Import>) =>
+    show(imports.map((each) => (each.id === id ? { ...each, ...part } : each)));
+  const dismiss = () => {
+    controller.abort();
+    remove();
+  };
+  show([
+    ...imports,
+    { id, fileName: file.name, sizeBytes: file.size, sentBytes: 0, error: undefined, dismiss },
+  ]);
+  queue = queue.then(async () => {
+    if (controller.signal.aborted) return;
+    try {
+      await importArchive(file, {
+        signal: controller.signal,
+        onProgress: ({ sentBytes }) => change({ sentBytes }),
+      });
+      remove();
+      toastSuccess(`Imported ${file.name}`);
+      await onImported();
+    } catch (error) {
+      if (isAbort(error)) return;
+      change({ error });
+      // Nobody is on the page, where it stands too.
+      if (listeners.size === 0) toastError(error, `“${file.name}” was not imported`);
+    }
+  });
+}
+
+/** Files that are on their way into the backup folder, and those that were refused. */
+export function useImports(): { imports: readonly Import[]; add: (files: readonly File[]) => void } {
   const queries = useQueryClient();
-  const [imports, setImports] = useState<Import[]>([]);
-  const queue = useRef(Promise.resolve());
-  const nextId = useRef(0);
-  const running = useRef(new Set<AbortController>());
-
-  useEffect(() => {
-    const controllers = running.current;
-    return () => {
-      for (const controller of controllers) controller.abort();
-    };
-  }, []);
-
   const add = useCallback(
     (files: readonly File[]) => {
-      for (const file of files) {
-        const id = nextId.current;
-        nextId.current += 1;
-        const controller = new AbortController();
-        const remove = () => setImports((current) => current.filter((each) => each.id !== id));
-        const change = (part: Partial<Import>) =>
-          setImports((current) => current.map((each) => (each.id === id ? { ...each, ...part } : each)));
-        const dismiss = () => {
-          controller.abort();
-          remove();
-        };
-        setImports((current) => [
-          ...current,
-          { id, fileName: file.name, sizeBytes: file.size, sentBytes: 0, error: undefined, dismiss },
-        ]);
-        running.current.add(controller);
-        queue.current = queue.current.then(async () => {
-          try {
-            if (controller.signal.aborted) return;
-            await importArchive(file, {
-              signal: controller.signal,
-              onProgress: ({ sentBytes }) => change({ sentBytes }),
-            });
-            remove();
-            toastSuccess(`Imported ${file.name}`);
-            await queries.invalidateQueries({ queryKey: api.backups.list.key() });
-          } catch (error) {
-            if (!isAbort(error)) change({ error });
-          } finally {
-            running.current.delete(controller);
-          }
-        });
-      }
+      const refresh = () => queries.invalidateQueries({ queryKey: api.backups.list.key() });
+      for (const file of files) addImport(file, refresh);
     },
     [queries],
   );
-  return { imports, add };
+  return { imports: useSyncExternalStore(subscribe, () => imports), add };
 }

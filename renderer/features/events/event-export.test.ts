@@ -1,22 +1,7 @@
 import { expect, test } from 'vitest';
 import type { RuntimeEvent } from '#contract';
+import { event } from './event.fixture.ts';
 import { exportEvents, readAllEvents } from './event-export.ts';
-
-function event(sequence: number, overrides: Partial<RuntimeEvent> = {}): RuntimeEvent {
-  return {
-    specversion: '1.0',
-    id: `e${sequence}`,
-    source: 'test',
-    type: 'agent.state.changed',
-    time: '2026-01-01T00:00:00Z',
-    datacontenttype: 'application/json',
-    data: { text: 'a "quoted", value\nand a line' },
-    sequence,
-    priority: 'normal',
-    correlationid: 'c',
-    ...overrides,
-  };
-}
 
 test('JSON and NDJSON hold the events to the letter', () => {
   const events = [event(2), event(1)];
@@ -26,7 +11,8 @@ test('JSON and NDJSON hold the events to the letter', () => {
 });
 
 test('CSV quotes what needs it', () => {
-  const text = exportEvents([event(1, { subject: 'a,b' })], 'csv');
+  const data = { text: 'a "quoted", value\nand a line' };
+  const text = exportEvents([event(1, { subject: 'a,b', data })], 'csv');
   const [header, ...rest] = text.split('\r\n');
   expect(header).toBe('sequence,time,type,subject,priority,correlationid,causationid,id,source,data');
   expect(rest[0]).toBe(

@@ -39,6 +39,13 @@ test('an unknown topic, or a known one with another shape, is shown as JSON', ()
   expect(eventSummary(event('agent.created', null))).toBe('null');
 });
 
+test('the life of the runtime is told in words', () => {
+  expect(eventSummary(event('runtime.started', { version: '1.2.3', mode: 'headless' }))).toBe(
+    'version 1.2.3, headless',
+  );
+  expect(eventSummary(event('runtime.stopping', { reason: 'asked to stop' }))).toBe('asked to stop');
+});
+
 test('a long one is cut', () => {
   expect(jsonStart({ text: 'x'.repeat(1000) }, 20)).toBe('{"text":"xxxxxxxxxxx…');
   expect(jsonStart({ ok: 1 }, 8)).toBe('{"ok":1}');

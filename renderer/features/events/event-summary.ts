@@ -1,5 +1,6 @@
 import type { LiveEvents, RuntimeEvent } from '#contract';
 import { formatBytes, formatDuration } from '../../lib/format.ts';
+import { turnDuration } from '../../lib/turn-duration.ts';
 
 /** UTF-16 units of a summary. */
 const LENGTH = 160;
@@ -25,8 +26,8 @@ function inWords(event: RuntimeEvent): string | undefined {
     }
     case 'session.turn.changed': {
       const turn = data<'session.turn.changed'>();
-      const took =
-        turn.endedAt === undefined ? '' : ` after ${formatDuration(turn.endedAt - turn.startedAt)}`;
+      const duration = turnDuration(turn);
+      const took = duration === undefined ? '' : ` after ${formatDuration(duration)}`;
       return `turn ${turn.state}${took}${turn.error === undefined ? '' : `: ${turn.error.message} (${turn.error.code})`}`;
     }
     case 'session.message.completed':
@@ -68,6 +69,13 @@ function inWords(event: RuntimeEvent): string | undefined {
       const amount = job.unit === 'bytes' ? formatBytes(job.done) : `${job.done} ${job.unit}`;
       return `${job.title}: ${job.state}, ${job.phase}, ${amount}`;
     }
+    case 'runtime.started': {
+      const { version, mode } = data<'runtime.started'>();
+      return `version ${version}, ${mode}`;
+    }
+    case 'runtime.stopping':
+    case 'data.generation.switched':
+      return data<'runtime.stopping'>().reason.toString();
     default:
       return undefined;
   }

@@ -1,38 +1,11 @@
 import { expect, test } from 'vitest';
-import type { RuntimeEvent } from '#contract';
+import { virtualTime } from '../../lib/virtual-time.fixture.ts';
+import { event } from './event.fixture.ts';
 import { EventTail, eventRows, TAIL_INTERVAL_MS } from './event-tail.ts';
 
-function event(sequence: number, overrides: Partial<RuntimeEvent> = {}): RuntimeEvent {
-  return {
-    specversion: '1.0',
-    id: `e${sequence}`,
-    source: 'test',
-    type: 'agent.state.changed',
-    time: '2026-01-01T00:00:00Z',
-    datacontenttype: 'application/json',
-    data: {},
-    sequence,
-    priority: 'normal',
-    correlationid: 'c',
-    ...overrides,
-  };
-}
-
 function setUp(capacity = 100) {
-  let time = 0;
-  let timers: { at: number; callback: () => void }[] = [];
-  const tail = new EventTail({
-    capacity,
-    now: () => time,
-    setTimer: (callback, milliseconds) => {
-      const timer = { at: time + milliseconds, callback };
-      timers.push(timer);
-      return timer;
-    },
-    clearTimer: (timer) => {
-      timers = timers.filter((other) => other !== timer);
-    },
-  });
+  const { waiting, advance, ...time } = virtualTime();
+  const tail = new EventTail({ capacity, ...time });
   let draws = 0;
   const leave = tail.subscribe(() => {
     draws += 1;
@@ -41,14 +14,9 @@ function setUp(capacity = 100) {
     tail,
     leave,
     draws: () => draws,
-    waiting: () => timers.length,
+    waiting,
     sequences: () => tail.snapshot().entries.map((entry) => entry.event.sequence),
-    advance(milliseconds: number) {
-      time += milliseconds;
-      const due = timers.filter((timer) => timer.at <= time);
-      timers = timers.filter((timer) => timer.at > time);
-      for (const timer of due) timer.callback();
-    },
+    advance,
   };
 }
 

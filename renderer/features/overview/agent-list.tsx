@@ -8,6 +8,7 @@ import { HeartbeatBar } from '../../components/heartbeat-bar.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { StatusBadge } from '../../components/status-badge.tsx';
 import { AGENT_STATES_WORST_FIRST, STATUS_LOOKS } from '../../components/status-vocabulary.ts';
+import classes from './agent-list.module.css';
 
 /** The agents with their heartbeats, the worst first. */
 export function AgentList({
@@ -30,7 +31,15 @@ export function AgentList({
         a.name.localeCompare(b.name),
     );
   return (
-    <Card component="section" aria-label="Agents" py="sm" px={0} mih={0} flex="1 1 auto">
+    <Card
+      component="section"
+      aria-label="Agents"
+      py="sm"
+      px={0}
+      mih={0}
+      flex="1 1 auto"
+      className={classes.card ?? ''}
+    >
       <Group justify="space-between" px="md" mb={4}>
         <Title order={2} size="h5">
           Agents
@@ -53,8 +62,10 @@ export function AgentList({
             <Table.Thead>
               <Table.Tr>
                 <Table.Th w={140}>State</Table.Th>
-                <Table.Th w="34%">Agent</Table.Th>
-                <Table.Th>Last 60 probes</Table.Th>
+                <Table.Th>Agent</Table.Th>
+                <Table.Th w={200} className={classes.probes ?? ''}>
+                  Last 60 probes
+                </Table.Th>
                 <Table.Th w={104}>Since</Table.Th>
                 <Table.Th w={112}>
                   <VisuallyHidden>Action</VisuallyHidden>
@@ -82,7 +93,7 @@ export function AgentList({
                       {agent.reason}
                     </Text>
                   </Table.Td>
-                  <Table.Td>
+                  <Table.Td className={classes.probes ?? ''}>
                     <HeartbeatBar heartbeats={agent.heartbeats} label={`Heartbeats of ${agent.name}`} />
                   </Table.Td>
                   <Table.Td>

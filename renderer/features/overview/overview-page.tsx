@@ -9,6 +9,7 @@ import { toastError, toastSuccess } from '../../components/toast.tsx';
 import { api } from '../../lib/api.ts';
 import { toApiError, UNREACHABLE } from '../../lib/api-error.ts';
 import { formatCount } from '../../lib/format.ts';
+import { useLiveStatus } from '../../lib/live-events.ts';
 import { usePageTitle } from '../../lib/page-title.ts';
 import { useDismissed } from '../../lib/preferences.ts';
 import { useUrlState } from '../../lib/url-state.ts';
@@ -20,7 +21,7 @@ import { DemoOffer, FirstSteps } from './first-run.tsx';
 import { type FirstStepKey, firstStepsOf } from './first-steps.ts';
 import classes from './overview-page.module.css';
 import { parseOverviewState } from './overview-state.ts';
-import { sentenceOf, tilesOf, todosOf } from './summary.ts';
+import { lastKnown, sentenceOf, tilesOf, todosOf } from './summary.ts';
 import { TodoList } from './todo-list.tsx';
 
 /** Answers in two seconds: is everything all right, and if not, what do I do? */
@@ -28,6 +29,7 @@ export function OverviewPage() {
   usePageTitle('Overview');
   const [{ state, range }, change] = useUrlState(parseOverviewState);
   const facts = useFacts();
+  const lost = useLiveStatus().state === 'lost';
   const commands = useAgentCommands();
   const backUp = useBackUpNow();
   const startDemo = useStartDemoFleet();
@@ -49,7 +51,8 @@ export function OverviewPage() {
   }
 
   const sessions = facts.sessions.data?.items;
-  const sentence = sentenceOf(agents, facts.status.data?.health);
+  const now = sentenceOf(agents, facts.status.data?.health);
+  const sentence = lost ? lastKnown(now) : now;
   const look = STATUS_LOOKS[sentence.state];
   const { shown, more } = todosOf({
     agents,

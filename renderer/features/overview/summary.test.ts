@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Agent, AgentState, Backup, Health, Session } from '#contract';
-import { sentenceOf, tilesOf, todosOf } from './summary.ts';
+import { lastKnown, sentenceOf, tilesOf, todosOf } from './summary.ts';
 
 const agents = (...states: AgentState[]): Agent[] =>
   states.map((state, index) => ({ id: `a${index}`, name: `agent ${index}`, state, reason: '' }) as Agent);
@@ -51,6 +51,11 @@ describe('the tiles', () => {
       ]),
     );
   });
+});
+
+it('what was last known is not told as how things are', () => {
+  const known = lastKnown(sentenceOf(agents('healthy', 'healthy'), undefined));
+  expect(known).toEqual({ text: 'Not connected. Last known: All 2 agents healthy', state: 'unknown' });
 });
 
 describe('what there is to act on', () => {

@@ -69,6 +69,11 @@ export function sentenceOf(agents: readonly Agent[], health: Health | undefined)
   return { text: fine === 1 ? 'Your agent is healthy' : `All ${fine} agents healthy`, state: 'healthy' };
 }
 
+/** What is still known when the runtime cannot be reached: nobody may take it for how things are now. */
+export function lastKnown(sentence: Sentence): Sentence {
+  return { text: `Not connected. Last known: ${sentence.text}`, state: 'unknown' };
+}
+
 function componentName(key: string): string {
   const names: Readonly<Record<string, string>> = {
     storage: 'The storage',

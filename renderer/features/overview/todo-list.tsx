@@ -79,7 +79,7 @@ function TodoRow({
     case 'backup':
       return (
         <Row
-          mark={<IconArchive size={15} />}
+          mark={<Mark icon={<IconArchive size={15} />} label="Backup" />}
           text={todo.text}
           action={
             <Button size="compact-xs" variant="default" onClick={onBackup}>
@@ -107,7 +107,7 @@ function TodoRow({
     case 'warning':
       return (
         <Row
-          mark={<IconAlertTriangle size={15} color="var(--tone-warning)" />}
+          mark={<Mark icon={<IconAlertTriangle size={15} color="var(--tone-warning)" />} label="Warning" />}
           text={todo.text}
           action={
             <Button
@@ -121,6 +121,16 @@ function TodoRow({
         />
       );
   }
+}
+
+/** What stands where agents and sessions have their status. */
+function Mark({ icon, label }: { icon: ReactNode; label: string }) {
+  return (
+    <>
+      {icon}
+      <Text size="sm">{label}</Text>
+    </>
+  );
 }
 
 function Row({

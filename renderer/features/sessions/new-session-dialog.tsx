@@ -78,12 +78,12 @@ function NewSessionForm({ onClose }: { onClose: () => void }) {
           size="sm"
         />
         {agent !== undefined && (
-          <Group gap="xs">
+          <Stack gap={4}>
             <StatusBadge status={agent.state} reason={agent.reason} />
-            <Text size="xs" c="dimmed" lineClamp={1}>
+            <Text size="xs" c="dimmed" lineClamp={3}>
               {agent.description}
             </Text>
-          </Group>
+          </Stack>
         )}
         <Textarea
           label="First message"

@@ -292,7 +292,7 @@ function Header({
                 </Menu.Item>
                 <Menu.Divider />
                 <Menu.Item
-                  color="red"
+                  c="var(--tone-bad)"
                   leftSection={<IconTrash size={15} />}
                   onClick={() =>
                     void actions.remove(session).then((removed) => {

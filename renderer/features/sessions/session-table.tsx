@@ -270,7 +270,7 @@ function RowMenu({ session, onRename }: { session: Session; onRename: (session: 
         </Menu.Item>
         <Menu.Divider />
         <Menu.Item
-          color="red"
+          c="var(--tone-bad)"
           leftSection={<IconTrash size={15} />}
           onClick={() => void actions.remove(session)}
         >

@@ -78,7 +78,7 @@ export function SessionsPage() {
     <Stack className={classes.page ?? ''} gap="sm">
       <PageHeader
         title="Sessions"
-        description="Conversations with your agents. They survive restarts; nothing leaves this machine."
+        description="Conversations with your agents. They are kept on this machine and survive restarts."
         actions={
           <Button leftSection={<IconPlus size={15} />} onClick={creation.open}>
             New session

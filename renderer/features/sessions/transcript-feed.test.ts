@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import type { RuntimeEvent, SessionDetail } from '#contract';
+import { virtualTime } from '../../lib/virtual-time.fixture.ts';
 import { FOLD_INTERVAL_MS, GAP_RETRY_MS, TranscriptFeed } from './transcript-feed.ts';
 
 function session(text?: string): SessionDetail {
@@ -41,8 +42,7 @@ function delta(offset: number, text: string): RuntimeEvent {
 
 /** A feed over virtual time. */
 function setUp(start: SessionDetail | undefined) {
-  let time = 0;
-  let timers: { at: number; callback: () => void }[] = [];
+  const { waiting, advance, ...time } = virtualTime();
   let shown = start;
   let draws = 0;
   const readAgain = vi.fn();
@@ -53,15 +53,7 @@ function setUp(start: SessionDetail | undefined) {
       draws += 1;
     },
     readAgain,
-    now: () => time,
-    setTimer: (callback, milliseconds) => {
-      const timer = { at: time + milliseconds, callback };
-      timers.push(timer);
-      return timer;
-    },
-    clearTimer: (timer) => {
-      timers = timers.filter((other) => other !== timer);
-    },
+    ...time,
   });
   return {
     feed,
@@ -71,13 +63,8 @@ function setUp(start: SessionDetail | undefined) {
       shown = detail;
     },
     draws: () => draws,
-    waiting: () => timers.length,
-    advance(milliseconds: number) {
-      time += milliseconds;
-      const due = timers.filter((timer) => timer.at <= time);
-      timers = timers.filter((timer) => timer.at > time);
-      for (const timer of due) timer.callback();
-    },
+    waiting,
+    advance,
   };
 }
 

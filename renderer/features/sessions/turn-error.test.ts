@@ -4,13 +4,13 @@ import { interruptionInWords, turnAdvice } from './turn-error.ts';
 
 const adviceOn = (code: string) => turnAdvice({ code, message: 'what happened' });
 
-test('a missing key names the settings and leads there', () => {
+test('a missing key leads to the settings', () => {
   expect(adviceOn('provider.key_missing')).toMatchObject({
     title: ERROR_CODES['provider.key_missing'].title,
     link: { to: '/settings' },
     again: true,
   });
-  expect(adviceOn('provider.key_missing').action).toContain('OPENAI_API_KEY');
+  expect(adviceOn('provider.key_missing').action).toContain('Settings page');
 });
 
 test('a crashed agent is said to be restarted', () => {

@@ -19,7 +19,7 @@ const AGENTS = { to: '/agents', label: 'Open Agents' } as const;
 /** Where a failed turn asks for something else than a failed request does. */
 const ACTIONS: Readonly<Record<string, string>> = {
   'provider.key_missing':
-    'It is a setting: OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY. Until it is set, the echo agent answers without any key.',
+    'A key is a setting, read when the runtime starts: the Settings page shows which are set.',
   'provider.key_refused': 'Check the key for typing errors and that it was not revoked, then send again.',
   'provider.rate_limited': 'Wait a minute, then send again.',
   'provider.quota_exceeded': 'Add credit to the account at the provider, then send again.',

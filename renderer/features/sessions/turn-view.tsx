@@ -6,6 +6,7 @@ import type { Turn } from '#contract';
 import { CopyButton } from '../../components/copy.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { formatDuration, formatNumber } from '../../lib/format.ts';
+import { turnDuration } from '../../lib/turn-duration.ts';
 import { CopyText } from './copy-text.tsx';
 import { LongText } from './long-text.tsx';
 import { MessageView } from './message-view.tsx';
@@ -206,6 +207,7 @@ function Problem({
 
 /** Tokens and time of the turn, on the right. */
 function Figures({ turn }: { turn: Turn }) {
+  const duration = turnDuration(turn);
   return (
     <Box className={classes.figures}>
       {turn.usage !== undefined && (
@@ -215,9 +217,9 @@ function Figures({ turn }: { turn: Turn }) {
           </Text>
         </Tooltip>
       )}
-      {turn.endedAt !== undefined && (
+      {duration !== undefined && (
         <Text size="xs" c="dimmed">
-          {formatDuration(turn.endedAt - turn.startedAt)}
+          {formatDuration(duration)}
         </Text>
       )}
     </Box>
