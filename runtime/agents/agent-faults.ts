@@ -55,7 +55,7 @@ export function endInWords(end: Pick<ProcessEnd, 'code' | 'signal'>): string {
 
 /** The fault of everything that waited for a process that ended unasked. */
 export function crashed(end: ProcessEnd): CodedError {
-  return fault('agent.crashed', `The agent process ended. ${endInWords(end)}.`, {
+  return fault('agent.crashed', `The agent's process is gone. ${endInWords(end)}.`, {
     code: end.code,
     signal: end.signal,
   });

@@ -4,7 +4,7 @@ import type { Turn } from '../contract/index.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { KeyedQueue } from './keyed-queue.ts';
 import type { SessionStore } from './session-store.ts';
-import { readTranscript } from './transcript.ts';
+import { readTranscript, transcriptLog } from './transcript.ts';
 import { statusAfter, turnChanged, turnEntry } from './turns.ts';
 
 const DAY_MS = 86_400_000;
@@ -22,13 +22,16 @@ export async function recoverInterrupted(context: {
   const { storage, store, clock, logger } = context;
   for await (const { id } of store.matching([{ field: 'status', in: ['busy', 'needs-you'] }])) {
     const transcript = await readTranscript(storage, id);
+    // It ended when it last gave a sign, not when that was found out.
+    const [lastSign] = await storage.read(transcriptLog(id), { reverse: true, limit: 1 });
+    const endedAt = lastSign?.at ?? clock.now();
     const interrupted = transcript.turns
       .filter((turn) => turn.state === 'running')
       .map(
         (turn): Turn => ({
           ...turn,
           state: 'interrupted',
-          endedAt: clock.now(),
+          endedAt,
           error: { code: 'runtime.stopped', message: 'The app stopped while the agent was answering.' },
         }),
       );

@@ -409,9 +409,12 @@ describe('after the process ended in mid-turn', () => {
     await clock.advance(300);
     await vi.waitFor(async () => expect(await storage.read(transcriptLog(id))).toHaveLength(3));
 
+    const killedAt = clock.now();
+    await clock.advance(3_600_000 / 2);
     const next = makeSessions();
     await next.start();
     const session = await next.get(id);
+    expect(session.lastTurn?.endedAt, 'not the time of the next start').toBeLessThanOrEqual(killedAt);
     expect(session).toMatchObject({
       status: 'interrupted',
       messageCount: 2,

@@ -1,6 +1,5 @@
 import type { LiveEvents, RuntimeEvent } from '#contract';
 import { formatBytes, formatDuration } from '../../lib/format.ts';
-import { turnDuration } from '../../lib/turn-duration.ts';
 
 /** UTF-16 units of a summary. */
 const LENGTH = 160;
@@ -26,7 +25,7 @@ function inWords(event: RuntimeEvent): string | undefined {
     }
     case 'session.turn.changed': {
       const turn = data<'session.turn.changed'>();
-      const duration = turnDuration(turn);
+      const duration = turn.endedAt === undefined ? undefined : turn.endedAt - turn.startedAt;
       const took = duration === undefined ? '' : ` after ${formatDuration(duration)}`;
       return `turn ${turn.state}${took}${turn.error === undefined ? '' : `: ${turn.error.message} (${turn.error.code})`}`;
     }

@@ -6,7 +6,6 @@ import type { Turn } from '#contract';
 import { CopyButton } from '../../components/copy.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { formatDuration, formatNumber } from '../../lib/format.ts';
-import { turnDuration } from '../../lib/turn-duration.ts';
 import { CopyText } from './copy-text.tsx';
 import { LongText } from './long-text.tsx';
 import { MessageView } from './message-view.tsx';
@@ -207,7 +206,7 @@ function Problem({
 
 /** Tokens and time of the turn, on the right. */
 function Figures({ turn }: { turn: Turn }) {
-  const duration = turnDuration(turn);
+  const duration = turn.endedAt === undefined ? undefined : turn.endedAt - turn.startedAt;
   return (
     <Box className={classes.figures}>
       {turn.usage !== undefined && (
