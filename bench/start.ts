@@ -4,19 +4,17 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { type Product, startHeadless } from '../e2e/start-headless.ts';
+import { type BenchRow, benchFlags, median, percentile, report } from './bench-table.ts';
 
-const { values } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, json: { type: 'string' } },
-});
-const ROUNDS = values.quick ? 3 : 9;
+const { quick, json } = benchFlags();
+const ROUNDS = quick ? 3 : 9;
 /** Seconds after the start at which the memory is read: the agents are up and the garbage of the start is gone. */
-const IDLE_SECONDS = values.quick ? 5 : 20;
+const IDLE_SECONDS = quick ? 5 : 20;
 
 /** Milliseconds from spawn to exit of a Node process that does nothing. */
 async function bareNode(): Promise<number> {
@@ -56,8 +54,6 @@ async function firstLoadBytes(product: Product): Promise<number> {
   return bytes;
 }
 
-const median = (numbers: number[]) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0;
-
 const floor: number[] = [];
 const cold: number[] = [];
 let memory = 0;
@@ -87,28 +83,16 @@ for (let round = 0; round <= ROUNDS; round++) {
   await rm(dataDir, { recursive: true, force: true });
 }
 
-const rows = [
-  { case: 'process start', subject: 'node -e 0', role: 'floor', p50ms: median(floor), ratioToFloor: 1 },
-  {
-    case: 'process start',
-    subject: 'headless, console served',
-    role: 'ours',
-    p50ms: median(cold),
-    ratioToFloor: median(cold) / median(floor),
-  },
-];
-console.table(
-  rows.map((row) => ({
-    ...row,
-    p50ms: Math.round(row.p50ms),
-    ratioToFloor: Number(row.ratioToFloor.toFixed(1)),
-  })),
-);
-console.log(`private memory of the idle runtime: ${(memory / 1024 / 1024).toFixed(1)} MiB`);
-console.log(`first-load JavaScript, gzipped: ${(javascript / 1024).toFixed(1)} KiB`);
-if (values.json !== undefined) {
-  await writeFile(
-    values.json,
-    `${JSON.stringify({ rows, privateBytes: memory, firstLoadGzipBytes: javascript }, null, 2)}\n`,
-  );
-}
+const row = (subject: string, role: BenchRow['role'], times: number[]): BenchRow => ({
+  case: 'cold start',
+  subject,
+  role,
+  p50ms: median(times),
+  p95ms: percentile(times, 0.95),
+  p99ms: percentile(times, 0.99),
+  opsPerSecond: 1000 / median(times),
+  ratioToFloor: median(times) / median(floor),
+});
+await report([row('node -e 0', 'floor', floor), row('headless, console served', 'ours', cold)], json);
+console.log(`private memory of the idle runtime: ${(memory / 1024 / 1024).toFixed(0)} MiB`);
+console.log(`first-load JavaScript, gzipped: ${(javascript / 1024).toFixed(0)} KiB`);
