@@ -108,7 +108,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     collect: () => metrics.sessionsActive(sessions.counts().active),
   });
   const storage = await createStorage({
-    type: settings.storageType,
+    ...settings.storage,
     dataDir: settings.dataDir,
     onOperation: (operation, result, seconds) => metrics.storageOperation(operation, result, seconds),
     onFault: (fault) => logger.with({ component: 'storage' }).error(fault.message, { ...fault }),

@@ -77,6 +77,11 @@ export const ERROR_CODES = {
   'storage.closed': { status: 503, title: 'The storage is closed' },
   'storage.failed': { status: 503, title: 'The storage failed' },
   'storage.invalid': { status: 500, title: 'The storage was asked for something that it cannot hold' },
+  'storage.unreachable': { status: 503, title: 'The storage cannot be reached' },
+  'storage.access_denied': { status: 500, title: 'The storage server refuses the user or the password' },
+  'storage.tls_failed': { status: 500, title: 'The storage server cannot be spoken to over TLS' },
+  'storage.unsupported_server': { status: 500, title: 'The storage server is not one that can be used' },
+  'storage.not_known_now': { status: 503, title: 'The storage is away, and this is not known without it' },
   'storage.unsupported_type': { status: 500, title: 'This storage type is not available' },
   // settings and start
   'settings.invalid': { status: 500, title: 'A setting is not valid' },

@@ -226,7 +226,7 @@ describe('faults', () => {
   });
 
   it('allow memory in tests only', () => {
-    expect(loadSettings(env({ STORAGE_TYPE: 'memory', NODE_ENV: 'test' })).storageType).toBe('memory');
+    expect(loadSettings(env({ STORAGE_TYPE: 'memory', NODE_ENV: 'test' })).storage.type).toBe('memory');
   });
 });
 

@@ -3,7 +3,7 @@ import { fault, type Setting } from '../contract/index.ts';
 import { isLoopback } from './loopback.ts';
 import { nearestName } from './nearest-name.ts';
 import { createRedactor } from './redact.ts';
-import type { Settings } from './settings.ts';
+import type { Settings, StorageSettings } from './settings.ts';
 import { definitionOf, SETTING_NAMES, type SettingName, type SettingValues } from './settings-schema.ts';
 
 /** What is wrong with one setting. */
@@ -175,6 +175,21 @@ function* combinations(values: Partial<SettingValues>): Generator<SettingFault> 
       'sqlite, file, redis, postgres or hybrid; memory keeps nothing and is only for NODE_ENV=test',
     );
   }
+  const type = values.STORAGE_TYPE;
+  if (
+    (type === 'redis' || type === 'hybrid') &&
+    values.REDIS_URL === undefined &&
+    values.REDIS_CLUSTER_NODES === undefined
+  ) {
+    yield rule('REDIS_URL', '', `set (or REDIS_CLUSTER_NODES) when STORAGE_TYPE is ${type}`);
+  }
+  if (
+    (type === 'postgres' || type === 'hybrid') &&
+    values.POSTGRES_URL === undefined &&
+    values.PGHOST === undefined
+  ) {
+    yield rule('POSTGRES_URL', '', `set (or PGHOST) when STORAGE_TYPE is ${type}`);
+  }
   if (values.APP_PORT !== undefined && values.APP_PORT !== 0 && values.APP_PORT === values.HEALTH_PORT) {
     yield rule('HEALTH_PORT', values.HEALTH_PORT, 'another port than APP_PORT');
   }
@@ -216,6 +231,41 @@ function urlPasswords(text: string): string[] {
 
 const shown = createRedactor([]);
 
+function storageSettings(values: SettingValues): StorageSettings {
+  const redis = { url: values.REDIS_URL };
+  const postgres = {
+    url: values.POSTGRES_URL,
+    readUrl: values.POSTGRES_READ_URL,
+    host: values.PGHOST,
+    port: values.PGPORT,
+    database: values.PGDATABASE,
+    user: values.PGUSER,
+    password: values.POSTGRES_PASSWORD,
+  };
+  return {
+    type: values.STORAGE_TYPE,
+    redis: { ...defined(redis), clusterNodes: values.REDIS_CLUSTER_NODES ?? [] },
+    postgres: {
+      ...defined(postgres),
+      poolMax: values.PGPOOL_MAX,
+      poolMin: values.PGPOOL_MIN,
+      idleTimeoutMs: values.PGIDLE_TIMEOUT,
+      connectionTimeoutMs: values.PGCONNECTION_TIMEOUT,
+      maxLifetimeMs: values.PGMAX_LIFETIME,
+      statementTimeoutMs: values.PGSTATEMENT_TIMEOUT,
+      queryTimeoutMs: values.PGQUERY_TIMEOUT,
+    },
+    hybridHotHours: values.HYBRID_HOT_HOURS,
+  };
+}
+
+/** Without the properties that are undefined. */
+function defined<T extends object>(object: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: NonNullable<T[K]>;
+  };
+}
+
 function toSettings(values: SettingValues, described: Setting[], secrets: string[]): Settings {
   const optional = {
     openaiApiKey: values.OPENAI_API_KEY,
@@ -225,14 +275,14 @@ function toSettings(values: SettingValues, described: Setting[], secrets: string
     apiToken: values.API_TOKEN,
   };
   return {
-    ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)),
+    ...defined(optional),
     environment: values.NODE_ENV,
     logLevel: values.LOG_LEVEL,
     appPort: values.APP_PORT,
     healthPort: values.HEALTH_PORT,
     bindAddress: values.BIND_ADDRESS,
     dataDir: resolve(values.DATA_DIR),
-    storageType: values.STORAGE_TYPE,
+    storage: storageSettings(values),
     sessionTtlSeconds: values.SESSION_TTL,
     sessionExpirationDays: values.SESSION_EXPIRATION_DAYS,
     sessionCleanupIntervalSeconds: values.SESSION_CLEANUP_INTERVAL,

@@ -123,6 +123,11 @@ export const SETTINGS = {
   REDIS_URL: storage.optional('Address of the Redis server', url('redis', 'rediss'), secret),
   REDIS_CLUSTER_NODES: storage.optional('Nodes of a Redis cluster', hostPortList),
   POSTGRES_URL: storage.optional('Address of the PostgreSQL server', url('postgres', 'postgresql'), secret),
+  POSTGRES_READ_URL: storage.optional(
+    'Address of a read replica of it, which then serves lists and snapshots',
+    url('postgres', 'postgresql'),
+    secret,
+  ),
   PGHOST: storage.optional('Host of the PostgreSQL server, when POSTGRES_URL is not set', host),
   PGPORT: storage.optional('Port of the PostgreSQL server', whole({ from: 1, to: 65_535 })),
   PGDATABASE: storage.optional('Database on the PostgreSQL server', name),

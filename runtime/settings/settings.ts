@@ -1,6 +1,41 @@
 /** The settings as the runtime uses them: resolved, validated, typed. The schema behind it is `settings-schema.ts`. */
 import type { Setting } from '../contract/index.ts';
 
+export interface RedisSettings {
+  /** `redis://` or `rediss://`; of a cluster it gives user, password and TLS, and may be left out. */
+  url?: string;
+  /** `host:port` of some nodes of a cluster; empty for a single server. */
+  clusterNodes: string[];
+}
+
+/** Times are in ms, 0 for none. */
+export interface PostgresSettings {
+  /** Wins over host, port, database, user and password. */
+  url?: string;
+  /** A read replica. */
+  readUrl?: string;
+  host?: string;
+  port?: number;
+  database?: string;
+  user?: string;
+  password?: string;
+  poolMax: number;
+  poolMin: number;
+  idleTimeoutMs: number;
+  connectionTimeoutMs: number;
+  maxLifetimeMs: number;
+  statementTimeoutMs: number;
+  queryTimeoutMs: number;
+}
+
+export interface StorageSettings {
+  type: 'sqlite' | 'file' | 'redis' | 'postgres' | 'hybrid' | 'memory';
+  redis: RedisSettings;
+  postgres: PostgresSettings;
+  /** Hours after which an idle session leaves Redis. */
+  hybridHotHours: number;
+}
+
 export interface Settings {
   environment: string;
   logLevel: 'debug' | 'info' | 'warn' | 'error';
@@ -13,7 +48,7 @@ export interface Settings {
   anthropicApiKey?: string;
   geminiApiKey?: string;
   openaiBaseUrl?: string;
-  storageType: 'sqlite' | 'file' | 'redis' | 'postgres' | 'hybrid' | 'memory';
+  storage: StorageSettings;
   sessionTtlSeconds: number;
   sessionExpirationDays: number;
   sessionCleanupIntervalSeconds: number;

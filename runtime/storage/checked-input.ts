@@ -2,6 +2,7 @@ import { messageOf } from '../base/errors.ts';
 import { fault } from '../contract/error-codes.ts';
 import { valueChecksum } from './checksum.ts';
 import type {
+  CommitId,
   Filter,
   IndexValue,
   ListQuery,
@@ -109,6 +110,19 @@ function checkOperation(operation: Operation): CheckedOperation {
       return { kind: 'trim', log: operation.log, through: operation.through };
     default:
       throw invalid(`There is no operation ${JSON.stringify((operation as { kind?: unknown }).kind)}.`);
+  }
+}
+
+const WRITER = /^[A-Za-z0-9_-]{1,64}$/;
+
+/** Throws `storage.invalid`. */
+export function checkCommitId(id: CommitId | undefined): void {
+  if (id === undefined) return;
+  if (typeof id.writer !== 'string' || !WRITER.test(id.writer)) {
+    throw invalid('The writer of a commit is named by 1 to 64 letters, digits, dashes and underscores.');
+  }
+  if (!Number.isSafeInteger(id.number) || id.number < 1) {
+    throw invalid('The commits of a writer are numbered from 1.');
   }
 }
 

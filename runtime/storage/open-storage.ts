@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { fault } from '../contract/error-codes.ts';
+import type { StorageSettings } from '../settings/settings.ts';
 import type { Storage, StorageOptions } from './storage.ts';
 
-export interface OpenStorageOptions extends StorageOptions {
+export interface OpenStorageOptions extends StorageOptions, Partial<Omit<StorageSettings, 'type'>> {
   /** `STORAGE_TYPE`. */
   type: string;
   /** `DATA_DIR`; an adapter that keeps files keeps them in its `storage` folder. */

@@ -48,6 +48,19 @@ export interface TrimOperation {
 
 export type Operation = PutOperation | DeleteOperation | AppendOperation | TrimOperation;
 
+/**
+ * Names a commit, so that it can be sent again when it is not known whether it was carried out: a second commit with the
+ * same id is answered like the first and changes nothing. A writer numbers its commits 1, 2, 3, …; an adapter remembers
+ * the last {@link REMEMBERED_COMMITS} numbers of each writer, across restarts.
+ */
+export interface CommitId {
+  /** 1–64 letters, digits, `-` or `_`; made anew by every process. */
+  writer: string;
+  number: number;
+}
+
+export const REMEMBERED_COMMITS = 1_000;
+
 /** What became of one operation: a put has a `version`, an append a `sequence`. */
 export interface OperationResult {
   version?: number;
@@ -165,12 +178,32 @@ export interface Generations {
   drop(id: string): Promise<void>;
 }
 
+/** What holds the data, for people to see. */
+export interface StorageInfo {
+  /** With its version: `SQLite 3.54.1`, `Redis 7.0.15 (cluster of 3)`. */
+  product: string;
+  /** A folder, or an address without its secrets. */
+  location: string;
+  /** One round trip to it, measured by this call. */
+  latencyMs: number;
+  /** What its user should know, such as a server that can lose acknowledged data. */
+  notices: StorageNotice[];
+}
+
+export interface StorageNotice {
+  /** Stable, such as `redis.not_durable`. */
+  code: string;
+  message: string;
+}
+
 /** What an adapter can do beyond the port; the contract suite reads it and prints the reason of each skip. */
 export interface Supports {
   /** Survives the end of the process. */
   durable: boolean;
   /** May be open in several processes at once. */
   sharedByProcesses: boolean;
+  /** Kept by a server that may be away while this process goes on. */
+  remote: boolean;
 }
 
 /** A record that failed its CRC-32: set aside, reported, never served. */
@@ -198,7 +231,8 @@ export interface Storage {
   readonly supports: Supports;
   /**
    * Idempotent. Rejects with `storage.newer_version`, `storage.read_only`, `storage.locked`, `storage.full`,
-   * `storage.corrupt` or `storage.failed`, and leaves nothing half-open.
+   * `storage.corrupt` or `storage.failed`, a remote one also with `storage.unreachable`, `storage.access_denied`,
+   * `storage.tls_failed` or `storage.unsupported_server`, and leaves nothing half-open.
    */
   open(): Promise<void>;
   /** Idempotent; waits for what is under way. Afterwards every call rejects with `storage.closed`. */
@@ -206,14 +240,16 @@ export interface Storage {
   /**
    * All or nothing; resolves when durable. The results are in the order of the operations. At most 10,000 operations.
    * From then on every call sees it. Rejects with `storage.version_conflict`, `storage.invalid`, `storage.closed`, and
-   * with `storage.full` or `storage.failed`: after the last, whether it was carried out is not known.
+   * with `storage.full`, `storage.failed` or `storage.unreachable`: after the last two, whether it was carried out is not
+   * known, unless the same commit is sent again with the same id.
    */
-  commit(operations: Operation[]): Promise<OperationResult[]>;
+  commit(operations: Operation[], id?: CommitId): Promise<OperationResult[]>;
   /** The document, or undefined when there is none, it has expired, or it is damaged (which is reported). */
   get<T = unknown>(collection: string, id: string): Promise<StoredDocument<T> | undefined>;
   list<T = unknown>(collection: string, query: ListQuery): Promise<ListPage<T>>;
   read<T = unknown>(log: string, query?: ReadQuery): Promise<LogEntry<T>[]>;
   stats(): Promise<StorageStats>;
+  info(): Promise<StorageInfo>;
   /**
    * Everything as it is when the iteration begins, whatever is written meanwhile, in the order: documents by collection and
    * id, then logs by name with their entries by sequence. Of the active generation unless one is named. Yields batches;

@@ -3,6 +3,7 @@ import { fault } from '../../contract/error-codes.ts';
 import {
   type CheckedOperation,
   type CheckedRead,
+  checkCommitId,
   checkKey,
   checkListQuery,
   checkOperations,
@@ -16,22 +17,25 @@ import { compareText } from '../collation.ts';
 import { comparePositions, decodeCursor, encodeCursor, type Position } from '../cursor.ts';
 import { matches } from '../filters.ts';
 import { SNAPSHOT_BATCH_RECORDS } from '../snapshot-batch.ts';
-import type {
-  Generation,
-  Generations,
-  GenerationWriter,
-  ListPage,
-  ListQuery,
-  LogEntry,
-  Operation,
-  OperationResult,
-  ReadQuery,
-  SnapshotRecord,
-  Storage,
-  StorageOptions,
-  StorageStats,
-  StoredDocument,
-  Supports,
+import {
+  type CommitId,
+  type Generation,
+  type Generations,
+  type GenerationWriter,
+  type ListPage,
+  type ListQuery,
+  type LogEntry,
+  type Operation,
+  type OperationResult,
+  REMEMBERED_COMMITS,
+  type ReadQuery,
+  type SnapshotRecord,
+  type Storage,
+  type StorageInfo,
+  type StorageOptions,
+  type StorageStats,
+  type StoredDocument,
+  type Supports,
 } from '../storage.ts';
 import { StorageGate } from '../storage-gate.ts';
 import { versionConflict } from '../version-conflict.ts';
@@ -52,11 +56,13 @@ import {
  */
 export class MemoryStorage implements Storage {
   readonly type = 'memory';
-  readonly supports: Supports = { durable: false, sharedByProcesses: false };
+  readonly supports: Supports = { durable: false, sharedByProcesses: false, remote: false };
   readonly generations: Generations;
   readonly #now: () => number;
   readonly #gate: StorageGate;
   readonly #sets = new Map<string, DataSet>();
+  /** Of each writer, what its last commits answered, by their numbers. */
+  readonly #carriedOut = new Map<string, Map<number, number[]>>();
   #active: DataSet;
 
   constructor(options: StorageOptions = {}) {
@@ -89,10 +95,14 @@ export class MemoryStorage implements Storage {
     return this.#gate.close();
   }
 
-  commit(operations: Operation[]): Promise<OperationResult[]> {
+  commit(operations: Operation[], id?: CommitId): Promise<OperationResult[]> {
     return this.#gate.run('commit', async () => {
+      checkCommitId(id);
       const checked = checkOperations(operations);
-      return toResults(checked, this.#apply(checked));
+      return toResults(
+        checked,
+        this.#once(id, () => this.#apply(checked)),
+      );
     });
   }
 
@@ -162,6 +172,17 @@ export class MemoryStorage implements Storage {
     });
   }
 
+  info(): Promise<StorageInfo> {
+    return this.#gate.run(undefined, async () => ({
+      product: 'Memory',
+      location: 'this process',
+      latencyMs: 0,
+      notices: [
+        { code: 'memory.not_kept', message: 'Everything is gone when the process ends; it is for tests.' },
+      ],
+    }));
+  }
+
   async *snapshot(
     options: { generation?: string; signal?: AbortSignal } = {},
   ): AsyncGenerator<SnapshotRecord[], void, void> {
@@ -176,6 +197,18 @@ export class MemoryStorage implements Storage {
       this.#gate.check();
       yield records.slice(i, i + SNAPSHOT_BATCH_RECORDS);
     }
+  }
+
+  #once(id: CommitId | undefined, carryOut: () => number[]): number[] {
+    if (id === undefined) return carryOut();
+    const ofWriter = this.#carriedOut.get(id.writer) ?? new Map<number, number[]>();
+    const before = ofWriter.get(id.number);
+    if (before !== undefined) return before;
+    const numbers = carryOut();
+    this.#carriedOut.set(id.writer, ofWriter);
+    ofWriter.set(id.number, numbers);
+    ofWriter.delete(id.number - REMEMBERED_COMMITS);
+    return numbers;
   }
 
   #apply(operations: CheckedOperation[]): number[] {

@@ -70,6 +70,8 @@ export interface Calls {
   'generation.activate': { input: string; output: null };
   'generation.drop': { input: string; output: null };
   setAside: { input: DamagedRecord; output: boolean };
+  /** The version of SQLite. */
+  version: { input: null; output: string };
   counts: { input: null; output: WorkerCounts };
 }
 

@@ -20,6 +20,7 @@ import type {
   ReadQuery,
   SnapshotRecord,
   Storage,
+  StorageInfo,
   StorageOptions,
   StorageStats,
   StoredDocument,
@@ -42,7 +43,7 @@ export interface SqliteStorageOptions extends StorageOptions {
  */
 export class SqliteStorage implements Storage {
   readonly type = 'sqlite';
-  readonly supports: Supports = { durable: true, sharedByProcesses: false };
+  readonly supports: Supports = { durable: true, sharedByProcesses: false, remote: false };
   readonly generations: Generations;
   readonly #folder: string;
   readonly #now: () => number;
@@ -118,6 +119,15 @@ export class SqliteStorage implements Storage {
 
   stats(): Promise<StorageStats> {
     return this.#gate.run('stats', () => this.#call('stats', null));
+  }
+
+  info(): Promise<StorageInfo> {
+    return this.#gate.run(undefined, async () => {
+      const asked = performance.now();
+      const version = await this.#call('version', null);
+      const latencyMs = performance.now() - asked;
+      return { product: `SQLite ${version}`, location: this.#folder, latencyMs, notices: [] };
+    });
   }
 
   async *snapshot(

@@ -163,6 +163,8 @@ class SqliteWorker {
         return null;
       case 'setAside':
         return store.setAside(call.input, now);
+      case 'version':
+        return store.version();
       case 'counts':
         return store.counts;
     }

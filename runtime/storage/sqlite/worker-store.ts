@@ -144,6 +144,10 @@ export class WorkerStore {
     return this.#transaction(({ logs }) => setAsideIfDamaged(this.#open().database, logs, record, now));
   }
 
+  version(): string {
+    return String(this.#open().database.prepare('SELECT sqlite_version()').pluck().get());
+  }
+
   async stats(now: number): Promise<StorageStats> {
     const { database } = this.#open();
     const count = (condition: string, ...values: unknown[]) =>
