@@ -1,0 +1,352 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { CheckedOperation } from '../checked-input.ts';
+import { MemoryStorage } from '../memory/memory-storage.ts';
+import type { CommitId, Operation, OperationResult, StorageOptions } from '../storage.ts';
+import { describeWithServers } from '../testing/servers/describe-with-servers.ts';
+import { type RedisServer, startRedis } from '../testing/servers/redis-server.ts';
+import type { HotScript } from './hot-scripts.ts';
+import { type ColdStorage, type HotConnection, HybridStorage } from './hybrid-storage.ts';
+
+const NAMESPACE = 'test';
+
+/** A cold side that takes its time, before and after it has carried a commit out. */
+class SlowStorage extends MemoryStorage implements ColdStorage {
+  reads = 0;
+  delay = async (): Promise<void> => undefined;
+
+  constructor(options: StorageOptions = {}) {
+    super({ ...options, now: () => 1_000 });
+  }
+
+  override async get<T>(collection: string, id: string) {
+    this.reads += 1;
+    await this.delay();
+    const document = await super.get<T>(collection, id);
+    await this.delay();
+    return document;
+  }
+
+  override async read<T>(log: string, query = {}) {
+    this.reads += 1;
+    await this.delay();
+    const entries = await super.read<T>(log, query);
+    await this.delay();
+    return entries;
+  }
+
+  async commitChecked(
+    operations: readonly CheckedOperation[],
+    id?: CommitId,
+  ): Promise<{ results: OperationResult[]; at: number }> {
+    await this.delay();
+    const results = await super.commit(operations.map(unchecked), id);
+    await this.delay();
+    return { results, at: 1_000 };
+  }
+}
+
+function unchecked(operation: CheckedOperation): Operation {
+  switch (operation.kind) {
+    case 'put': {
+      const { kind, collection, id, json, expectVersion } = operation;
+      const expectation = expectVersion === undefined ? {} : { expectVersion };
+      return { kind, collection, id, value: JSON.parse(json), ...expectation };
+    }
+    case 'append':
+      return { kind: 'append', log: operation.log, value: JSON.parse(operation.json) };
+    case 'delete':
+      return { kind: 'delete', collection: operation.collection, id: operation.id };
+    case 'trim':
+      return operation;
+  }
+}
+
+/** A connection that can be lost, and whose calls and answers can be lost. */
+class TestConnection implements HotConnection {
+  readonly cluster = false;
+  readonly location = 'test';
+  /** What becomes of the next call. */
+  fate: () => 'answered' | 'not sent' | 'answer lost' = () => 'answered';
+  /** Reads that were served from a copy. */
+  hits = 0;
+  readonly #redis: Redis;
+  #told: { onReady: () => void; onLost: () => void } | undefined;
+
+  constructor(url: string) {
+    this.#redis = new Redis(url, { lazyConnect: true });
+  }
+
+  async open(told: { onReady: () => void; onLost: () => void }): Promise<void> {
+    await this.#redis.connect();
+    this.#told = told;
+    told.onReady();
+  }
+
+  async run(script: HotScript, key: string, args: readonly (string | number)[]): Promise<unknown> {
+    const fate = this.fate();
+    if (fate === 'not sent') return this.#lose();
+    const answer = await this.#redis.eval(script.lua, 1, key, ...args);
+    if (Array.isArray(answer) && answer[0] === 1) this.hits += 1;
+    return fate === 'answer lost' ? this.#lose() : answer;
+  }
+
+  async product(): Promise<string> {
+    return 'Redis';
+  }
+
+  async close(): Promise<void> {
+    this.#told = undefined;
+    await this.#redis.quit();
+  }
+
+  #lose(): never {
+    this.#told?.onLost();
+    setTimeout(() => this.#told?.onReady(), 2);
+    throw new Error('The connection was lost.');
+  }
+}
+
+describeWithServers(['redis'], 'hot copies', () => {
+  let server: RedisServer;
+  let redis: Redis;
+  let cold: SlowStorage;
+  const open: HybridStorage[] = [];
+
+  beforeAll(async () => {
+    server = await startRedis();
+    redis = new Redis(server.url);
+  });
+  afterAll(async () => {
+    await redis.quit();
+    await server.stop();
+  });
+  beforeEach(async () => {
+    await redis.flushall();
+    cold = new SlowStorage();
+    await cold.open();
+  });
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map((storage) => storage.close()));
+    await cold.close();
+  });
+
+  /** One more process on the same two sides. */
+  async function start(): Promise<{ storage: HybridStorage; connection: TestConnection }> {
+    const connection = new TestConnection(server.url);
+    const storage = new HybridStorage({ cold, hot: connection, hotHours: 1, namespace: NAMESPACE });
+    await storage.open();
+    await trusting(storage);
+    open.push(storage);
+    return { storage, connection };
+  }
+
+  const trusting = (storage: HybridStorage) =>
+    expect
+      .poll(async () => (await storage.info()).notices.map(({ code }) => code))
+      .toEqual(['memory.not_kept']);
+  const put = (id: string, value: unknown): Operation => ({ kind: 'put', collection: 'sessions', id, value });
+  const append = (value: unknown): Operation => ({ kind: 'append', log: 'messages/a', value });
+  const copies = async () =>
+    redis.keys(`{${NAMESPACE}}:hot:c:${await redis.get(`{${NAMESPACE}}:hot:epoch`)}:*`);
+
+  describe('serve', () => {
+    it('what was written, without asking the cold side', async () => {
+      const { storage } = await start();
+      await storage.commit([put('a', 1), append('first'), append('second')]);
+      await expect.poll(copies).toHaveLength(2);
+      expect(await storage.get('sessions', 'a')).toMatchObject({ version: 1, value: 1 });
+      expect((await storage.read('messages/a')).map(({ value }) => value)).toEqual(['first', 'second']);
+      await storage.commit([append('third')]);
+      await expect.poll(copies).toHaveLength(2);
+      const last = await storage.read('messages/a', { reverse: true, limit: 2 });
+      expect(last).toEqual([
+        { log: 'messages/a', sequence: 3, at: 1_000, value: 'third' },
+        { log: 'messages/a', sequence: 2, at: 1_000, value: 'second' },
+      ]);
+      expect(cold.reads).toBe(0);
+    });
+
+    it('what was read before, by whichever process', async () => {
+      await cold.commit([put('a', 1), append('first')]);
+      const [one, two] = [await start(), await start()];
+      for (const { storage } of [one, two, one]) {
+        expect((await storage.get('sessions', 'a'))?.value).toBe(1);
+        expect(await storage.read('messages/a')).toHaveLength(1);
+        await expect.poll(copies).toHaveLength(2);
+      }
+      expect(cold.reads).toBe(2);
+    });
+
+    it('the end of a long log, and nothing but the cold side what lies before it', async () => {
+      await cold.commit(Array.from({ length: 50 }, (_, i) => append(i + 1)));
+      const { storage } = await start();
+      const sequences = async (query: object) =>
+        (await storage.read('messages/a', query)).map(({ sequence }) => sequence);
+      expect(await sequences({ reverse: true, limit: 3 })).toEqual([50, 49, 48]);
+      await expect.poll(copies).toHaveLength(1);
+      expect(await sequences({ reverse: true, limit: 3 })).toEqual([50, 49, 48]);
+      expect(await sequences({ after: 47 })).toEqual([48, 49, 50]);
+      expect(await sequences({ after: 48, before: 50 })).toEqual([49]);
+      expect(cold.reads).toBe(1);
+      expect(await sequences({ reverse: true, limit: 4 })).toEqual([50, 49, 48, 47]);
+      expect(await sequences({ after: 45, limit: 2 })).toEqual([46, 47]);
+      expect(cold.reads).toBe(3);
+      await storage.commit([append(51)]);
+      expect(await sequences({ reverse: true, limit: 2 })).toEqual([51, 50]);
+    });
+
+    it('nothing that was changed in Redis: a flipped byte sends the reader to the cold side', async () => {
+      const { storage } = await start();
+      await storage.commit([put('a', 'right'), append('right')]);
+      await expect.poll(copies).toHaveLength(2);
+      for (const key of await copies()) {
+        if ((await redis.type(key)) === 'string') {
+          await redis.set(key, ((await redis.get(key)) ?? '').replace('right', 'wrong'));
+        } else {
+          const [[id, [, text]]] = (await redis.xrange(key, '1', '+')) as [[string, [string, string]]];
+          await redis.xdel(key, id);
+          await redis.xadd(key, '1-1', 'e', text.replace('right', 'wrong'));
+        }
+      }
+      expect((await storage.get('sessions', 'a'))?.value).toBe('right');
+      expect((await storage.read('messages/a')).map(({ value }) => value)).toEqual(['right']);
+    });
+
+    it('no copy longer than it is used', async () => {
+      const { storage } = await start();
+      await storage.commit([put('a', 1), append(1)]);
+      await expect.poll(copies).toHaveLength(2);
+      for (const key of await copies()) {
+        const left = await redis.pttl(key);
+        expect(left).toBeGreaterThan(3_500_000);
+        expect(left).toBeLessThanOrEqual(3_600_000);
+        await redis.pexpire(key, 60_000);
+      }
+      await storage.get('sessions', 'a');
+      await storage.read('messages/a');
+      for (const key of await copies()) expect(await redis.pttl(key)).toBeGreaterThan(3_500_000);
+      await redis.del(...(await copies()));
+      expect((await storage.get('sessions', 'a'))?.value).toBe(1);
+      expect(await storage.read('messages/a')).toHaveLength(1);
+    });
+  });
+
+  it('keep the copy of a document whose commit was refused', async () => {
+    const { storage } = await start();
+    await storage.commit([put('a', 1)]);
+    await expect.poll(copies).toHaveLength(1);
+    await expect(storage.commit([{ ...put('a', 2), expectVersion: 7 } as Operation])).rejects.toMatchObject({
+      code: 'storage.version_conflict',
+    });
+    await expect.poll(copies).toHaveLength(1);
+    expect((await storage.get('sessions', 'a'))?.value).toBe(1);
+    expect(cold.reads).toBe(0);
+  });
+
+  it('forget a writer that died, with the copy that it had put away', async () => {
+    const { storage } = await start();
+    await storage.commit([put('a', 1)]);
+    await expect.poll(copies).toHaveLength(1);
+    const dying = await start();
+    await storage.get('sessions', 'a');
+    await expect.poll(copies).toHaveLength(1);
+    const carriedOut = Promise.withResolvers<void>();
+    cold.delay = () => {
+      dying.connection.fate = () => 'not sent';
+      carriedOut.resolve();
+      return Promise.resolve();
+    };
+    await dying.storage.commit([put('a', 2)]);
+    await carriedOut.promise;
+    cold.delay = async () => undefined;
+    expect((await storage.get('sessions', 'a'))?.value).toBe(2);
+    for (const kind of ['p', 'h']) {
+      const left = await redis.pttl(`{${NAMESPACE}}:hot:${kind}:d:sessions/a`);
+      expect(left).toBeLessThanOrEqual(120_000);
+    }
+  });
+
+  it('are all forgotten with a new generation', async () => {
+    const [one, two] = [await start(), await start()];
+    await one.storage.commit([put('a', 'old'), append('old')]);
+    await expect.poll(copies).toHaveLength(2);
+    const writer = await one.storage.generations.create('restore');
+    await writer.write([
+      { kind: 'document', collection: 'sessions', id: 'a', version: 1, json: '"new"', index: {} },
+    ]);
+    await writer.seal();
+    await one.storage.generations.activate(writer.id);
+    for (const { storage } of [one, two]) {
+      expect((await storage.get('sessions', 'a'))?.value).toBe('new');
+      expect(await storage.read('messages/a')).toEqual([]);
+    }
+  });
+
+  it('never show less than was acknowledged, whatever calls and connections are lost', async () => {
+    const random = seeded(20_261_121);
+    const few = () => Math.floor(random() * 3);
+    cold.delay = async () => {
+      if (random() < 0.5) await wait(random() * 4);
+    };
+    const processes = [await start(), await start(), await start()];
+    // All lose calls, but one at a time writes while it is cut off: what two processes of which only one reaches Redis can
+    // do to each other is a limit that the decision page names.
+    const fates = ['answered', 'answered', 'answered', 'answer lost'] as const;
+    for (const { connection } of processes) {
+      connection.fate = () => fates[Math.floor(random() * 40)] ?? 'answered';
+    }
+    const acknowledged = { versions: new Map<string, number>(), appended: 0 };
+    let done = false;
+    const writer = async (storage: HybridStorage, round: number) => {
+      const id = `doc-${few()}`;
+      const [{ version = 0 } = {}, { sequence = 0 } = {}] = await storage.commit([
+        put(id, round),
+        append(round),
+      ]);
+      acknowledged.versions.set(id, Math.max(version, acknowledged.versions.get(id) ?? 0));
+      acknowledged.appended = Math.max(sequence, acknowledged.appended);
+    };
+    const reader = async (storage: HybridStorage) => {
+      const id = `doc-${few()}`;
+      const [version, appended] = [acknowledged.versions.get(id) ?? 0, acknowledged.appended];
+      const [document, entries] = await Promise.all([
+        storage.get('sessions', id),
+        storage.read('messages/a', { limit: 10_000 }),
+      ]);
+      expect(document?.version ?? 0).toBeGreaterThanOrEqual(version);
+      expect(entries.at(-1)?.sequence ?? 0).toBeGreaterThanOrEqual(appended);
+      expect(entries.map(({ sequence }) => sequence)).toEqual(entries.map((_, i) => i + 1));
+    };
+    const rounds = 150;
+    await Promise.all([
+      ...processes.map(async ({ storage }) => {
+        for (let round = 0; round < rounds; round++) {
+          await writer(storage, round);
+          await wait(random() * 4);
+        }
+        done = true;
+      }),
+      ...processes.flatMap(({ storage }) =>
+        [1, 2].map(async () => {
+          while (!done) await reader(storage);
+        }),
+      ),
+    ]);
+    for (const { storage } of processes) await reader(storage);
+    expect(acknowledged.appended).toBe(processes.length * rounds);
+    for (const { connection } of processes) expect(connection.hits).toBeGreaterThan(0);
+  });
+});
+
+/** Mulberry32: the same numbers in each run. */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}

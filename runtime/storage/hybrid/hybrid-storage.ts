@@ -1,0 +1,227 @@
+import { isCoded } from '../../base/errors.ts';
+import {
+  type CheckedOperation,
+  type CheckedRead,
+  checkKey,
+  checkOperations,
+  checkReadQuery,
+  MAXIMUM_SEQUENCE,
+} from '../checked-input.ts';
+import type {
+  CommitId,
+  Generations,
+  ListPage,
+  ListQuery,
+  LogEntry,
+  Operation,
+  OperationResult,
+  ReadQuery,
+  SnapshotRecord,
+  Storage,
+  StorageInfo,
+  StorageOptions,
+  StorageStats,
+  StoredDocument,
+  Supports,
+} from '../storage.ts';
+import { StorageGate } from '../storage-gate.ts';
+import { HotCopies, type HotServer } from './hot-copies.ts';
+
+/** The side that holds everything. */
+export interface ColdStorage extends Storage {
+  /** A commit whose operations were checked already; `at` is the time that its entries were given. */
+  commitChecked(
+    operations: readonly CheckedOperation[],
+    id?: CommitId,
+  ): Promise<{ results: OperationResult[]; at: number }>;
+}
+
+/** The Redis side: where the scripts run, and when it is there. */
+export interface HotConnection extends HotServer {
+  /** Address without its secrets. */
+  readonly location: string;
+  /** Rejects only when the server is there and cannot be used; tells `onReady` when it is. */
+  open(told: { onReady: () => void; onLost: () => void }): Promise<void>;
+  close(): Promise<void>;
+  /** `Redis 7.0.15`; undefined while it is away. */
+  product(): Promise<string | undefined>;
+}
+
+export interface HybridStorageOptions extends StorageOptions {
+  cold: ColdStorage;
+  hot: HotConnection;
+  /** Hours without use after which a session is on the cold side alone. */
+  hotHours: number;
+  /** Hash tag of the keys in Redis. */
+  namespace: string;
+}
+
+/**
+ * PostgreSQL holds everything and decides; Redis holds copies of what is in use, which are fenced against being old (see
+ * {@link HotCopies} and `docs/decisions/2026-11-21-hybrid-adapter.md`). So a session moves out of Redis by being forgotten
+ * there, comes back by being read, and the loss of Redis loses nothing.
+ */
+export class HybridStorage implements Storage {
+  readonly type = 'hybrid';
+  readonly supports: Supports = { durable: true, sharedByProcesses: true, remote: true };
+  readonly generations: Generations;
+  readonly #now: () => number;
+  readonly #gate: StorageGate;
+  readonly #cold: ColdStorage;
+  readonly #connection: HotConnection;
+  readonly #hot: HotCopies;
+  /** Copies that are being brought up to date behind an answer; `close` waits for them. */
+  readonly #updates = new Set<Promise<void>>();
+
+  constructor(options: HybridStorageOptions) {
+    this.#now = options.now ?? Date.now;
+    this.#cold = options.cold;
+    this.#connection = options.hot;
+    this.#hot = new HotCopies({
+      server: options.hot,
+      namespace: options.namespace,
+      hotMs: options.hotHours * 3_600_000,
+    });
+    this.#gate = new StorageGate(
+      { open: () => this.#openBoth(), close: () => this.#closeBoth() },
+      options.onOperation,
+    );
+    const guard = <T>(work: () => Promise<T>) => this.#gate.run(undefined, work);
+    const { generations } = this.#cold;
+    this.generations = {
+      list: () => guard(() => generations.list()),
+      create: (reason) => guard(() => generations.create(reason)),
+      activate: (id) => guard(() => this.#hot.without(() => generations.activate(id))),
+      drop: (id) => guard(() => generations.drop(id)),
+    };
+  }
+
+  /** As the port has it. A Redis that is away does not keep it from opening; one that refuses the user does. */
+  open(): Promise<void> {
+    return this.#gate.open();
+  }
+
+  close(): Promise<void> {
+    return this.#gate.close();
+  }
+
+  commit(operations: Operation[], id?: CommitId): Promise<OperationResult[]> {
+    return this.#gate.run('commit', async () => {
+      const checked = checkOperations(operations);
+      const fence = await this.#hot.begin(checked);
+      if (fence === undefined) return (await this.#cold.commitChecked(checked, id)).results;
+      try {
+        const { results, at } = await this.#cold.commitChecked(checked, id);
+        // Not waited for: until it has arrived the readers go to the cold side, which has it.
+        this.#behind(this.#hot.finish(fence, checked, results, at));
+        return results;
+      } catch (error) {
+        // Of a commit whose fate is not known the fence stays until it lapses.
+        if (isRefusal(error)) this.#behind(this.#hot.abort(fence));
+        throw error;
+      }
+    });
+  }
+
+  get<T>(collection: string, id: string): Promise<StoredDocument<T> | undefined> {
+    return this.#gate.run('get', async () => {
+      checkKey(collection, id);
+      const { hit, lease } = await this.#hot.document<T>(collection, id);
+      if (hit !== undefined) return this.#isLiving(hit) ? hit : undefined;
+      const document = await this.#cold.get<T>(collection, id);
+      if (document !== undefined && lease !== undefined)
+        this.#behind(this.#hot.keepDocument(document, lease));
+      return document;
+    });
+  }
+
+  list<T>(collection: string, query: ListQuery): Promise<ListPage<T>> {
+    return this.#gate.run('list', () => this.#cold.list<T>(collection, query));
+  }
+
+  read<T>(log: string, query: ReadQuery = {}): Promise<LogEntry<T>[]> {
+    return this.#gate.run('read', async () => {
+      const checked = checkReadQuery(log, query);
+      const { hit, lease } = await this.#hot.log<T>(log, checked);
+      if (hit !== undefined) return hit;
+      const entries = await this.#cold.read<T>(log, query);
+      if (lease !== undefined) {
+        const from = completeFrom(entries, checked);
+        const ascending = checked.reverse ? entries.toReversed() : entries;
+        if (from !== undefined) this.#behind(this.#hot.keepLog(log, from, ascending, lease));
+      }
+      return entries;
+    });
+  }
+
+  stats(): Promise<StorageStats> {
+    return this.#gate.run('stats', () => this.#cold.stats());
+  }
+
+  info(): Promise<StorageInfo> {
+    return this.#gate.run(undefined, async () => {
+      const [cold, product] = await Promise.all([this.#cold.info(), this.#connection.product()]);
+      const away = {
+        code: 'hybrid.redis_away',
+        message:
+          'Redis cannot be reached: everything is read from and written to PostgreSQL alone, nothing is lost.',
+      };
+      return {
+        product: `${cold.product} + ${product ?? 'Redis'}`,
+        location: `${cold.location} + ${this.#connection.location}`,
+        latencyMs: cold.latencyMs,
+        notices: [...cold.notices, ...(this.#hot.trusted ? [] : [away])],
+      };
+    });
+  }
+
+  async *snapshot(
+    options: { generation?: string; signal?: AbortSignal } = {},
+  ): AsyncGenerator<SnapshotRecord[], void, void> {
+    const batches = await this.#gate.run('snapshot', async () => this.#cold.snapshot(options));
+    for await (const batch of batches) {
+      this.#gate.check();
+      yield batch;
+    }
+  }
+
+  async #openBoth(): Promise<void> {
+    await this.#connection.open({
+      onReady: () => this.#behind(this.#hot.renew().catch(() => this.#hot.distrust())),
+      onLost: () => this.#hot.distrust(),
+    });
+    try {
+      await this.#cold.open();
+    } catch (error) {
+      await this.#connection.close();
+      throw error;
+    }
+  }
+
+  async #closeBoth(): Promise<void> {
+    await this.#cold.close();
+    await Promise.all(this.#updates);
+    await this.#connection.close();
+  }
+
+  #isLiving({ expiresAt }: StoredDocument): boolean {
+    return expiresAt === undefined || expiresAt > this.#now();
+  }
+
+  #behind(update: Promise<void>): void {
+    const settled = update.finally(() => this.#updates.delete(settled));
+    this.#updates.add(settled);
+  }
+}
+
+/** From which sequence on these are all the entries of their log; undefined when they end before it does. */
+function completeFrom(entries: readonly LogEntry[], query: CheckedRead): number | undefined {
+  if (query.before <= MAXIMUM_SEQUENCE) return undefined;
+  if (entries.length < query.limit) return query.after + 1;
+  return query.reverse ? entries.at(-1)?.sequence : undefined;
+}
+
+/** True when the commit was surely not carried out. */
+function isRefusal(error: unknown): boolean {
+  return isCoded(error) && (error.code === 'storage.version_conflict' || error.code === 'storage.invalid');
+}
