@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { notInstalled, type ServerKind } from '../runtime/storage/testing/servers/programs.ts';
 import { fromCheck, fromPlaywright, fromSuite, type SuiteResult, summarize } from './test-results.ts';
 
 const result = (change: Partial<SuiteResult>): SuiteResult => ({
@@ -53,6 +54,18 @@ describe('summarize', () => {
     expect(summary.line).toBe('1 passed, 2 failed, 2 skipped');
     expect(summary.succeeded).toBe(false);
     expect(summary.skips).toContain('skipped 1: the sky is grey (not allowed in CI)');
+  });
+});
+
+describe('a server that is not installed', () => {
+  it.each<[string, ServerKind[]]>([
+    ['Redis is not installed on this machine', ['redis']],
+    ['Redis and PostgreSQL are not installed on this machine', ['redis', 'postgres']],
+  ])('is no failure on the machine of a user, and one in CI: %s', (reason, kinds) => {
+    expect(notInstalled(kinds)).toBe(reason);
+    const results = [result({ skipped: [{ test: 'one', reason }] })];
+    expect(summarize(results, { ci: false }).succeeded).toBe(true);
+    expect(summarize(results, { ci: true })).toMatchObject({ line: '1 passed, 1 failed', succeeded: false });
   });
 });
 

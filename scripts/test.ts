@@ -2,11 +2,11 @@
  * `npm test`: makes sure that what the tests need is here, builds, runs every check and every suite, and ends with one
  * line `N passed, N failed` for all of them together (and `, N skipped`, the reasons being above it).
  */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureBuilt } from './build.ts';
-import { findChromium } from './find-chromium.ts';
+import { CHROMIUM, NEEDS, provide, sayMissing, thisMachine } from './test-needs.ts';
 import { fromCheck, fromPlaywright, fromSuite, type SuiteResult, summarize } from './test-results.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -23,6 +23,9 @@ const CHECKS = [
 
 mkdirSync(REPORTS, { recursive: true });
 for (const report of [UNIT_REPORT, E2E_REPORT]) rmSync(report, { force: true });
+
+const missing = provide(NEEDS, thisMachine(), console.log);
+for (const need of missing) console.error(sayMissing(need));
 
 const results: SuiteResult[] = [];
 const built = await build();
@@ -64,32 +67,9 @@ async function unitTests(): Promise<SuiteResult> {
 
 async function endToEndTests(): Promise<SuiteResult> {
   if (!built) return fromSuite('end-to-end', undefined, 1);
-  if (!ensureChromium()) return fromSuite('end-to-end', undefined, 1);
+  if (missing.includes(CHROMIUM)) return fromSuite('end-to-end', undefined, 1);
   const exitCode = await run('end-to-end', ['playwright', 'test']);
   return fromSuite('end-to-end', readReport(E2E_REPORT, fromPlaywright), exitCode);
-}
-
-/** Installs Debian's Chromium where that is possible; otherwise says what is missing. */
-function ensureChromium(): boolean {
-  if (findChromium() !== undefined) return true;
-  const canInstall =
-    process.getuid?.() === 0 &&
-    existsSync('/etc/debian_version') &&
-    // Ubuntu's package of that name is a stub for a snap, which does not run in a container.
-    !readFileSync('/etc/os-release', 'utf8').includes('ID=ubuntu');
-  if (canInstall) {
-    console.log('No Chromium here; installing the one of Debian.');
-    const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-    for (const step of [['update'], ['install', '-y', '--no-install-recommends', 'chromium']]) {
-      spawnSync('apt-get', ['-q', ...step], { stdio: 'inherit', env: environment });
-    }
-    if (findChromium() !== undefined) return true;
-  }
-  console.error(
-    'The end-to-end tests need Chromium or Chrome, and none was found: install one (on Debian: apt install chromium), ' +
-      'or set CHROMIUM_PATH to its executable.',
-  );
-  return false;
 }
 
 /** Runs a program of `node_modules/.bin`, which npm puts on the PATH, and passes its output on. */

@@ -127,7 +127,7 @@ export function checkCommitId(id: CommitId | undefined): void {
 }
 
 /** What a commit answers, from the numbers that its operations were given. */
-export function toResults(operations: CheckedOperation[], numbers: number[]): OperationResult[] {
+export function toResults(operations: readonly CheckedOperation[], numbers: number[]): OperationResult[] {
   return operations.map((operation, i) => {
     if (operation.kind === 'put') return { version: numbers[i] as number };
     return operation.kind === 'append' ? { sequence: numbers[i] as number } : {};

@@ -24,7 +24,72 @@ export function entryChecksum(log: string, sequence: number, at: number, valueCr
   return crc32(`entry\n${log}\n${sequence}\n${at}\n${valueCrc}`);
 }
 
+/**
+ * {@link entryChecksum} for the entries of one log, for whoever reads many of them: what they have in common is summed once,
+ * and no text is made of the numbers. It takes a third of the time.
+ */
+export function entryChecksumsOf(log: string): (sequence: number, at: number, valueCrc: number) => number {
+  const head = ~crc32(`entry\n${log}\n`);
+  return (sequence, at, valueCrc) =>
+    isCount(sequence) && isCount(at) && isCount(valueCrc)
+      ? ~addDigits(addByte(addDigits(addByte(addDigits(head, sequence), NEWLINE), at), NEWLINE), valueCrc) >>>
+        0
+      : entryChecksum(log, sequence, at, valueCrc);
+}
+
+/** `numbers` is what a named commit answered, as JSON. */
+export function commitChecksum(writer: string, number: number, at: number, numbers: string): number {
+  return crc32(`commit\n${writer}\n${number}\n${at}\n${numbers}`);
+}
+
 /** `number` is what the entries of the log refer to it by. */
 export function logChecksum(log: string, number: number, lastSequence: number): number {
   return crc32(`log\n${log}\n${number}\n${lastSequence}`);
+}
+
+const NEWLINE = 10;
+const DIGIT_ZERO = 48;
+/** Decimal digits that fit into an integer of 32 bits. */
+const CHUNK = 1e9;
+const CHUNK_DIGITS = 9;
+
+/** The CRC-32 of each byte, by the polynomial of zlib and PNG. */
+const TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte;
+  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+  return crc;
+});
+
+const digits = new Uint8Array(2 * CHUNK_DIGITS);
+
+const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
+
+/** Sums one more byte; `crc` is the sum so far, inverted. */
+function addByte(crc: number, byte: number): number {
+  return (crc >>> 8) ^ (TABLE[(crc ^ byte) & 0xff] as number);
+}
+
+/** Sums the decimal digits of a safe integer that is not negative. */
+function addDigits(crc: number, value: number): number {
+  let length = 0;
+  let rest = value;
+  if (value >= CHUNK) {
+    const high = Math.floor(value / CHUNK);
+    let low = (value - high * CHUNK) | 0;
+    while (length < CHUNK_DIGITS) {
+      const tenth = (low / 10) | 0;
+      digits[length++] = DIGIT_ZERO + low - tenth * 10;
+      low = tenth;
+    }
+    rest = high;
+  }
+  let low = rest | 0;
+  do {
+    const tenth = (low / 10) | 0;
+    digits[length++] = DIGIT_ZERO + low - tenth * 10;
+    low = tenth;
+  } while (low > 0);
+  let sum = crc;
+  while (length > 0) sum = addByte(sum, digits[--length] as number);
+  return sum;
 }

@@ -209,7 +209,10 @@ export interface Supports {
 /** A record that failed its CRC-32: set aside, reported, never served. */
 export interface StorageFault {
   code: 'storage.corrupt_record';
-  /** `document sessions/abc`, `entry events#12`, `log events` (its counter) or `index of sessions/abc`. */
+  /**
+   * `document sessions/abc`, `entry events#12`, `log events` (its counter), `index of sessions/abc`, or `journal <file>`
+   * when what was not yet carried out of it is damaged: the message says what became of it.
+   */
   record: string;
   message: string;
 }

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { type ContractFixture, rejection } from './fixture.ts';
+import type { Operation } from '../storage.ts';
+import { type ContractFixture, recordsOf, rejection } from './fixture.ts';
 
 const HOSTILE_NAMES = ['__proto__', 'constructor', 'toString', 'hasOwnProperty'];
 
@@ -129,6 +130,28 @@ export function documentCases(fixture: ContractFixture): void {
     expect(await storage.read('__proto__')).toHaveLength(1);
   });
 
+  it('keeps values as exactly the text that JSON makes of them', async () => {
+    const { storage } = fixture;
+    const values = [
+      0.1 + 0.2,
+      1e21,
+      -1e-7,
+      2 ** 53 + 2,
+      '\u2028',
+      '\\u0000',
+      '"',
+      { '': '' },
+      { b: 1, a: 2 },
+    ];
+    await storage.commit(
+      values.map((value, i): Operation => ({ kind: 'put', collection: 'values', id: `id-${i}`, value })),
+    );
+    const records = await recordsOf(storage);
+    expect(records.map((record) => (record.kind === 'document' ? record.json : ''))).toEqual(
+      values.map((value) => JSON.stringify(value)),
+    );
+  });
+
   it('holds a value of 10 MB', async () => {
     const { storage } = fixture;
     const value = { text: 'ä0123456'.repeat((10 * 1024 * 1024) / 9) };
@@ -188,6 +211,67 @@ export function documentCases(fixture: ContractFixture): void {
       { version: 1 },
     ]);
     expect(await storage.get('sessions', 'a')).toBeUndefined();
+  });
+
+  it('lets documents expire one after another, in every call that shows or counts them', async () => {
+    const { storage, clock } = fixture;
+    const start = clock.time;
+    await storage.commit(
+      Array.from(
+        { length: 40 },
+        (_, i): Operation => ({
+          kind: 'put',
+          collection: i % 2 === 0 ? 'sessions' : 'agents',
+          id: `id-${String(i).padStart(2, '0')}`,
+          value: i,
+          index: { i },
+          ...(i % 4 < 2 ? { expiresAt: start + 10 * i + 1 } : {}),
+        }),
+      ),
+    );
+    const generation = (await storage.generations.list())[0]?.id ?? '';
+    for (const passed of [0, 1, 11, 161, 162, 10_000]) {
+      clock.time = start + passed;
+      const living = Array.from({ length: 40 }, (_, i) => i).filter((i) => i % 4 >= 2 || 10 * i + 1 > passed);
+      const even = living.filter((i) => i % 2 === 0);
+      const counts = { sessions: even.length, agents: living.length - even.length };
+      expect((await storage.stats()).documents).toEqual(counts);
+      for (const records of [await recordsOf(storage), await recordsOf(storage, generation)]) {
+        expect(records).toHaveLength(living.length);
+      }
+      const ordered = { orderBy: { field: 'i', direction: 'ascending' }, limit: 100 } as const;
+      expect((await storage.list('sessions', ordered)).items.map(({ value }) => value)).toEqual(even);
+      const first = await storage.list('sessions', { ...ordered, limit: even.length });
+      expect([first.items.length, first.nextCursor]).toEqual([even.length, undefined]);
+      // The first of all is there at the beginning only.
+      const expected = passed === 0 ? 1 : 0;
+      const wrong = {
+        kind: 'delete',
+        collection: 'sessions',
+        id: 'id-00',
+        expectVersion: 1 - expected,
+      } as const;
+      expect((await rejection(storage.commit([wrong]))).data).toMatchObject({ current: expected });
+    }
+  });
+
+  it('streams a document that expires while the snapshot is read, as it was there when that began', async () => {
+    const { storage, clock } = fixture;
+    const expiresAt = clock.time + 10;
+    await storage.commit(
+      Array.from(
+        { length: 1_500 },
+        (_, i): Operation => ({ kind: 'put', collection: 'sessions', id: `id-${i}`, value: i, expiresAt }),
+      ),
+    );
+    let seen = 0;
+    for await (const batch of storage.snapshot()) {
+      seen += batch.length;
+      clock.time = expiresAt;
+    }
+    expect(seen).toBe(1_500);
+    expect(await recordsOf(storage)).toEqual([]);
+    expect((await storage.stats()).documents).toEqual({});
   });
 
   it('forgets the expiry when the next put has none', async () => {

@@ -19,7 +19,7 @@ export interface ContractFixture {
   /** The open storage of the case that is running. */
   readonly storage: Storage;
   reopen(): Promise<Storage>;
-  /** One more on the data of the case. */
+  /** One more on the data of the case, not open yet; closed after the case. */
   another(): Storage;
 }
 

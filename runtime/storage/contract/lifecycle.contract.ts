@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import type { Operation, Storage, StorageOperationName } from '../storage.ts';
 import { type ContractFixture, recordsOf, rejection } from './fixture.ts';
 
@@ -11,6 +11,7 @@ const METHODS: [string, (storage: Storage) => Promise<unknown>][] = [
   ['list', (storage) => storage.list('values', { limit: 1 })],
   ['read', (storage) => storage.read('events')],
   ['stats', (storage) => storage.stats()],
+  ['info', (storage) => storage.info()],
   ['snapshot', (storage) => recordsOf(storage)],
   ['generations.list', (storage) => storage.generations.list()],
   ['generations.create', (storage) => storage.generations.create('test')],
@@ -29,19 +30,20 @@ export function lifecycleCases(fixture: ContractFixture): void {
     expect(await storage.get('values', 'a')).toBeUndefined();
   });
 
-  it.each(METHODS)(
-    'refuses %s when it is closed, before it was opened, and while it closes',
-    async (_name, call) => {
-      const fresh = await fixture.create({ now: fixture.clock.now });
-      expect((await rejection(call(fresh.storage))).code).toBe('storage.closed');
-      await fresh.storage.open();
-      const closing = fresh.storage.close();
-      expect((await rejection(call(fresh.storage))).code).toBe('storage.closed');
-      await closing;
-      expect((await rejection(call(fresh.storage))).code).toBe('storage.closed');
-      await fresh.dispose();
-    },
-  );
+  it('refuses every call before it was opened, while it closes, and when it is closed', async () => {
+    const fresh = await fixture.create({ now: fixture.clock.now });
+    onTestFinished(() => fresh.dispose());
+    const { storage } = fresh;
+    const outcomes = () =>
+      Promise.all(METHODS.map(async ([name, call]) => [name, (await rejection(call(storage))).code]));
+    const refused = METHODS.map(([name]) => [name, 'storage.closed']);
+    expect(await outcomes()).toEqual(refused);
+    await storage.open();
+    const closing = storage.close();
+    expect(await outcomes()).toEqual(refused);
+    await closing;
+    expect(await outcomes()).toEqual(refused);
+  });
 
   it('refuses the writer of a generation when it is closed', async () => {
     const { storage } = fixture;
@@ -119,16 +121,87 @@ export function lifecycleCases(fixture: ContractFixture): void {
     expect((await reopened.get('values', 'a'))?.value).toBe(1);
   });
 
-  it('shows two that are open at once what each other wrote', async ({ skip }) => {
+  it('says what holds the data, and where', async () => {
     const { storage } = fixture;
-    skip(
-      !storage.supports.sharedByProcesses,
-      `${storage.type} says that it has one owner (supports.sharedByProcesses)`,
-    );
-    const other = fixture.another();
-    await other.open();
-    await other.commit([PUT]);
-    expect((await storage.get('values', 'a'))?.value).toBe(1);
-    await other.close();
+    const { product, location, latencyMs, notices } = await storage.info();
+    expect(product).toMatch(storage.supports.remote ? /^[A-Z].* \d+\.\d+/ : /^[A-Z]/);
+    expect(location.length).toBeGreaterThan(3);
+    expect(latencyMs).toBeGreaterThanOrEqual(0);
+    expect(latencyMs).toBeLessThan(60_000);
+    for (const { code, message } of notices) {
+      expect(code).toMatch(/^[a-z_]+\.[a-z_]+$/);
+      expect(message).toMatch(/^[A-Z].+\.$/);
+    }
+    await storage.commit([PUT]);
+    expect((await storage.info()).product).toBe(product);
+  });
+
+  it('closes under load: all that it has acknowledged is there, and nothing that it has refused', async () => {
+    const { storage } = fixture;
+    const acknowledged: string[] = [];
+    const refused: string[] = [];
+    let commits = 0;
+    const enough = Promise.withResolvers<void>();
+    const write = async (writer: number) => {
+      for (let i = 0; ; i++) {
+        const id = `${writer}-${i}`;
+        try {
+          await storage.commit([
+            { kind: 'put', collection: 'values', id, value: i },
+            { kind: 'append', log: `events/${writer}`, value: i },
+          ]);
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'storage.closed' });
+          refused.push(id);
+          return;
+        }
+        acknowledged.push(id);
+        commits += 1;
+        if (commits === 60) enough.resolve();
+      }
+    };
+    const look = async () => {
+      for (;;) {
+        const looks = [
+          storage.list('values', { limit: 100 }),
+          storage.stats(),
+          recordsOf(storage),
+          storage.read('events/0'),
+        ];
+        const settled = await Promise.allSettled(looks);
+        const errors = settled.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
+        for (const error of errors) expect(error).toMatchObject({ code: 'storage.closed' });
+        if (errors.length > 0) return;
+        // What is answered from memory must not keep the writers from their turn.
+        await new Promise(setImmediate);
+      }
+    };
+    const load = Promise.all([...Array.from({ length: 8 }, (_, i) => write(i)), look(), look()]);
+    await Promise.race([enough.promise, load]);
+    await storage.close();
+    await load;
+    const reopened = await fixture.reopen();
+    const kept = (await recordsOf(reopened)).flatMap((one) => (one.kind === 'document' ? [one.id] : []));
+    expect(kept.toSorted()).toEqual(acknowledged.toSorted());
+    expect(refused).toHaveLength(8);
+    for (let writer = 0; writer < 8; writer++) {
+      const own = acknowledged.filter((id) => id.startsWith(`${writer}-`));
+      expect(await reopened.read(`events/${writer}`, { limit: 10_000 })).toHaveLength(own.length);
+    }
+  });
+
+  it('may be opened while it closes, and closed while it opens', async () => {
+    const { storage } = fixture;
+    for (let i = 0; i < 2; i++) {
+      const closing = storage.close();
+      const opening = storage.open();
+      await Promise.all([closing, opening]);
+      const again = storage.open();
+      await Promise.all([storage.close(), again]);
+      await storage.open();
+      expect(await storage.commit([{ kind: 'append', log: 'events', value: i }])).toEqual([
+        { sequence: i + 1 },
+      ]);
+    }
   });
 }

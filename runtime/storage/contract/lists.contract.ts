@@ -272,6 +272,40 @@ export function listCases(fixture: ContractFixture): void {
     expect(found).toEqual(direction === 'ascending' ? steady : steady.toReversed());
   });
 
+  it('neither skips nor repeats what stays where it is, while others write all the time', async () => {
+    const { storage } = fixture;
+    const steady = Array.from({ length: 60 }, (_, i) => `steady-${String(i).padStart(2, '0')}`);
+    await storage.commit(steady.map((id, i) => put(id, { rank: i, group: 1 })));
+    let paging = true;
+    const write = async (writer: number) => {
+      for (let i = 0; paging; i++) {
+        const id = `moving-${writer}-${i % 20}`;
+        await storage.commit([
+          i % 5 === 4
+            ? { kind: 'delete', collection: 'sessions', id }
+            : put(id, { rank: (i * 7) % 60, group: i % 3 }),
+          // Its index fields stay, so it stays where it is.
+          put(steady[(i * 11) % 60] as string, { rank: (i * 11) % 60, group: 1 }, i),
+        ]);
+      }
+    };
+    const writers = Promise.all([write(0), write(1), write(2)]);
+    const shapesToPage: Omit<ListQuery, 'limit'>[] = [
+      {},
+      { orderBy: { field: 'rank', direction: 'ascending' } },
+      { orderBy: { field: 'rank', direction: 'descending' }, where: [{ field: 'group', is: 1 }] },
+    ];
+    try {
+      for (const query of shapesToPage) {
+        const seen = (await pages({ ...query, limit: 7 })).filter((id) => id.startsWith('steady'));
+        expect(query.orderBy?.direction === 'descending' ? seen.toReversed() : seen).toEqual(steady);
+      }
+    } finally {
+      paging = false;
+      await writers;
+    }
+  });
+
   it('goes on behind a cursor whose document is gone', async () => {
     const { storage } = fixture;
     await storage.commit([put('a', { n: 1 }), put('b', { n: 2 }), put('c', { n: 3 })]);

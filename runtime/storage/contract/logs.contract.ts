@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
+import { MAXIMUM_SEQUENCE } from '../checked-input.ts';
 import type { Operation, ReadQuery } from '../storage.ts';
-import type { ContractFixture } from './fixture.ts';
+import { type ContractFixture, recordsOf, replaceBy } from './fixture.ts';
 
 export function logCases(fixture: ContractFixture): void {
   const append = (log: string, value: unknown): Operation => ({ kind: 'append', log, value });
@@ -118,5 +119,79 @@ export function logCases(fixture: ContractFixture): void {
       { kind: 'trim', log: 'events', through: 1 },
     ]);
     expect(await sequences('events')).toEqual([2]);
+  });
+
+  it('reads on from page to page while others append and trim, without gap or repetition', async () => {
+    const { storage } = fixture;
+    await fill('events', 300);
+    let reading = true;
+    const write = async () => {
+      for (let i = 0; reading; i++) {
+        await storage.commit([
+          append('events', i),
+          append('messages/other', i),
+          // Never beyond what has been read.
+          { kind: 'trim', log: 'events', through: Math.min(i, 50) },
+        ]);
+      }
+    };
+    const writers = Promise.all([write(), write()]);
+    const seen: number[] = [];
+    try {
+      let after = 100;
+      while (after < 300) {
+        const page = await sequences('events', { after, limit: 9 });
+        seen.push(...page);
+        after = page.at(-1) ?? Number.POSITIVE_INFINITY;
+      }
+    } finally {
+      reading = false;
+      await writers;
+    }
+    expect(seen).toEqual(Array.from({ length: seen.length }, (_, i) => i + 101));
+    expect(seen.length).toBeGreaterThanOrEqual(200);
+    const rest = await sequences('events', { limit: 10_000 });
+    expect(rest).toEqual(Array.from({ length: rest.length }, (_, i) => i + (rest[0] ?? 0)));
+  });
+
+  it('counts on exactly from numbers near the greatest', async () => {
+    const { storage } = fixture;
+    const base = MAXIMUM_SEQUENCE - 1_000;
+    await replaceBy(storage, 'restore x', [
+      { kind: 'log', log: 'empty', lastSequence: base },
+      { kind: 'log', log: 'events', lastSequence: base },
+      { kind: 'entry', log: 'events', sequence: 1, at: 5, json: '"first"' },
+      { kind: 'entry', log: 'events', sequence: 2 ** 31, at: 5, json: '"past 31 bits"' },
+      { kind: 'entry', log: 'events', sequence: 2 ** 32 + 1, at: 5, json: '"past 32 bits"' },
+      { kind: 'entry', log: 'events', sequence: base, at: 5, json: '"last"' },
+    ]);
+    expect(
+      await storage.commit([append('events', 'a'), append('empty', 'b'), append('events', 'c')]),
+    ).toEqual([{ sequence: base + 1 }, { sequence: base + 1 }, { sequence: base + 2 }]);
+    expect(await sequences('events')).toEqual([1, 2 ** 31, 2 ** 32 + 1, base, base + 1, base + 2]);
+    expect(await sequences('events', { after: 2 ** 32 })).toEqual([2 ** 32 + 1, base, base + 1, base + 2]);
+    expect(await sequences('events', { after: base, before: base + 2 })).toEqual([base + 1]);
+    expect(await sequences('events', { reverse: true, before: base + 1, limit: 2 })).toEqual([
+      base,
+      2 ** 32 + 1,
+    ]);
+    await storage.commit([{ kind: 'trim', log: 'events', through: base }]);
+    const reopened = await fixture.reopen();
+    expect(await sequences('events')).toEqual([base + 1, base + 2]);
+    expect(await reopened.commit([append('empty', 'd')])).toEqual([{ sequence: base + 2 }]);
+    const records = await recordsOf(reopened);
+    expect(records.filter(({ kind }) => kind === 'log')).toEqual([
+      { kind: 'log', log: 'empty', lastSequence: base + 2 },
+      { kind: 'log', log: 'events', lastSequence: base + 2 },
+    ]);
+  });
+
+  it('appends 10,000 entries at once, and trims them but for the last', async () => {
+    const { storage } = fixture;
+    await fill('events', 10_000);
+    const entries = await storage.read('events', { limit: 10_000 });
+    expect(entries.map(({ sequence, value }) => sequence === value)).toEqual(Array(10_000).fill(true));
+    await storage.commit([{ kind: 'trim', log: 'events', through: 9_999 }]);
+    expect(await sequences('events', { limit: 10_000 })).toEqual([10_000]);
   });
 }

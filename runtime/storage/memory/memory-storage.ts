@@ -8,14 +8,12 @@ import {
   checkListQuery,
   checkOperations,
   checkReadQuery,
-  fieldOf,
   fieldsFromText,
   SnapshotRecordCheck,
   toResults,
 } from '../checked-input.ts';
 import { compareText } from '../collation.ts';
-import { comparePositions, decodeCursor, encodeCursor, type Position } from '../cursor.ts';
-import { matches } from '../filters.ts';
+import { pageOf } from '../list-page.ts';
 import { SNAPSHOT_BATCH_RECORDS } from '../snapshot-batch.ts';
 import {
   type CommitId,
@@ -117,30 +115,7 @@ export class MemoryStorage implements Storage {
   list<T>(collection: string, query: ListQuery): Promise<ListPage<T>> {
     return this.#gate.run('list', async () => {
       const checked = checkListQuery(collection, query);
-      const order = checked.orderBy;
-      const compare = comparePositions(checked);
-      const start = decodeCursor(checked);
-      const found = this.#living(collection)
-        .filter(
-          (kept) =>
-            checked.where?.every((filter) => matches(filter, fieldOf(kept.index, filter.field))) ?? true,
-        )
-        .map((kept) => ({
-          kept,
-          id: kept.id,
-          value: order === undefined ? null : fieldOf(kept.index, order.field),
-        }))
-        .filter((row): row is typeof row & Position => row.value !== undefined)
-        .filter((row) => start === undefined || compare(row, start) > 0)
-        .sort(compare);
-      const page = found.slice(0, checked.limit);
-      const last = page.at(-1);
-      return {
-        items: page.map(({ kept }) => toDocument<T>(kept)),
-        ...(last === undefined || found.length === page.length
-          ? {}
-          : { nextCursor: encodeCursor(checked, { value: last.value, id: last.id }) }),
-      };
+      return pageOf(this.#living(collection), checked, (kept) => toDocument<T>(kept));
     });
   }
 
