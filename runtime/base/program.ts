@@ -7,6 +7,7 @@ import { join } from 'node:path';
  */
 export const PROGRAMS = {
   'sqlite-worker': 'storage/sqlite/sqlite-worker.ts',
+  'file-worker': 'storage/file/file-worker.ts',
   'agent-echo': 'agents/builtin/echo.ts',
   'agent-chat': 'agents/builtin/chat.ts',
 } as const;

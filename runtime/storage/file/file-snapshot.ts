@@ -1,0 +1,127 @@
+import fs from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { systemCodeOf } from '../../base/errors.ts';
+import { fieldsFromText } from '../checked-input.ts';
+import { compareText } from '../collation.ts';
+import { SNAPSHOT_BATCH_BYTES, SNAPSHOT_BATCH_RECORDS } from '../snapshot-batch.ts';
+import type { SnapshotRecord } from '../storage.ts';
+import { type DataIndex, type DocumentEntry, isLiving, type LogState } from './data-index.ts';
+import { logPath } from './file-names.ts';
+import type { HeldVersions } from './held-versions.ts';
+import { decodeEntryText } from './log-lines.ts';
+import { LogReader } from './log-reader.ts';
+
+/** The event loop gets its turn after so many ms of reading. */
+const TURN_MS = 4;
+
+export interface SnapshotFaults {
+  document(entry: DocumentEntry): void;
+  entries(log: string, sequences: number[]): void;
+}
+
+/**
+ * Everything as it was when this was made: the versions of that moment by reference, their values read when they are asked
+ * for.
+ */
+export class FileSnapshot {
+  readonly #held: HeldVersions;
+  readonly #faults: SnapshotFaults;
+  readonly #documents: DocumentEntry[];
+  readonly #logs: LogState[];
+  readonly #logReader = new LogReader();
+
+  constructor(held: HeldVersions, index: DataIndex, now: number, faults: SnapshotFaults) {
+    this.#held = held;
+    this.#faults = faults;
+    const names = [...index.collections.keys()].sort(compareText);
+    this.#documents = names.flatMap((name) =>
+      [...(index.collections.get(name)?.ordered.from(() => false) ?? [])].filter((entry) =>
+        isLiving(entry, now),
+      ),
+    );
+    this.#logs = [...index.logs.values()]
+      .map((log) => ({ ...log, pending: log.pending.slice() }))
+      .sort((a, b) => compareText(a.log, b.log));
+  }
+
+  async *batches(): AsyncGenerator<SnapshotRecord[], void, void> {
+    let batch: SnapshotRecord[] = [];
+    let bytes = 0;
+    let turn = performance.now();
+    for await (const record of this.#records()) {
+      const size = record.kind === 'log' ? 0 : record.json.length;
+      if (batch.length >= SNAPSHOT_BATCH_RECORDS || (bytes + size > SNAPSHOT_BATCH_BYTES && bytes > 0)) {
+        yield batch;
+        batch = [];
+        bytes = 0;
+        turn = performance.now();
+      }
+      batch.push(record);
+      bytes += size;
+      if (performance.now() - turn < TURN_MS) continue;
+      await nextTurn();
+      turn = performance.now();
+    }
+    if (batch.length > 0) yield batch;
+  }
+
+  async *#records(): AsyncGenerator<SnapshotRecord, void, void> {
+    for (const entry of this.#documents) {
+      const value = await this.#held.valueOf(entry);
+      if (value === undefined) {
+        this.#faults.document(entry);
+        continue;
+      }
+      const { collection, id, version, fields, expiresAt } = entry;
+      const index = fieldsFromText(fields);
+      const expiry = expiresAt === null ? {} : { expiresAt };
+      yield { kind: 'document', collection, id, version, json: value.json(), index, ...expiry };
+    }
+    for (const log of this.#logs) {
+      yield { kind: 'log', log: log.log, lastSequence: log.last };
+      yield* this.#entries(log);
+    }
+  }
+
+  async *#entries(log: LogState): AsyncGenerator<SnapshotRecord, void, void> {
+    const { log: name, after, carried } = log;
+    for (let passed = after; passed < carried; ) {
+      const page = await this.#page(log, passed);
+      yield* page.records;
+      passed = page.through;
+    }
+    for (const { sequence, at, json } of log.pending) {
+      if (sequence > after && sequence > carried) yield { kind: 'entry', log: name, sequence, at, json };
+    }
+  }
+
+  /** Some entries of the file behind a number, and up to where they reach. */
+  async #page(log: LogState, after: number): Promise<{ records: SnapshotRecord[]; through: number }> {
+    const file = await this.#held.logFile(logPath(log.log));
+    const records: SnapshotRecord[] = [];
+    let through = log.carried;
+    let bytes = 0;
+    const range = { after, through: log.carried, limit: SNAPSHOT_BATCH_RECORDS };
+    try {
+      this.#logReader.read(file, log.log, log.size, range, {
+        entry(line, start, end) {
+          const { sequence, at, json } = decodeEntryText(line, start, end);
+          records.push({ kind: 'entry', log: log.log, sequence, at, json });
+          bytes += json.length;
+          return bytes < SNAPSHOT_BATCH_BYTES;
+        },
+        damaged: (sequences) => this.#faults.entries(log.log, sequences),
+      });
+    } catch (error) {
+      if (systemCodeOf(error) !== 'ENOENT') throw error;
+      if (!fs.existsSync(this.#held.folder)) this.#held.lose();
+      this.#held.check();
+      this.#faults.entries(log.log, [after + 1]);
+      return { records, through };
+    }
+    const last = records.at(-1);
+    const more = records.length === SNAPSHOT_BATCH_RECORDS || bytes >= SNAPSHOT_BATCH_BYTES;
+    if (more && last?.kind === 'entry') through = last.sequence;
+    return { records, through };
+  }
+}

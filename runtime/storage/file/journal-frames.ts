@@ -1,0 +1,222 @@
+import { crc32 } from 'node:zlib';
+
+/** What a commit changes, with the versions and numbers that it was given: carrying it out twice is carrying it out once. */
+export type Change =
+  | {
+      kind: 'put';
+      collection: string;
+      id: string;
+      version: number;
+      fields: string;
+      expiresAt: number | null;
+      json: string;
+    }
+  | { kind: 'delete'; collection: string; id: string }
+  | { kind: 'append'; log: string; sequence: number; at: number; json: string }
+  /** `last` is the number of the log's last entry. */
+  | { kind: 'trim'; log: string; through: number; last: number };
+
+export interface JournalCommit {
+  /** Counts up by one with every commit. */
+  serial: number;
+  /** Writer and number of a commit that was named, and what it answered. */
+  named?: { writer: string; number: number; at: number; answer: number[] };
+  changes: Change[];
+}
+
+/**
+ * One commit in the journal. Little-endian:
+ *
+ *     0   'STJ1'
+ *     4   bytes of the body
+ *     8   bytes of the texts, with which the body begins; the description follows
+ *     12  CRC-32 of the bytes 4–12 and of the body
+ *     16  body
+ *         'END\n'
+ *
+ * The end mark tells a write that was cut short from one that was damaged later: only the first has none.
+ */
+const MAGIC = Buffer.from('STJ1');
+const END = Buffer.from('END\n');
+const PREFIX = 16;
+
+type Described =
+  | ['put', string, string, number, string, number | null, number]
+  | ['delete', string, string]
+  | ['append', string, number, number, number]
+  | ['trim', string, number, number];
+
+interface Description {
+  serial: number;
+  named?: JournalCommit['named'];
+  changes: Described[];
+}
+
+/** Collects the frames of commits that are written together. */
+export class FrameBuffer {
+  #buffer = Buffer.allocUnsafeSlow(256 * 1024);
+  #length = 0;
+
+  get bytes(): Buffer {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  clear(): void {
+    this.#length = 0;
+    if (this.#buffer.length > 8 * 1024 * 1024) this.#buffer = Buffer.allocUnsafeSlow(256 * 1024);
+  }
+
+  add({ serial, named, changes }: JournalCommit): void {
+    const frame = this.#length;
+    this.#room(PREFIX);
+    this.#length += PREFIX;
+    const described = changes.map((change) => this.#describe(change));
+    const texts = this.#length - frame - PREFIX;
+    const description: Description = { serial, ...(named && { named }), changes: described };
+    this.#write(JSON.stringify(description));
+    const body = this.#length - frame - PREFIX;
+    const buffer = this.#buffer;
+    MAGIC.copy(buffer, frame);
+    buffer.writeUInt32LE(body, frame + 4);
+    buffer.writeUInt32LE(texts, frame + 8);
+    buffer.writeUInt32LE(frameCrc(buffer, frame, body), frame + 12);
+    this.#room(END.length);
+    END.copy(this.#buffer, this.#length);
+    this.#length += END.length;
+  }
+
+  /** Writes the text of a change and answers the rest. */
+  #describe(change: Change): Described {
+    switch (change.kind) {
+      case 'put': {
+        const { collection, id, version, fields, expiresAt } = change;
+        return ['put', collection, id, version, fields, expiresAt, this.#write(change.json)];
+      }
+      case 'delete':
+        return ['delete', change.collection, change.id];
+      case 'append':
+        return ['append', change.log, change.sequence, change.at, this.#write(change.json)];
+      case 'trim':
+        return ['trim', change.log, change.through, change.last];
+    }
+  }
+
+  #write(text: string): number {
+    // A UTF-16 unit takes at most three bytes.
+    this.#room(text.length * 3);
+    const bytes = this.#buffer.write(text, this.#length);
+    this.#length += bytes;
+    return bytes;
+  }
+
+  #room(bytes: number): void {
+    if (this.#length + bytes <= this.#buffer.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, this.#length + bytes));
+    this.#buffer.copy(larger, 0, 0, this.#length);
+    this.#buffer = larger;
+  }
+}
+
+/** What the frames of a journal file hold. */
+export interface JournalContent {
+  commits: JournalCommit[];
+  /** Bytes of a last frame that was never completely written, and never acknowledged. */
+  tornBytes: number;
+  /** Where bytes are that were written and are not whole any more. */
+  damaged: { offset: number; bytes: number }[];
+}
+
+/** Reads all frames; goes on behind a damaged one with the next that is whole. */
+export function readFrames(bytes: Buffer): JournalContent {
+  const content: JournalContent = { commits: [], tornBytes: 0, damaged: [] };
+  let offset = 0;
+  while (offset < bytes.length) {
+    const length = wholeFrame(bytes, offset);
+    if (length > 0) {
+      content.commits.push(decodeFrame(bytes, offset));
+      const end = offset + length;
+      if (!endsAt(bytes, end)) content.damaged.push({ offset: end, bytes: END.length });
+      offset = end + END.length;
+      continue;
+    }
+    const next = nextWholeFrame(bytes, offset + 1);
+    if (next >= 0) {
+      content.damaged.push({ offset, bytes: next - offset });
+      offset = next;
+      continue;
+    }
+    // The last write. If its end is there all of it was: then it is not the write that is to blame.
+    if (endsAt(bytes, bytes.length - END.length)) {
+      content.damaged.push({ offset, bytes: bytes.length - offset });
+    } else content.tornBytes = bytes.length - offset;
+    break;
+  }
+  return content;
+}
+
+/** Bytes of the whole frame at an offset, without its end mark; 0 when there is none. */
+function wholeFrame(bytes: Buffer, offset: number): number {
+  if (offset + PREFIX > bytes.length || bytes.compare(MAGIC, 0, 4, offset, offset + 4) !== 0) return 0;
+  const body = bytes.readUInt32LE(offset + 4);
+  if (offset + PREFIX + body + END.length > bytes.length) return 0;
+  return frameCrc(bytes, offset, body) === bytes.readUInt32LE(offset + 12) ? PREFIX + body : 0;
+}
+
+function nextWholeFrame(bytes: Buffer, from: number): number {
+  for (let at = bytes.indexOf(MAGIC, from); at >= 0; at = bytes.indexOf(MAGIC, at + 1)) {
+    if (wholeFrame(bytes, at) > 0) return at;
+  }
+  return -1;
+}
+
+function endsAt(bytes: Buffer, offset: number): boolean {
+  return (
+    offset >= 0 &&
+    offset + END.length <= bytes.length &&
+    bytes.compare(END, 0, END.length, offset, offset + END.length) === 0
+  );
+}
+
+function frameCrc(bytes: Buffer, frame: number, body: number): number {
+  const lengths = crc32(bytes.subarray(frame + 4, frame + 12));
+  return crc32(bytes.subarray(frame + PREFIX, frame + PREFIX + body), lengths);
+}
+
+function decodeFrame(bytes: Buffer, frame: number): JournalCommit {
+  const body = frame + PREFIX;
+  const described = body + bytes.readUInt32LE(frame + 8);
+  const end = body + bytes.readUInt32LE(frame + 4);
+  const { serial, named, changes } = JSON.parse(bytes.toString('utf8', described, end)) as Description;
+  let text = body;
+  const next = (length: number) => {
+    text += length;
+    return bytes.toString('utf8', text - length, text);
+  };
+  return {
+    serial,
+    ...(named && { named }),
+    changes: changes.map((change) => restore(change, next)),
+  };
+}
+
+/** `next` takes the text of so many bytes that follows. */
+function restore(change: Described, next: (bytes: number) => string): Change {
+  switch (change[0]) {
+    case 'put': {
+      const [kind, collection, id, version, fields, expiresAt, length] = change;
+      return { kind, collection, id, version, fields, expiresAt, json: next(length) };
+    }
+    case 'delete':
+      return { kind: 'delete', collection: change[1], id: change[2] };
+    case 'append': {
+      const [kind, log, sequence, at, length] = change;
+      return { kind, log, sequence, at, json: next(length) };
+    }
+    case 'trim':
+      return { kind: 'trim', log: change[1], through: change[2], last: change[3] };
+  }
+}
