@@ -1,0 +1,154 @@
+import { COMMON, RECORDS } from './lua-common.ts';
+import type { RedisScript } from './redis-connection.ts';
+
+/**
+ * Carries out a group of commits, each all or nothing: checked as a whole before its first write.
+ *
+ * ARGV: expected generation, now, greatest sequence, number of commits; for each its writer, number and count of operations;
+ * for each of these `p` collection id json prefix value-crc fields expected expiry | `d` collection id expected |
+ * `a` log log-prefix entry-prefix json | `t` log log-prefix through.
+ * Answers the active generation; and when it is the expected one, for each commit `k <numbers>`, `c <operation> <current>`,
+ * `f <log>` (its numbers are used up) or `d` (what was remembered of it is damaged); then what was found damaged.
+ */
+export const COMMIT: RedisScript = {
+  lua: `${COMMON}${RECORDS}
+local meta = call('HMGET', P .. ':meta', 'active', 'snapshots')
+if meta[1] ~= ARGV[1] then return { meta[1] or '' } end
+begin(ARGV[1], meta[2])
+local now, greatest = tonumber(ARGV[2]), tonumber(ARGV[3])
+local WIDTH = { p = 9, d = 4, a = 5, t = 4 }
+local heads = {}
+
+local function headOf(c, id)
+  local name = c .. '\\0' .. id
+  local known = heads[name]
+  if known ~= nil then return known, name end
+  local text = call('HGET', G .. 'h:' .. c, id)
+  local head = false
+  if text then
+    head = parseHead(text) or false
+    if head then head.text = text else setDocumentAside(c, id, text) end
+  end
+  heads[name] = head
+  return head, name
+end
+local function versionOf(head)
+  if not head or (head.expires and head.expires <= now) then return 0 end
+  return head.version
+end
+
+local function check(at, count)
+  local versions, appends = {}, {}
+  for i = 0, count - 1 do
+    local kind = ARGV[at]
+    if kind == 'p' or kind == 'd' then
+      local head, name = headOf(ARGV[at + 1], ARGV[at + 2])
+      local current = versions[name] or versionOf(head)
+      local expected = kind == 'p' and ARGV[at + 7] or ARGV[at + 3]
+      if expected ~= '' and tonumber(expected) ~= current then return 'c ' .. i .. ' ' .. whole(current) end
+      local expires = kind == 'p' and tonumber(ARGV[at + 8])
+      versions[name] = (kind == 'p' and not (expires and expires <= now)) and current + 1 or 0
+    elseif kind == 'a' then
+      local name = ARGV[at + 1]
+      local log = openLog(name, ARGV[at + 2], true)
+      appends[name] = (appends[name] or 0) + 1
+      if log.last + appends[name] > greatest then return 'f ' .. name end
+    end
+    at = at + WIDTH[kind]
+  end
+end
+
+local function put(at)
+  local c, id, json, prefix, value, fields = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5], ARGV[at + 6]
+  local expiry = ARGV[at + 8]
+  local head, name = headOf(c, id)
+  local version = versionOf(head) + 1
+  local tail = whole(version) .. ' ' .. expiry
+  local text = crc(prefix, tail) .. ' ' .. prefix .. ' ' .. value .. ' ' .. tail .. '\\n' .. fields
+  keepDocument(c, id, head and head.text, false)
+  bytes = bytes + #json
+  if head then
+    bytes = bytes - call('HSTRLEN', G .. 'v:' .. c, id)
+  else
+    call('ZADD', G .. 'i:' .. c, 0, id)
+    call('SADD', G .. 'c', c)
+  end
+  call('HSET', G .. 'h:' .. c, id, text)
+  call('HSET', G .. 'v:' .. c, id, json)
+  index(c, id, head and head.fields or '', fields)
+  local expires = tonumber(expiry)
+  if expires then call('ZADD', G .. 'e:' .. c, expiry, id)
+  elseif head and head.expires then call('ZREM', G .. 'e:' .. c, id) end
+  heads[name] = { version = version, expires = expires, fields = fields, text = text }
+  return version
+end
+local function append(at)
+  local name, prefix, json = ARGV[at + 1], ARGV[at + 3], ARGV[at + 4]
+  local log = openLog(name, ARGV[at + 2], true)
+  change(name, log)
+  log.last = log.last + 1
+  log.bytes = log.bytes + #json
+  bytes = bytes + #json
+  local sequence = whole(log.last)
+  call('XADD', G .. 'm:' .. name, sequence .. '-0', 'r', ARGV[2] .. ' ' .. crc(prefix, sequence) .. ' ' .. json)
+  return log.last
+end
+local function trim(at)
+  local name = ARGV[at + 1]
+  local log = openLog(name, ARGV[at + 2], false)
+  if not log then return end
+  local through = math.min(tonumber(ARGV[at + 3]), log.last)
+  if through <= log.through then return end
+  change(name, log)
+  log.through = through
+  if #snaps == 0 then trimNow(name, log) else call('SADD', G .. 'deferred', name) end
+end
+local function carryOut(at, count)
+  local numbers = {}
+  for i = 1, count do
+    local kind, number = ARGV[at], 0
+    if kind == 'p' then number = put(at)
+    elseif kind == 'a' then number = append(at)
+    elseif kind == 't' then trim(at)
+    else
+      local head, name = headOf(ARGV[at + 1], ARGV[at + 2])
+      if head then removeDocument(ARGV[at + 1], ARGV[at + 2], head.text, head.fields) end
+      heads[name] = false
+    end
+    numbers[i] = whole(number)
+    at = at + WIDTH[kind]
+  end
+  return table.concat(numbers, ',')
+end
+
+local at, answers = 5, {}
+for commit = 1, tonumber(ARGV[4]) do
+  local writer, number, count = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
+  at = at + 3
+  local ring, slot = P .. ':w:' .. writer, whole(tonumber(number) % 1024)
+  local seal = function(whose, numbers) return string.sub(redis.sha1hex(writer .. ' ' .. whose .. ' ' .. numbers), 1, 8) end
+  local before = call('HGET', ring, slot)
+  local whose, sum, remembered
+  if before then whose, sum, remembered = string.match(before, '^(%d+) (%x+) (.*)$') end
+  local answer
+  if before and not (whose and sum == seal(whose, remembered)) then
+    answer = 'd'
+    call('HDEL', ring, slot)
+  elseif whose == number then
+    answer = 'k ' .. remembered
+  else
+    answer = check(at, count)
+    if not answer then
+      local numbers = carryOut(at, count)
+      answer = 'k ' .. numbers
+      local added = call('HSET', ring, slot, number .. ' ' .. seal(number, numbers) .. ' ' .. numbers)
+      if added == 1 or slot == '0' then call('ZADD', P .. ':writers', ARGV[2], writer) end
+    end
+  end
+  answers[commit] = answer
+  for _ = 1, count do at = at + WIDTH[ARGV[at]] end
+end
+flush()
+return { ARGV[1], answers, notices }
+`,
+};

@@ -1,0 +1,240 @@
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { recordsOf } from '../contract/fixture.ts';
+import type { Operation, StorageFault } from '../storage.ts';
+import { describeWithServers } from '../testing/servers/describe-with-servers.ts';
+import { type RedisServer, startRedis } from '../testing/servers/redis-server.ts';
+import { RedisStorage } from './redis-storage.ts';
+
+const COUNT = 40;
+const id = (i: number) => `id-${String(i).padStart(2, '0')}`;
+const payload = (kind: string, i: number) => `${kind}-${i}:${'payload'.repeat(10)}`;
+const document = (i: number): Operation => ({
+  kind: 'put',
+  collection: 'sessions',
+  id: id(i),
+  value: payload('document', i),
+  index: { rank: i, title: `Title ${i}` },
+});
+const append = (i: number): Operation => ({ kind: 'append', log: 'events', value: payload('entry', i) });
+const numbers = Array.from({ length: COUNT }, (_, i) => i + 1);
+const byRank = { orderBy: { field: 'rank', direction: 'ascending' }, limit: 1000 } as const;
+
+describeWithServers(['redis'], 'what was damaged in Redis', () => {
+  let server: RedisServer;
+  let client: Redis;
+  let storage: RedisStorage;
+  let made = 0;
+  const faults: StorageFault[] = [];
+  const damaged = () => faults.map(({ record }) => record).sort();
+  beforeAll(async () => {
+    server = await startRedis({ appendfsync: 'never' });
+    client = new Redis(server.url);
+  });
+  afterAll(async () => {
+    client.disconnect();
+    await server.stop();
+  });
+
+  const make = () =>
+    new RedisStorage({
+      redis: { url: server.url, clusterNodes: [] },
+      namespace: `damaged-${made}`,
+      onFault: (fault) => faults.push(fault),
+    });
+  /** A key of the active generation. */
+  const key = async (name: string) =>
+    `{damaged-${made}}:${await client.hget(`{damaged-${made}}:meta`, 'active')}:${name}`;
+  const reopen = async () => {
+    await storage.close();
+    storage = make();
+    await storage.open();
+  };
+
+  beforeEach(async () => {
+    made += 1;
+    faults.length = 0;
+    storage = make();
+    await storage.open();
+    await storage.commit(numbers.flatMap((i) => [document(i), append(i)]));
+  });
+  afterEach(() => storage.close());
+
+  const readEverything = async () => {
+    const got: string[] = [];
+    for (const i of numbers) {
+      const found = await storage.get<string>('sessions', id(i));
+      if (found !== undefined) got.push(found.value);
+    }
+    return {
+      got,
+      listed: (await storage.list<string>('sessions', byRank)).items.map(({ value }) => value),
+      entries: (await storage.read<string>('events')).map(({ value }) => value),
+      records: (await recordsOf(storage)).filter(({ kind }) => kind !== 'log'),
+    };
+  };
+  const flip = (bytes: Buffer, at: number, bit: number) => {
+    const flipped = Buffer.from(bytes);
+    flipped[at] = (flipped[at] ?? 0) ^ (1 << bit);
+    return flipped;
+  };
+
+  it.each(['snapshot', 'list', 'get'])('finds every flipped bit, whoever reads first: %s', async (first) => {
+    const hit = numbers.filter((i) => i % 4 === 1);
+    const values = await key('v:sessions');
+    const heads = await key('h:sessions');
+    const entries = await client.xrangeBuffer(await key('m:events'), '-', '+');
+    for (const i of hit) {
+      // Every other one in its value, the rest in its head: version, checksums, index fields.
+      const place = i % 8 === 1 ? values : heads;
+      const bytes = (await client.hgetBuffer(place, id(i))) as Buffer;
+      await client.hset(place, id(i), flip(bytes, (i * 7) % bytes.length, i % 8));
+    }
+    // A stream takes nothing in its middle, so it is written anew with some of its records flipped.
+    const stream = await key('m:events');
+    await client.del(stream);
+    for (const [sequence, fields] of entries) {
+      const i = Number.parseInt(sequence.toString(), 10);
+      const bytes = fields[1] as Buffer;
+      await client.xadd(
+        stream,
+        sequence,
+        'r',
+        hit.includes(i) ? flip(bytes, (i * 5) % bytes.length, i % 8) : bytes,
+      );
+    }
+    if (first === 'snapshot') await recordsOf(storage);
+    if (first === 'list')
+      await Promise.all([storage.list('sessions', byRank), storage.read('events', { reverse: true })]);
+    const whole = numbers.filter((i) => !hit.includes(i));
+    const { got, listed, entries: read, records } = await readEverything();
+    expect(got).toEqual(whole.map((i) => payload('document', i)));
+    expect(listed).toEqual(got);
+    expect(read).toEqual(whole.map((i) => payload('entry', i)));
+    expect(records).toHaveLength(2 * whole.length);
+    await reopen();
+    expect((await readEverything()).got).toEqual(got);
+    expect(damaged()).toEqual(hit.flatMap((i) => [`document sessions/${id(i)}`, `entry events#${i}`]).sort());
+    expect((await storage.stats()).documents).toEqual({ sessions: whole.length });
+    expect(await client.hlen(`{damaged-${made}}:damaged`)).toBe(2 * hit.length);
+  });
+
+  it('takes a document that was set aside for none, and a new one in its place', async () => {
+    await client.hset(await key('v:sessions'), id(5), '"forged"');
+    expect(await Promise.all([storage.get('sessions', id(5)), storage.get('sessions', id(5))])).toEqual([
+      undefined,
+      undefined,
+    ]);
+    await reopen();
+    expect(await storage.commit([{ ...document(5), expectVersion: 0 } as Operation])).toEqual([
+      { version: 1 },
+    ]);
+    expect((await storage.get('sessions', id(5)))?.value).toBe(payload('document', 5));
+    expect((await storage.list('sessions', byRank)).items).toHaveLength(COUNT);
+    expect(damaged()).toEqual([`document sessions/${id(5)}`]);
+  });
+
+  it('finds a version that was changed when the document is written to, before it was ever read', async () => {
+    const heads = await key('h:sessions');
+    const head = (await client.hget(heads, id(4))) as string;
+    await client.hset(heads, id(4), head.replace(' 1 -\n', ' 41 -\n'));
+    expect(await storage.commit([document(4)])).toEqual([{ version: 1 }]);
+    expect(damaged()).toEqual([`document sessions/${id(4)}`]);
+    const { items } = await storage.list('sessions', { where: [{ field: 'rank', is: 4 }], limit: 10 });
+    expect(items).toHaveLength(1);
+  });
+
+  it('finds swapped documents', async () => {
+    for (const name of ['h:sessions', 'v:sessions']) {
+      const [one, two] = (await client.hmget(await key(name), id(1), id(2))) as [string, string];
+      await client.hset(await key(name), id(1), two, id(2), one);
+    }
+    expect(await storage.get('sessions', id(1))).toBeUndefined();
+    expect(await storage.get('sessions', id(2))).toBeUndefined();
+    expect(damaged()).toEqual([`document sessions/${id(1)}`, `document sessions/${id(2)}`]);
+  });
+
+  it.each([3, 2 ** 37 + 5, 'x'])(
+    'uses no number twice when the counter of a log became %s',
+    async (forged) => {
+      const counters = await key('l');
+      const counter = (await client.hget(counters, 'events')) as string;
+      await client.hset(counters, 'events', counter.replace(/ \d+ /, ` ${forged} `));
+      expect(await storage.commit([append(1)])).toEqual([{ sequence: COUNT + 1 }]);
+      expect(await storage.read('events')).toHaveLength(COUNT + 1);
+      expect(damaged()).toEqual(['log events']);
+    },
+  );
+
+  it.each(['read', 'snapshot', 'activation'])(
+    'mends the counter of a log that is met by a %s',
+    async (way) => {
+      const counters = await key('l');
+      const counter = (await client.hget(counters, 'events')) as string;
+      await client.hset(counters, 'events', counter.replace(/ \d+ /, ' 99 '));
+      if (way === 'read') expect(await storage.read('events')).toHaveLength(COUNT);
+      if (way === 'snapshot') {
+        expect(await recordsOf(storage)).toContainEqual({ kind: 'log', log: 'events', lastSequence: COUNT });
+      }
+      if (way === 'activation') {
+        const writer = await storage.generations.create('test');
+        await writer.seal();
+        await storage.generations.activate(writer.id);
+      }
+      await reopen();
+      expect(await storage.commit([append(1)])).toEqual([{ sequence: COUNT + 1 }]);
+      expect(damaged()).toEqual(['log events']);
+    },
+  );
+
+  it('uses no number twice when the last entry of a log was damaged', async () => {
+    const stream = await key('m:events');
+    const [[, fields] = ['', []]] = await client.xrange(stream, String(COUNT), String(COUNT));
+    const entries = await client.xrange(stream, '-', String(COUNT - 1));
+    await client.del(stream);
+    for (const [sequence, record] of entries) await client.xadd(stream, sequence, ...record);
+    await client.xadd(stream, `${COUNT}-0`, 'r', `${fields[1]}!`);
+    expect(await storage.read('events')).toHaveLength(COUNT - 1);
+    await reopen();
+    expect(await storage.commit([append(1)])).toEqual([{ sequence: COUNT + 1 }]);
+    expect(damaged()).toEqual([`entry events#${COUNT}`]);
+  });
+
+  it('lists no document by a member of an index that says what the document does not, and mends the index', async () => {
+    const index = await key('x:sessions:rank');
+    const [member = ''] = await client.zrange(index, 7, 7);
+    await client.zrem(index, member);
+    await client.zadd(index, 0, member.replace(/^n./, 'nf'));
+    const far = { where: [{ field: 'rank', from: 900 }], limit: 10 };
+    expect((await storage.list('sessions', far)).items).toEqual([]);
+    await reopen();
+    expect((await storage.list('sessions', byRank)).items).toHaveLength(COUNT);
+    expect(damaged()).toEqual([`index of sessions/${id(8)}`]);
+  });
+
+  it('finds documents that the order of the ids has lost', async () => {
+    const ids = await key('i:sessions');
+    await client.zrem(ids, id(9));
+    await client.zadd(ids, 0, 'id-0\u0039x');
+    expect(await recordsOf(storage)).toHaveLength(2 * COUNT);
+    await reopen();
+    expect((await storage.list('sessions', { limit: 100 })).items).toHaveLength(COUNT);
+    expect(damaged()).toEqual([`index of sessions/${id(9)}`]);
+  });
+
+  it('does not carry a commit out twice when what was remembered of it is damaged', async () => {
+    const name = { writer: 'one', number: 1 };
+    await storage.commit([append(1)], name);
+    const ring = `{damaged-${made}}:w:one`;
+    await client.hset(ring, '1', ((await client.hget(ring, '1')) as string).replace(/41$/, '43'));
+    await expect(storage.commit([append(1)], name)).rejects.toMatchObject({ code: 'storage.corrupt_record' });
+    expect(await storage.read('events')).toHaveLength(COUNT + 1);
+  });
+
+  it('does not open data whose active generation cannot be told', async () => {
+    const meta = `{damaged-${made}}:meta`;
+    await client.hset(meta, 'active', 'x');
+    const other = make();
+    await expect(other.open()).rejects.toMatchObject({ code: 'storage.corrupt' });
+  });
+});

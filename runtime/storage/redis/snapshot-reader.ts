@@ -1,0 +1,190 @@
+import { fault } from '../../contract/error-codes.ts';
+import { MAXIMUM_SEQUENCE } from '../checked-input.ts';
+import { compareText } from '../collation.ts';
+import { SNAPSHOT_BATCH_BYTES, SNAPSHOT_BATCH_RECORDS } from '../snapshot-batch.ts';
+import type { SnapshotRecord } from '../storage.ts';
+import { type DamagedRecords, soundHead } from './damaged-records.ts';
+import { decodeFields } from './index-text.ts';
+import { parseCounter, parseEntry } from './record-text.ts';
+import type { RedisScript } from './redis-connection.ts';
+import type { RedisServer } from './redis-server.ts';
+import { SNAPSHOT_DOCUMENTS, SNAPSHOT_ENTRIES, SNAPSHOT_IDS, SNAPSHOT_LOGS } from './snapshot-scripts.ts';
+
+/** Logs whose counters come in one answer. */
+const LOGS = 200;
+
+export interface OpenSnapshot {
+  id: string;
+  generation: string;
+  collections: string[];
+}
+
+/** Reads what was there when the snapshot began: the scripts that change anything meanwhile keep what it was before. */
+export class SnapshotReader {
+  readonly #server: RedisServer;
+  readonly #damaged: DamagedRecords;
+  readonly #snapshot: OpenSnapshot;
+  readonly #now: number;
+
+  /** `now` decides what has expired. */
+  constructor(server: RedisServer, damaged: DamagedRecords, snapshot: OpenSnapshot, now: number) {
+    this.#server = server;
+    this.#damaged = damaged;
+    this.#snapshot = snapshot;
+    this.#now = now;
+  }
+
+  async *batches(): AsyncGenerator<SnapshotRecord[], void, void> {
+    for (const collection of this.#snapshot.collections.toSorted(compareText)) {
+      yield* this.#documents(collection);
+    }
+    let batch: SnapshotRecord[] = [];
+    let bytes = 0;
+    for await (const records of this.#logs()) {
+      for (const record of records) {
+        const size = record.kind === 'log' ? 0 : record.json.length;
+        if (
+          batch.length >= SNAPSHOT_BATCH_RECORDS ||
+          (batch.length > 0 && bytes + size > SNAPSHOT_BATCH_BYTES)
+        ) {
+          yield batch;
+          batch = [];
+          bytes = 0;
+        }
+        batch.push(record);
+        bytes += size;
+      }
+    }
+    if (batch.length > 0) yield batch;
+  }
+
+  async *#documents(collection: string): AsyncGenerator<SnapshotRecord[], void, void> {
+    let after = '';
+    for (;;) {
+      const [present, removed] = (await this.#ask(
+        SNAPSHOT_IDS,
+        collection,
+        after,
+        SNAPSHOT_BATCH_RECORDS,
+      )) as [string[], string[]];
+      const gone = removed.map((name) => name.slice(collection.length + 1));
+      const ids = [...new Set([...present, ...gone])].sort(compareText).slice(0, SNAPSHOT_BATCH_RECORDS);
+      if (ids.length === 0) return;
+      after = ids.at(-1) as string;
+      while (ids.length > 0) {
+        const answer = (await this.#ask(SNAPSHOT_DOCUMENTS, collection, SNAPSHOT_BATCH_BYTES, ...ids)) as (
+          | string
+          | null
+        )[];
+        const records: SnapshotRecord[] = [];
+        for (const [i, id] of ids.splice(0, answer.length / 2).entries()) {
+          const record = this.#document(collection, id, answer[2 * i] ?? null, answer[2 * i + 1] ?? null);
+          if (record !== undefined) records.push(record);
+        }
+        if (records.length > 0) yield records;
+      }
+    }
+  }
+
+  #document(
+    collection: string,
+    id: string,
+    head: string | null,
+    json: string | null,
+  ): SnapshotRecord | undefined {
+    const active = this.#isActive();
+    // Kept as not having been there, or gone since the ids were read and never part of this snapshot.
+    if (head === '') return undefined;
+    if (head === null) {
+      if (active) this.#damaged.strays(collection, [{ set: `i:${collection}`, member: id, head: '' }]);
+      return undefined;
+    }
+    const parsed = soundHead(collection, id, head, json);
+    if (parsed === undefined) {
+      this.#damaged.document(collection, id, active);
+      return undefined;
+    }
+    const { version, expiresAt, fields } = parsed;
+    if (expiresAt !== null && expiresAt <= this.#now) return undefined;
+    const expiry = expiresAt === null ? {} : { expiresAt };
+    return {
+      kind: 'document',
+      collection,
+      id,
+      version,
+      json: json as string,
+      index: decodeFields(fields),
+      ...expiry,
+    };
+  }
+
+  async *#logs(): AsyncGenerator<SnapshotRecord[], void, void> {
+    let after = '';
+    for (;;) {
+      const page = (await this.#ask(SNAPSHOT_LOGS, after, LOGS)) as (string | null)[];
+      if (page.length === 0) return;
+      for (let i = 0; i < page.length; i += 2) {
+        const [log, counter] = page.slice(i, i + 2) as [string, string | null];
+        after = log;
+        if (counter !== '-') yield* this.#log(log, counter);
+      }
+    }
+  }
+
+  async *#log(log: string, counter: string | null): AsyncGenerator<SnapshotRecord[], void, void> {
+    const parsed = counter === null ? undefined : parseCounter(log, counter);
+    if (parsed === undefined) this.#damaged.log(log, this.#isActive());
+    const through = parsed?.through ?? 0;
+    const entries: SnapshotRecord[][] = [];
+    // A counter that is damaged is taken from the entries, so these must be known first.
+    let last = parsed?.last ?? 0;
+    if (parsed === undefined) {
+      for await (const page of this.#entries(log, through, MAXIMUM_SEQUENCE)) {
+        entries.push(page);
+        for (const record of page) if (record.kind === 'entry') last = Math.max(last, record.sequence);
+      }
+    }
+    yield [{ kind: 'log', log, lastSequence: last }];
+    if (parsed === undefined) yield* entries;
+    else if (last > through) yield* this.#entries(log, through, last);
+  }
+
+  async *#entries(log: string, after: number, last: number): AsyncGenerator<SnapshotRecord[], void, void> {
+    let from = after + 1;
+    while (from <= last) {
+      const answer = (await this.#ask(
+        SNAPSHOT_ENTRIES,
+        log,
+        from,
+        last,
+        SNAPSHOT_BATCH_RECORDS,
+        SNAPSHOT_BATCH_BYTES,
+      )) as string[];
+      if (answer.length === 0) return;
+      const records: SnapshotRecord[] = [];
+      for (let i = 0; i < answer.length; i += 2) {
+        const [id, text] = answer.slice(i, i + 2) as [string, string];
+        from = Number.parseInt(id, 10) + 1;
+        const entry = parseEntry(log, id, text);
+        if (entry === undefined) this.#damaged.entry(log, id, this.#isActive());
+        else records.push({ kind: 'entry', log, ...entry });
+      }
+      yield records;
+    }
+  }
+
+  /** Only of the active generation can damaged records be set aside. */
+  #isActive(): boolean {
+    return this.#snapshot.generation === this.#server.active;
+  }
+
+  async #ask(script: RedisScript, ...args: (string | number)[]): Promise<unknown[]> {
+    const { id, generation } = this.#snapshot;
+    const [state, ...answer] = (await this.#server.run(script, id, generation, ...args)) as unknown[];
+    if (state === 'ok') return answer;
+    throw fault(
+      'storage.failed',
+      'The snapshot was given up, because nothing was heard of its reader for too long.',
+    );
+  }
+}

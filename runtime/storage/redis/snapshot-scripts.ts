@@ -1,0 +1,111 @@
+import { COMMON, RECORDS } from './lua-common.ts';
+import type { RedisScript } from './redis-connection.ts';
+
+/** ARGV: snapshot, generation ('' for the active one), ms of its lease. Answers its generation ('' for none), collections. */
+export const BEGIN_SNAPSHOT: RedisScript = {
+  lua: `${COMMON}
+local meta = call('HMGET', P .. ':meta', 'active', 'snapshots')
+local gid = ARGV[2] == '' and meta[1] or ARGV[2]
+if not gid or call('HEXISTS', P .. ':gens', gid) == 0 then return { '' } end
+local open = meta[2] or ''
+local entry = ARGV[1] .. ':' .. gid
+if not string.find(' ' .. open .. ' ', ' ' .. entry .. ' ', 1, true) then
+  call('HSET', P .. ':meta', 'snapshots', open == '' and entry or open .. ' ' .. entry)
+end
+call('ZADD', P .. ':leases', serverTime() + tonumber(ARGV[3]), 's:' .. ARGV[1])
+local answer = { gid }
+for _, c in ipairs(call('SMEMBERS', P .. ':' .. gid .. ':c')) do answer[#answer + 1] = c end
+return answer`,
+};
+
+const OPEN = `${COMMON}
+if not call('ZSCORE', P .. ':leases', 's:' .. ARGV[1]) then return { 'gone' } end
+local G, S = P .. ':' .. ARGV[2] .. ':', P .. ':s:' .. ARGV[1]
+`;
+
+/** ARGV: snapshot, generation, collection, id to begin behind, count. Ids that are there, and those that were removed. */
+export const SNAPSHOT_IDS: RedisScript = {
+  lua: `${OPEN}
+local after, c = ARGV[4], ARGV[3]
+local from = after == '' and '-' or '(' .. after
+local present = call('ZRANGEBYLEX', G .. 'i:' .. c, from, '+', 'LIMIT', 0, ARGV[5])
+local removed = call('ZRANGEBYLEX', S .. ':i', '(' .. c .. '\\0' .. after, '(' .. c .. '\\1', 'LIMIT', 0, ARGV[5])
+return { 'ok', present, removed }`,
+};
+
+/** ARGV: snapshot, generation, collection, most bytes, ids. Head and value of each as they were, until the bytes are reached. */
+export const SNAPSHOT_DOCUMENTS: RedisScript = {
+  lua: `${OPEN}
+local answer, size = { 'ok' }, 0
+for i = 5, #ARGV do
+  local name = ARGV[3] .. '\\0' .. ARGV[i]
+  local head, value = call('HGET', S .. ':h', name), nil
+  if head then value = call('HGET', S .. ':v', name)
+  else head, value = call('HGET', G .. 'h:' .. ARGV[3], ARGV[i]), call('HGET', G .. 'v:' .. ARGV[3], ARGV[i]) end
+  if value then size = size + #value end
+  if i > 5 and size > tonumber(ARGV[4]) then break end
+  answer[#answer + 1] = head
+  answer[#answer + 1] = value
+end
+return answer`,
+};
+
+/** ARGV: snapshot, generation, log to begin behind, count. Names and counters, '-' for one that was not there. */
+export const SNAPSHOT_LOGS: RedisScript = {
+  lua: `${OPEN}
+local answer = { 'ok' }
+local from = ARGV[3] == '' and '-' or '(' .. ARGV[3]
+for _, name in ipairs(call('ZRANGEBYLEX', G .. 'n', from, '+', 'LIMIT', 0, ARGV[4])) do
+  answer[#answer + 1] = name
+  answer[#answer + 1] = call('HGET', S .. ':l', name) or call('HGET', G .. 'l', name)
+end
+return answer`,
+};
+
+/** ARGV: snapshot, generation, log, from, to, most entries, most bytes. Ids and records. */
+export const SNAPSHOT_ENTRIES: RedisScript = {
+  lua: `${OPEN}
+local answer, size, step, left = { 'ok' }, 0, 16, tonumber(ARGV[6])
+local from = tonumber(ARGV[4])
+while size < tonumber(ARGV[7]) and left > 0 do
+  local count = math.min(step, left)
+  local page = call('XRANGE', G .. 'm:' .. ARGV[3], whole(from), ARGV[5], 'COUNT', count)
+  for _, entry in ipairs(page) do
+    answer[#answer + 1] = entry[1]
+    answer[#answer + 1] = entry[2][2] or ''
+    size = size + #(entry[2][2] or '')
+  end
+  if #page < count then break end
+  from = tonumber(string.match(page[#page][1], '^%d+')) + 1
+  left, step = left - #page, step * 2
+end
+return answer`,
+};
+
+/** ARGV: snapshot. Frees what was kept for it, and trims what waited for it; answers how many logs still wait. */
+export const END_SNAPSHOT: RedisScript = {
+  lua: `${COMMON}${RECORDS}
+local open, gid, others = call('HGET', P .. ':meta', 'snapshots') or '', nil, {}
+for sid, of in string.gmatch(open, '(%S+):(%S+)') do
+  if sid == ARGV[1] then gid = of else others[#others + 1] = sid .. ':' .. of end
+end
+local S = P .. ':s:' .. ARGV[1]
+if gid then
+  call('HSET', P .. ':meta', 'snapshots', table.concat(others, ' '), 'trimming', gid)
+  call('UNLINK', S .. ':h', S .. ':v', S .. ':i', S .. ':l')
+end
+call('ZREM', P .. ':leases', 's:' .. ARGV[1])
+gid = gid or call('HGET', P .. ':meta', 'trimming')
+if not gid then return 0 end
+begin(gid, table.concat(others, ' '))
+if #snaps > 0 then return 0 end
+for _, name in ipairs(call('SPOP', G .. 'deferred', 50)) do
+  local log = openLog(name, crc('00000000', 'log\\n' .. name .. '\\n'), false)
+  if log then
+    trimNow(name, log)
+    log.changed = true
+  end
+end
+flush()
+return call('SCARD', G .. 'deferred')`,
+};
