@@ -1,0 +1,184 @@
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { recordsOf } from '../contract/fixture.ts';
+import type { Operation, StorageFault } from '../storage.ts';
+import { describeWithServers } from '../testing/servers/describe-with-servers.ts';
+import { type PostgresServer, startPostgres } from '../testing/servers/postgres-server.ts';
+import { PostgresStorage } from './postgres-storage.ts';
+import { makeSchema, runSql, settingsFor } from './testing/schema.ts';
+
+const COUNT = 12;
+const ids = Array.from({ length: COUNT }, (_, i) => `id-${String(i).padStart(2, '0')}`);
+const document = (id: string, rank: number): Operation => ({
+  kind: 'put',
+  collection: 'sessions',
+  id,
+  value: `value of ${id}`,
+  index: { rank, title: `Title of ${id}` },
+  expiresAt: 4_000_000_000_000,
+});
+const byRank = { orderBy: { field: 'rank', direction: 'ascending' }, limit: 1000 } as const;
+
+describeWithServers(['postgres'], 'damaged records in PostgreSQL', () => {
+  let server: PostgresServer;
+  beforeAll(async () => {
+    server = await startPostgres();
+  });
+  afterAll(() => server.stop());
+
+  /** A storage with documents and entries in it, and a way to change its bytes behind its back. */
+  async function start() {
+    const { schema, drop } = await makeSchema(server.url);
+    const faults: StorageFault[] = [];
+    const storage = new PostgresStorage({
+      postgres: settingsFor(server.url),
+      schema,
+      onFault: (fault) => faults.push(fault),
+    });
+    onTestFinished(async () => {
+      await storage.close();
+      await drop();
+    });
+    await storage.open();
+    await storage.commit(
+      ids.flatMap((id, i): Operation[] => [document(id, i), { kind: 'append', log: 'events', value: i + 1 }]),
+    );
+    const sql = (text: string) => runSql(server.url, text, schema);
+    return { storage, sql, damaged: () => faults.map(({ record }) => record).sort() };
+  }
+
+  const CHANGES: [column: string, change: string][] = [
+    ['json', "overlay(json placing 'V' from 2)"],
+    ['version', 'version # 1'],
+    ['version', 'version # (1::bigint << 40)'],
+    ['expires_at', 'expires_at # 4'],
+    ['expires_at', '1'],
+    ['expires_at', 'NULL'],
+    ['crc', 'crc # 8'],
+    ['fields', "replace(fields, 'Title', 'title')"],
+    ['id', "'moved'"],
+  ];
+
+  it.each(CHANGES)(
+    'finds a document whose %s is changed to %s, in every way to read it',
+    async (column, change) => {
+      const { storage, sql, damaged } = await start();
+      const [hit = '', ...others] = ids;
+      const name = column === 'id' ? 'moved' : hit;
+      const expected = [`document sessions/${name}`];
+      const found = () => expect.poll(damaged).toEqual(expected);
+
+      await sql(`UPDATE smalltalk_documents SET ${column} = ${change} WHERE id = '${hit}'`);
+      expect(await storage.get('sessions', name)).toBeUndefined();
+      await found();
+      await expect.poll(() => sql('SELECT record FROM smalltalk_damaged')).toEqual([{ record: expected[0] }]);
+      expect((await storage.list('sessions', byRank)).items.map(({ id }) => id)).toEqual(others);
+      expect((await recordsOf(storage)).filter(({ kind }) => kind === 'document')).toHaveLength(COUNT - 1);
+      for (const id of others) expect((await storage.get('sessions', id))?.value).toBe(`value of ${id}`);
+      expect(damaged()).toEqual(expected);
+      // Its place is free for a new one.
+      expect(await storage.commit([{ ...document(name, 0), expectVersion: 0 } as Operation])).toEqual([
+        { version: 1 },
+      ]);
+    },
+  );
+
+  it.each<[string, (storage: PostgresStorage) => Promise<unknown>]>([
+    ['a list by an index', (storage) => storage.list('sessions', byRank)],
+    ['a list by id', (storage) => storage.list('sessions', { limit: 1000 })],
+    [
+      'a filter',
+      (storage) => storage.list('sessions', { ...byRank, where: [{ field: 'rank', in: [0, 1] }] }),
+    ],
+    ['a snapshot', (storage) => recordsOf(storage)],
+  ])('finds a damaged document by %s', async (_name, look) => {
+    const { storage, sql, damaged } = await start();
+    await sql(`UPDATE smalltalk_documents SET json = '"other"' WHERE id = 'id-00'`);
+    expect(JSON.stringify(await look(storage))).not.toContain('other');
+    expect(damaged()).toEqual(['document sessions/id-00']);
+    await expect.poll(() => sql('SELECT json FROM smalltalk_damaged')).toEqual([{ json: '"other"' }]);
+    expect(await storage.get('sessions', 'id-00')).toBeUndefined();
+    expect(damaged()).toHaveLength(1);
+  });
+
+  it('lets no commit go by the version of a damaged document', async () => {
+    const { storage, sql, damaged } = await start();
+    await sql(`UPDATE smalltalk_documents SET version = 700 WHERE id = 'id-03'`);
+    expect(await storage.commit([document('id-03', 3), document('id-04', 4)])).toEqual([
+      { version: 1 },
+      { version: 2 },
+    ]);
+    expect(damaged()).toEqual(['document sessions/id-03']);
+    expect((await sql('SELECT record FROM smalltalk_damaged')).map(({ record }) => record)).toEqual(
+      damaged(),
+    );
+    expect((await storage.get('sessions', 'id-03'))?.version).toBe(1);
+  });
+
+  it.each([
+    ['json', "'99'"],
+    ['at', 'at + 1'],
+    ['crc', 'crc # 1'],
+    ['sequence', '9000'],
+  ])('finds an entry whose %s is changed to %s', async (column, change) => {
+    const { storage, sql, damaged } = await start();
+    await sql(`UPDATE smalltalk_entries SET ${column} = ${change} WHERE sequence = 5`);
+    const values = (await storage.read<number>('events')).map(({ value }) => value);
+    expect(values).toEqual([1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12]);
+    const name = `entry events#${column === 'sequence' ? 9000 : 5}`;
+    expect(damaged()).toEqual([name]);
+    await expect.poll(() => sql('SELECT record FROM smalltalk_damaged')).toEqual([{ record: name }]);
+    expect((await recordsOf(storage)).filter(({ kind }) => kind === 'entry')).toHaveLength(COUNT - 1);
+    expect(await storage.commit([{ kind: 'append', log: 'events', value: 13 }])).toEqual([{ sequence: 13 }]);
+    expect(damaged()).toHaveLength(1);
+  });
+
+  it.each([
+    ['lower', 'last_sequence - 4', 13],
+    ['a little higher', '20', 21],
+    ['beyond belief', 'last_sequence | (1::bigint << 37)', 13],
+  ])('never uses a number twice when the counter of a log is %s', async (_name, change, next) => {
+    const { storage, sql, damaged } = await start();
+    await sql(`UPDATE smalltalk_logs SET last_sequence = ${change}`);
+    expect(await storage.commit([{ kind: 'append', log: 'events', value: 'next' }])).toEqual([
+      { sequence: next },
+    ]);
+    expect(damaged()).toEqual(['log events']);
+    expect(await storage.commit([{ kind: 'append', log: 'events', value: 'more' }])).toEqual([
+      { sequence: next + 1 },
+    ]);
+    expect(await storage.read('events')).toHaveLength(COUNT + 2);
+  });
+
+  it('goes on behind the last entry of a log whose counter is gone', async () => {
+    const { storage, sql, damaged } = await start();
+    await sql('DELETE FROM smalltalk_logs');
+    const log = (await recordsOf(storage)).find(({ kind }) => kind === 'log');
+    expect(log).toEqual({ kind: 'log', log: 'events', lastSequence: COUNT });
+    expect(damaged()).toEqual(['log events']);
+    expect(await storage.commit([{ kind: 'append', log: 'events', value: 1 }])).toEqual([
+      { sequence: COUNT + 1 },
+    ]);
+  });
+
+  it('mends an index that leads to a document wrongly, and lists as the document says', async () => {
+    const { storage, sql, damaged } = await start();
+    await sql(`UPDATE smalltalk_fields SET key = (SELECT key FROM smalltalk_fields WHERE id = 'id-09' AND field = 'rank')
+      WHERE id = 'id-02' AND field = 'rank'`);
+    expect((await storage.list('sessions', byRank)).items.map(({ id }) => id)).toEqual(ids);
+    expect(damaged()).toEqual(['index of sessions/id-02']);
+    const one = await storage.list('sessions', { where: [{ field: 'rank', is: 2 }], limit: 5 });
+    expect(one.items.map(({ id }) => id)).toEqual(['id-02']);
+    expect(damaged()).toHaveLength(1);
+  });
+
+  it('does not answer a commit that is sent again by what was changed', async () => {
+    const { storage, sql } = await start();
+    const id = { writer: 'one', number: 1 };
+    const operations: Operation[] = [{ kind: 'append', log: 'events', value: 'once' }];
+    const answer = await storage.commit(operations, id);
+    expect(await storage.commit(operations, id)).toEqual(answer);
+    await sql(`UPDATE smalltalk_commits SET numbers = '7' WHERE writer = 'one'`);
+    await expect(storage.commit(operations, id)).rejects.toMatchObject({ code: 'storage.corrupt_record' });
+    expect(await storage.read('events')).toHaveLength(COUNT + 1);
+  });
+});

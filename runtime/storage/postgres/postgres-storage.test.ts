@@ -1,0 +1,120 @@
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { checkOperations } from '../checked-input.ts';
+import { describeStorageContract } from '../storage.contract.ts';
+import type { Filter } from '../storage.ts';
+import { describeWithServers } from '../testing/servers/describe-with-servers.ts';
+import { type PostgresServer, startPostgres } from '../testing/servers/postgres-server.ts';
+import { PostgresStorage } from './postgres-storage.ts';
+import { makeSchema, settingsFor } from './testing/schema.ts';
+
+describeWithServers(['postgres'], 'PostgreSQL', () => {
+  let server: PostgresServer;
+  beforeAll(async () => {
+    server = await startPostgres();
+  });
+  afterAll(() => server.stop());
+
+  describeStorageContract('postgres', async (options) => {
+    const { schema, drop } = await makeSchema(server.url);
+    const make = () => new PostgresStorage({ ...options, postgres: settingsFor(server.url), schema });
+    let storage = make();
+    return {
+      get storage() {
+        return storage;
+      },
+      async reopen() {
+        await storage.close();
+        storage = make();
+        await storage.open();
+        return storage;
+      },
+      another: make,
+      dispose: drop,
+    };
+  });
+
+  async function start() {
+    const { schema, drop } = await makeSchema(server.url);
+    const storage = new PostgresStorage({ postgres: settingsFor(server.url), schema });
+    onTestFinished(async () => {
+      await storage.close();
+      await drop();
+    });
+    await storage.open();
+    return storage;
+  }
+
+  it('orders, pages and filters by values that differ only behind what its index holds of them', async () => {
+    const storage = await start();
+    const long = 'x'.repeat(3_000);
+    // By id in the opposite order, so that what the index holds of them does not put them right by chance.
+    const values = ['w', 'x', `${long}a`, `${long}b`, `${long}c`, `${long}d`, 'y'];
+    const index = new Map(values.map((value, i) => [`id-${9 - i}`, value]));
+    await storage.commit(
+      [...index].map(([id, value]) => ({ kind: 'put', collection: 'sessions', id, value, index: { value } })),
+    );
+    for (const direction of ['ascending', 'descending'] as const) {
+      const expected = direction === 'ascending' ? values : values.toReversed();
+      for (const limit of [1, 2, 3, 10]) {
+        const found: unknown[] = [];
+        let cursor: string | undefined;
+        do {
+          const orderBy = { field: 'value', direction };
+          const page = await storage.list('sessions', {
+            orderBy,
+            limit,
+            ...(cursor === undefined ? {} : { cursor }),
+          });
+          found.push(...page.items.map(({ value }) => value));
+          cursor = page.nextCursor;
+        } while (cursor !== undefined);
+        expect(found.map(String)).toEqual(expected);
+      }
+    }
+    const having = async (filter: object) =>
+      (await storage.list('sessions', { where: [{ field: 'value', ...filter } as Filter], limit: 10 })).items
+        .map(({ value }) => value)
+        .sort();
+    expect(await having({ is: `${long}b` })).toEqual([`${long}b`]);
+    expect(await having({ isNot: `${long}b` })).toEqual(values.filter((value) => value !== `${long}b`));
+    expect(await having({ in: [`${long}c`, 'w'] })).toEqual(['w', `${long}c`]);
+    expect(await having({ from: `${long}b`, below: `${long}d` })).toEqual([`${long}b`, `${long}c`]);
+    expect(await having({ contains: 'XD' })).toEqual([`${long}d`]);
+  });
+
+  it('tells when and in which generation a commit was carried out, also when it is sent again', async () => {
+    const storage = await start();
+    const [first] = await storage.generations.list();
+    const id = { writer: 'one', number: 1 };
+    const operations = checkOperations([{ kind: 'append', log: 'events', value: 1 }]);
+    const stamped = await storage.commitChecked(operations, id);
+    const [entry] = await storage.read('events');
+    expect(stamped).toEqual({
+      results: [{ sequence: 1 }],
+      at: entry?.at,
+      generation: first?.id,
+      again: false,
+    });
+    const writer = await storage.generations.create('next');
+    await writer.seal();
+    await storage.generations.activate(writer.id);
+    expect(await storage.commitChecked(operations, id)).toEqual({ ...stamped, again: true });
+    expect(await storage.commitChecked(operations)).toMatchObject({
+      results: [{ sequence: 2 }],
+      generation: writer.id,
+    });
+  });
+
+  it('waits with no connection for another, however many snapshots are read', async () => {
+    const storage = await start();
+    await storage.commit(
+      Array.from({ length: 1_500 }, (_, i) => ({ kind: 'append', log: 'events', value: i }) as const),
+    );
+    const snapshots = Array.from({ length: 12 }, () => storage.snapshot());
+    for (const snapshot of snapshots) expect((await snapshot.next()).value).toHaveLength(500);
+    expect(await storage.commit([{ kind: 'append', log: 'events', value: 'more' }])).toEqual([
+      { sequence: 1_501 },
+    ]);
+    for (const snapshot of snapshots) await snapshot.return();
+  });
+});

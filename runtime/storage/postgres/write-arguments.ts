@@ -1,0 +1,160 @@
+import { type CheckedOperation, fieldsFromText } from '../checked-input.ts';
+import { numberArray, textArray } from './array-text.ts';
+import { type Carried, FieldArrays, type NamedCommit } from './commit-arguments.ts';
+import type { Statement } from './connections.ts';
+import { documentChecksum, entryChecksumsOf, logChecksum } from './record-checksum.ts';
+
+/** Takes what {@link WriteBatch.toArguments} answers. */
+export const WRITE_STATEMENT: Statement = {
+  name: 'smalltalk_write',
+  text: `SELECT smalltalk_write(${Array.from({ length: 28 }, (_, i) => `$${i + 1}`).join(', ')})`,
+};
+
+interface LogPart {
+  place: number;
+  count: number;
+  checksum: ReturnType<typeof entryChecksumsOf>;
+}
+
+/** Commits as the arrays that the function `smalltalk_write` takes, a set of columns for each table that it writes. */
+export class WriteBatch {
+  readonly #ends: number[] = [];
+  /** Of each operation: the place of its document, or of its log and how many entries further. */
+  readonly #documentPlaces: number[] = [];
+  readonly #logPlaces: number[] = [];
+  readonly #offsets: number[] = [];
+  readonly #collections: string[] = [];
+  readonly #ids: string[] = [];
+  readonly #jsons: string[] = [];
+  readonly #expected: (number | undefined)[] = [];
+  readonly #expiries: (number | null)[] = [];
+  readonly #crcs: number[] = [];
+  readonly #fields: string[] = [];
+  readonly #shapes: string[] = [];
+  readonly #logs = new Map<string, LogPart>();
+  readonly #entryLogs: number[] = [];
+  readonly #entryOffsets: number[] = [];
+  readonly #entryCrcs: number[] = [];
+  readonly #entryJsons: string[] = [];
+  readonly #index = new FieldArrays();
+  readonly #owners: number[] = [];
+  readonly #commits: readonly NamedCommit[];
+  readonly #at: number;
+
+  private constructor(commits: readonly NamedCommit[], at: number) {
+    this.#commits = commits;
+    this.#at = at;
+  }
+
+  /** Undefined when it is not for `smalltalk_write`: deletes, trims, or documents that are named twice. */
+  static of(commits: readonly NamedCommit[], at: number): WriteBatch | undefined {
+    const batch = new WriteBatch(commits, at);
+    const seen = new Set<string>();
+    for (const { operations } of commits) {
+      for (const operation of operations) {
+        if (operation.kind === 'put') {
+          const size = seen.size;
+          if (seen.add(`${operation.collection}/${operation.id}`).size === size) return undefined;
+        }
+        if (!batch.#add(operation)) return undefined;
+      }
+      batch.#ends.push(batch.#offsets.length);
+    }
+    return batch;
+  }
+
+  /** `fresh`: none of them can have been carried out before. */
+  toArguments(fresh: boolean): unknown[] {
+    const logs = [...this.#logs.keys()];
+    return [
+      this.#at,
+      fresh,
+      textArray(this.#commits.map(({ id }) => id.writer)),
+      numberArray(this.#commits.map(({ id }) => id.number)),
+      numberArray(this.#ends),
+      numberArray(this.#documentPlaces),
+      numberArray(this.#logPlaces),
+      numberArray(this.#offsets),
+      textArray(this.#collections),
+      textArray(this.#ids),
+      textArray(this.#jsons),
+      numberArray(this.#expected),
+      numberArray(this.#expiries),
+      numberArray(this.#crcs),
+      textArray(this.#fields),
+      textArray(this.#shapes),
+      textArray(logs),
+      numberArray(logs.map((log) => logChecksum(log))),
+      numberArray([...this.#logs.values()].map(({ count }) => count)),
+      numberArray(this.#entryLogs),
+      numberArray(this.#entryOffsets),
+      numberArray(this.#entryCrcs),
+      textArray(this.#entryJsons),
+      numberArray(this.#owners),
+      ...this.#index.toArguments(),
+    ];
+  }
+
+  /** What became of each commit, by the answer of the function. */
+  carried(answer: string): Carried[] {
+    const [generation = '', versions = '', counters = ''] = answer.split(' ');
+    const versionsBefore = versions.split(',').map(Number);
+    const countersBefore = counters.split(',').map(Number);
+    let operation = 0;
+    return this.#ends.map((end) => {
+      const numbers: number[] = [];
+      for (; operation < end; operation++) {
+        const document = this.#documentPlaces[operation] as number;
+        const log = this.#logPlaces[operation] as number;
+        numbers.push(
+          document > 0
+            ? (versionsBefore[document - 1] as number) + 1
+            : (countersBefore[log - 1] as number) + (this.#offsets[operation] as number),
+        );
+      }
+      return { at: this.#at, generation, again: false, numbers };
+    });
+  }
+
+  #add(operation: CheckedOperation): boolean {
+    if (operation.kind === 'append') this.#append(operation.log, operation.json, operation.valueCrc);
+    else if (operation.kind === 'put') {
+      const { collection, id, json, valueCrc, fields, expiresAt } = operation;
+      this.#collections.push(collection);
+      this.#ids.push(id);
+      this.#jsons.push(json);
+      this.#expected.push(operation.expectVersion);
+      this.#expiries.push(expiresAt);
+      this.#crcs.push(documentChecksum(collection, id, fields, expiresAt, valueCrc));
+      this.#fields.push(fields);
+      const place = this.#ids.length;
+      if (fields === '') this.#shapes.push('');
+      else {
+        const index = fieldsFromText(fields);
+        this.#shapes.push(Object.keys(index).join(','));
+        this.#index.add(index);
+        while (this.#owners.length < this.#index.length) this.#owners.push(place);
+      }
+      this.#documentPlaces.push(place);
+      this.#logPlaces.push(0);
+      this.#offsets.push(0);
+    } else return false;
+    return true;
+  }
+
+  #append(name: string, json: string, valueCrc: number): void {
+    let log = this.#logs.get(name);
+    if (log === undefined) {
+      log = { place: this.#logs.size + 1, count: 0, checksum: entryChecksumsOf(name) };
+      this.#logs.set(name, log);
+    }
+    log.count += 1;
+    this.#documentPlaces.push(0);
+    this.#logPlaces.push(log.place);
+    this.#offsets.push(log.count);
+    this.#entryLogs.push(log.place);
+    this.#entryOffsets.push(log.count);
+    this.#entryCrcs.push(log.checksum(valueCrc, this.#at));
+    this.#entryJsons.push(json);
+  }
+}
