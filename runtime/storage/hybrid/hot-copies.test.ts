@@ -39,11 +39,11 @@ class SlowStorage extends MemoryStorage implements ColdStorage {
   async commitChecked(
     operations: readonly CheckedOperation[],
     id?: CommitId,
-  ): Promise<{ results: OperationResult[]; at: number }> {
+  ): Promise<{ results: OperationResult[]; at: number; again: boolean }> {
     await this.delay();
     const results = await super.commit(operations.map(unchecked), id);
     await this.delay();
-    return { results, at: 1_000 };
+    return { results, at: 1_000, again: false };
   }
 }
 

@@ -43,6 +43,10 @@ export interface Fence {
 /** Longer than a commit on PostgreSQL can take; a writer that has died is forgotten after it. */
 const LAPSE_MS = 120_000;
 const LEASE_MS = 30_000;
+/** How long a writer waits for a server that was lost (FLOORS: failover to the cold side within 250 ms). */
+const GRACE_MS = 250;
+/** To announce a commit, when the server is lost by it and comes back at once. */
+const ATTEMPTS = 3;
 /** Characters above which a log is not kept hot as a whole. */
 const LARGEST_FILL = 8 * 1024 * 1024;
 
@@ -62,6 +66,10 @@ export class HotCopies {
   #trusted = false;
   /** Counts the losses of trust: a renewal that was under way at a loss does not count. */
   #losses = 0;
+  /** When the trust was lost, by `performance.now`. */
+  #lostAt = performance.now();
+  /** Who waits for it to come back. */
+  readonly #waiting = new Set<() => void>();
 
   constructor(options: HotCopiesOptions) {
     this.#server = options.server;
@@ -79,13 +87,35 @@ export class HotCopies {
   async renew(): Promise<void> {
     const losses = this.#losses;
     await this.#run(RENEW, [randomId(16)]);
-    if (losses === this.#losses) this.#trusted = true;
+    if (losses !== this.#losses) return;
+    this.#trusted = true;
+    for (const wake of this.#waiting) wake();
   }
 
   /** To be called when the connection was lost: what was written meanwhile was not announced. */
   distrust(): void {
+    if (this.#trusted) this.#lostAt = performance.now();
     this.#trusted = false;
     this.#losses += 1;
+  }
+
+  /**
+   * Resolves true when the server is trusted, false when it has been away for longer than the grace. A writer waits that
+   * long, because other processes may still trust it: what is written without an announcement they would not notice.
+   */
+  #trustedWithinGrace(): Promise<boolean> {
+    if (this.#trusted) return Promise.resolve(true);
+    const left = this.#lostAt + GRACE_MS - performance.now();
+    if (left <= 0) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.#waiting.delete(done);
+        resolve(this.#trusted);
+      };
+      const timer = setTimeout(done, left);
+      this.#waiting.add(done);
+    });
   }
 
   /** Runs `switchOver` while nobody reads or keeps a copy, and forgets all of them. */
@@ -141,17 +171,18 @@ export class HotCopies {
 
   /** Announces a commit. Undefined when there is nothing to fence, or nobody to tell: then the copies are not trusted. */
   async begin(operations: readonly CheckedOperation[]): Promise<Fence | undefined> {
-    if (!this.#trusted) return undefined;
     const objects = new Set(operations.map(objectOf).filter((object) => object !== undefined));
     if (objects.size === 0) return undefined;
-    const token = randomId(16);
-    try {
-      const epoch = String(await this.#run(BEGIN, [token, LAPSE_MS, ...objects]));
-      return { objects, token, epoch };
-    } catch {
-      this.distrust();
-      return undefined;
+    for (let attempt = 1; attempt <= ATTEMPTS && (await this.#trustedWithinGrace()); attempt++) {
+      const token = randomId(16);
+      try {
+        const epoch = String(await this.#run(BEGIN, [token, LAPSE_MS, ...objects]));
+        return { objects, token, epoch };
+      } catch {
+        this.distrust();
+      }
     }
+    return undefined;
   }
 
   /** The commit was carried out: brings the copies up to date. `at` is the time of the entries that it appended. */

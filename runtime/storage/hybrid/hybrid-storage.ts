@@ -19,6 +19,7 @@ import type {
   SnapshotRecord,
   Storage,
   StorageInfo,
+  StorageOperationName,
   StorageOptions,
   StorageStats,
   StoredDocument,
@@ -29,11 +30,14 @@ import { HotCopies, type HotServer } from './hot-copies.ts';
 
 /** The side that holds everything. */
 export interface ColdStorage extends Storage {
-  /** A commit whose operations were checked already; `at` is the time that its entries were given. */
+  /**
+   * A commit whose operations were checked already; `at` is the time that its entries were given, `again` says that it had
+   * been carried out before.
+   */
   commitChecked(
     operations: readonly CheckedOperation[],
     id?: CommitId,
-  ): Promise<{ results: OperationResult[]; at: number }>;
+  ): Promise<{ results: OperationResult[]; at: number; again: boolean }>;
 }
 
 /** The Redis side: where the scripts run, and when it is there. */
@@ -70,7 +74,7 @@ export class HybridStorage implements Storage {
   readonly #cold: ColdStorage;
   readonly #connection: HotConnection;
   readonly #hot: HotCopies;
-  /** Copies that are being brought up to date behind an answer; `close` waits for them. */
+  /** Calls under way, and copies that are being brought up to date behind an answer; `close` waits for them. */
   readonly #updates = new Set<Promise<void>>();
 
   constructor(options: HybridStorageOptions) {
@@ -86,7 +90,7 @@ export class HybridStorage implements Storage {
       { open: () => this.#openBoth(), close: () => this.#closeBoth() },
       options.onOperation,
     );
-    const guard = <T>(work: () => Promise<T>) => this.#gate.run(undefined, work);
+    const guard = <T>(work: () => Promise<T>) => this.#run(undefined, work);
     const { generations } = this.#cold;
     this.generations = {
       list: () => guard(() => generations.list()),
@@ -106,14 +110,14 @@ export class HybridStorage implements Storage {
   }
 
   commit(operations: Operation[], id?: CommitId): Promise<OperationResult[]> {
-    return this.#gate.run('commit', async () => {
+    return this.#run('commit', async () => {
       const checked = checkOperations(operations);
       const fence = await this.#hot.begin(checked);
       if (fence === undefined) return (await this.#cold.commitChecked(checked, id)).results;
       try {
-        const { results, at } = await this.#cold.commitChecked(checked, id);
+        const { results, at, again } = await this.#cold.commitChecked(checked, id);
         // Not waited for: until it has arrived the readers go to the cold side, which has it.
-        this.#behind(this.#hot.finish(fence, checked, results, at));
+        this.#behind(again ? this.#hot.abort(fence) : this.#hot.finish(fence, checked, results, at));
         return results;
       } catch (error) {
         // Of a commit whose fate is not known the fence stays until it lapses.
@@ -124,7 +128,7 @@ export class HybridStorage implements Storage {
   }
 
   get<T>(collection: string, id: string): Promise<StoredDocument<T> | undefined> {
-    return this.#gate.run('get', async () => {
+    return this.#run('get', async () => {
       checkKey(collection, id);
       const { hit, lease } = await this.#hot.document<T>(collection, id);
       if (hit !== undefined) return this.#isLiving(hit) ? hit : undefined;
@@ -136,11 +140,11 @@ export class HybridStorage implements Storage {
   }
 
   list<T>(collection: string, query: ListQuery): Promise<ListPage<T>> {
-    return this.#gate.run('list', () => this.#cold.list<T>(collection, query));
+    return this.#run('list', () => this.#cold.list<T>(collection, query));
   }
 
   read<T>(log: string, query: ReadQuery = {}): Promise<LogEntry<T>[]> {
-    return this.#gate.run('read', async () => {
+    return this.#run('read', async () => {
       const checked = checkReadQuery(log, query);
       const { hit, lease } = await this.#hot.log<T>(log, checked);
       if (hit !== undefined) return hit;
@@ -155,7 +159,7 @@ export class HybridStorage implements Storage {
   }
 
   stats(): Promise<StorageStats> {
-    return this.#gate.run('stats', () => this.#cold.stats());
+    return this.#run('stats', () => this.#cold.stats());
   }
 
   info(): Promise<StorageInfo> {
@@ -198,9 +202,18 @@ export class HybridStorage implements Storage {
     }
   }
 
+  /** Runs a call of the port, if the storage is open; `close` waits for it, because half-way it is with neither side. */
+  #run<T>(operation: StorageOperationName | undefined, work: () => Promise<T>): Promise<T> {
+    return this.#gate.run(operation, () => {
+      const done = work();
+      this.#behind(done.then(ignore, ignore));
+      return done;
+    });
+  }
+
   async #closeBoth(): Promise<void> {
+    while (this.#updates.size > 0) await Promise.all(this.#updates);
     await this.#cold.close();
-    await Promise.all(this.#updates);
     await this.#connection.close();
   }
 
@@ -213,6 +226,8 @@ export class HybridStorage implements Storage {
     this.#updates.add(settled);
   }
 }
+
+const ignore = (): void => undefined;
 
 /** From which sequence on these are all the entries of their log; undefined when they end before it does. */
 function completeFrom(entries: readonly LogEntry[], query: CheckedRead): number | undefined {

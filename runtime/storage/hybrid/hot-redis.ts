@@ -1,0 +1,71 @@
+import { isCoded } from '../../base/errors.ts';
+import type { RedisSettings } from '../../settings/settings.ts';
+import { type RedisArgument, RedisConnection } from '../redis/redis-connection.ts';
+import { factsOf } from '../redis/redis-facts.ts';
+import type { HotScript } from './hot-scripts.ts';
+import type { HotConnection } from './hybrid-storage.ts';
+
+/** A Redis that hangs costs a reader this much, once (FLOORS: failover to the cold side within 250 ms). */
+const COMMAND_TIMEOUT_MS = 200;
+/** When to try a server again that answers, but with an error (out of memory, made a replica …). */
+const RETRY_MS = 5_000;
+
+/** The Redis that holds the hot copies. */
+export class HotRedis implements HotConnection {
+  readonly cluster: boolean;
+  readonly location: string;
+  readonly #connection: RedisConnection;
+  #told: { onReady: () => void; onLost: () => void } | undefined;
+  #retry: NodeJS.Timeout | undefined;
+
+  constructor(settings: RedisSettings) {
+    this.#connection = new RedisConnection(settings, {
+      commandTimeoutMs: COMMAND_TIMEOUT_MS,
+      onReady: () => this.#told?.onReady(),
+      onLost: () => this.#told?.onLost(),
+    });
+    this.cluster = this.#connection.cluster;
+    this.location = this.#connection.location;
+  }
+
+  async open(told: { onReady: () => void; onLost: () => void }): Promise<void> {
+    this.#told = told;
+    await this.#connection.open({ patient: true });
+  }
+
+  async close(): Promise<void> {
+    this.#told = undefined;
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    await this.#connection.close();
+  }
+
+  async run(script: HotScript, key: string, args: readonly RedisArgument[]): Promise<unknown> {
+    try {
+      return await this.#connection.run(script, key, args);
+    } catch (error) {
+      // A connection that was lost tells by itself when it is back.
+      if (!isCoded(error) || error.code !== 'storage.unreachable') this.#tryLater();
+      throw error;
+    }
+  }
+
+  async product(): Promise<string | undefined> {
+    try {
+      const { redis_version: version } = factsOf(
+        await this.#connection.call((client) => client.info('server')),
+      );
+      return version === undefined ? 'Redis' : `Redis ${version}`;
+    } catch {
+      return undefined;
+    }
+  }
+
+  #tryLater(): void {
+    if (this.#told === undefined) return;
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined;
+      this.#told?.onReady();
+    }, RETRY_MS).unref();
+  }
+}

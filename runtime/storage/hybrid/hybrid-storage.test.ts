@@ -1,0 +1,150 @@
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { makeSchema, settingsFor } from '../postgres/testing/schema.ts';
+import { describeStorageContract } from '../storage.contract.ts';
+import type { Operation, Storage } from '../storage.ts';
+import { describeWithServers } from '../testing/servers/describe-with-servers.ts';
+import { type PostgresServer, startPostgres } from '../testing/servers/postgres-server.ts';
+import { type RedisServer, startRedis } from '../testing/servers/redis-server.ts';
+import { createHybridStorage } from './open-hybrid.ts';
+
+describeWithServers(['redis', 'postgres'], 'hybrid', () => {
+  let redis: RedisServer;
+  let postgres: PostgresServer;
+  let made = 0;
+  beforeAll(async () => {
+    [redis, postgres] = await Promise.all([startRedis(), startPostgres()]);
+  });
+  afterAll(() => Promise.all([redis.stop(), postgres.stop()]));
+
+  describeStorageContract('hybrid', async (options) => {
+    const { schema, drop } = await makeSchema(postgres.url);
+    made += 1;
+    const make = () =>
+      createHybridStorage({
+        ...options,
+        redis: { url: redis.url, clusterNodes: [] },
+        postgres: settingsFor(postgres.url),
+        hotHours: 1,
+        namespace: `contract-${made}`,
+        schema,
+      });
+    let storage = make();
+    return {
+      get storage() {
+        return storage;
+      },
+      async reopen() {
+        await storage.close();
+        storage = make();
+        await storage.open();
+        return storage;
+      },
+      another: make,
+      async dispose() {
+        await drop();
+        const client = new Redis(redis.url);
+        await client.flushall();
+        client.disconnect();
+      },
+    };
+  });
+
+  const put = (value: unknown): Operation => ({ kind: 'put', collection: 'sessions', id: 'a', value });
+  const append = (value: unknown): Operation => ({ kind: 'append', log: 'messages/a', value });
+  const notices = async (storage: Storage) => (await storage.info()).notices.map(({ code }) => code);
+  const untilTrusted = (storage: Storage) =>
+    expect.poll(() => notices(storage), { timeout: 10_000 }).not.toContain('hybrid.redis_away');
+
+  async function start(server: RedisServer): Promise<Storage> {
+    const { schema, drop } = await makeSchema(postgres.url);
+    const storage = createHybridStorage({
+      redis: { url: server.url, clusterNodes: [] },
+      postgres: settingsFor(postgres.url),
+      hotHours: 1,
+      namespace: schema,
+      schema,
+    });
+    onTestFinished(async () => {
+      await storage.close();
+      await drop();
+    });
+    await storage.open();
+    return storage;
+  }
+
+  async function ownRedis(): Promise<RedisServer> {
+    const server = await startRedis();
+    onTestFinished(() => server.stop());
+    return server;
+  }
+
+  it.each<['killed' | 'hung']>([['killed'], ['hung']])(
+    'goes on with PostgreSQL alone while Redis is %s, and believes no copy from before when it is back',
+    async (how) => {
+      const server = await ownRedis();
+      const storage = await start(server);
+      await untilTrusted(storage);
+      await storage.commit([put('before'), append('before')]);
+      expect((await storage.get('sessions', 'a'))?.value).toBe('before');
+      if (how === 'killed') await server.kill();
+      else server.pause();
+      const [result] = await storage.commit([put('meanwhile'), append('meanwhile')]);
+      expect(result).toEqual({ version: 2 });
+      expect((await storage.get('sessions', 'a'))?.value).toBe('meanwhile');
+      expect((await storage.read('messages/a')).map(({ value }) => value)).toEqual(['before', 'meanwhile']);
+      expect(await notices(storage)).toContain('hybrid.redis_away');
+      if (how === 'killed') await server.restart();
+      else server.resume();
+      await untilTrusted(storage);
+      expect((await storage.get('sessions', 'a'))?.value).toBe('meanwhile');
+      expect((await storage.read('messages/a')).map(({ value }) => value)).toEqual(['before', 'meanwhile']);
+    },
+  );
+
+  it('starts without Redis, and takes it up when it comes', async () => {
+    const server = await ownRedis();
+    await server.kill();
+    const storage = await start(server);
+    expect(await notices(storage)).toContain('hybrid.redis_away');
+    await storage.commit([put(1)]);
+    await server.restart();
+    await untilTrusted(storage);
+    expect((await storage.get('sessions', 'a'))?.value).toBe(1);
+  });
+
+  it('does not start with a Redis that refuses the password', async () => {
+    const server = await startRedis({ password: 'right' });
+    onTestFinished(() => server.stop());
+    const url = new URL(server.url);
+    url.password = 'wrong';
+    await expect(start({ ...server, url: url.href })).rejects.toMatchObject({
+      code: 'storage.access_denied',
+    });
+  });
+
+  it('still serves what is hot while PostgreSQL is away', async () => {
+    const own = await startPostgres();
+    onTestFinished(() => own.stop());
+    const { schema } = await makeSchema(own.url);
+    const storage = createHybridStorage({
+      redis: { url: redis.url, clusterNodes: [] },
+      postgres: settingsFor(own.url),
+      hotHours: 1,
+      namespace: `away-${schema}`,
+      schema,
+    });
+    onTestFinished(() => storage.close());
+    await storage.open();
+    await untilTrusted(storage);
+    await storage.commit([put('kept'), append('kept')]);
+    await expect.poll(async () => (await storage.get('sessions', 'a'))?.value).toBe('kept');
+    await storage.read('messages/a');
+    await own.kill();
+    expect((await storage.get('sessions', 'a'))?.value).toBe('kept');
+    expect(await storage.read('messages/a')).toHaveLength(1);
+    await expect(storage.get('sessions', 'never seen')).rejects.toMatchObject({
+      code: 'storage.unreachable',
+    });
+  });
+});
