@@ -1,143 +1,250 @@
 /**
- * `npm run bench:storage [-- --quick] [--json FILE]`: the sqlite adapter against raw better-sqlite3 on the same work, in the
- * same run. A process for each subject, rounds interleaved, the median of the rounds; a wrong result fails it, a slow one
- * never does.
+ * `npm run bench:storage [-- --adapter NAME] [--quick] [--growth] [--json FILE]`: each of our adapters against the raw client
+ * that it is made of and against what people would pick instead, on the same work and in the same run. A process for each
+ * subject, rounds interleaved, the median of the rounds; a wrong result fails it, a slow one never does. The servers are
+ * started for the run. With `--growth` it measures what must not grow with the data instead.
  */
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type BenchRow, benchFlags, median, percentile, report } from './bench-table.ts';
-import { type CaseName, CLIENTS, MESSAGES, type RoundResult } from './storage-subjects/work.ts';
+import { parseArgs } from 'node:util';
+import { startPostgres } from '../runtime/storage/testing/servers/postgres-server.ts';
+import { serversMissing } from '../runtime/storage/testing/servers/programs.ts';
+import { startRedis } from '../runtime/storage/testing/servers/redis-server.ts';
+import { type BenchRow, median, percentile, report } from './bench-table.ts';
+import { measureGrowth } from './storage-growth.ts';
+import { installPeers } from './storage-subjects/install-peers.ts';
+import { ADAPTERS, type AdapterName, makeOurs } from './storage-subjects/our-storage.ts';
+import { SubjectProcess } from './storage-subjects/subject-process.ts';
+import { type CaseName, CLIENTS, MESSAGES, type Places, type RoundResult } from './storage-subjects/work.ts';
 
-interface SubjectOfCase {
+interface SubjectOfGroup {
+  /** The name by which `storage-subjects/child.ts` knows it. */
   child: string;
   subject: string;
   role: BenchRow['role'];
+  /** Default: all. */
+  cases?: CaseName[];
 }
 
-interface Case {
-  name: CaseName;
-  title: string;
-  /** What the ratio is of. */
-  ratio: 'p50' | 'throughput';
-  /** The floor first. */
-  subjects: SubjectOfCase[];
+interface Group {
+  servers: ('redis' | 'postgres')[];
+  /** The floors and ours; a case is measured against the first floor that takes part in it. */
+  subjects: SubjectOfGroup[];
+  peers: SubjectOfGroup[];
 }
 
-const RAW = 'better-sqlite3 FULL';
-const CASES: Case[] = [
-  {
-    name: 'append',
-    title: 'durable append, one client',
-    ratio: 'p50',
-    subjects: [
-      { child: 'raw-one-by-one', subject: RAW, role: 'floor' },
-      { child: 'ours', subject: 'sqlite adapter', role: 'ours' },
-    ],
-  },
-  {
-    name: 'clients',
-    title: `durable append, ${CLIENTS} clients (× throughput)`,
-    ratio: 'throughput',
-    subjects: [
-      { child: 'raw-together', subject: `${RAW}, ${CLIENTS} a transaction`, role: 'floor' },
-      { child: 'ours', subject: 'sqlite adapter', role: 'ours' },
-      { child: 'raw-one-by-one', subject: `${RAW}, one by one`, role: 'peer' },
-    ],
-  },
-  {
-    name: 'load',
-    title: `load of a ${MESSAGES}-message session`,
-    ratio: 'p50',
-    subjects: [
-      { child: 'raw-one-by-one', subject: RAW, role: 'floor' },
-      { child: 'ours', subject: 'sqlite adapter', role: 'ours' },
-    ],
-  },
-];
+const CASES: Record<CaseName, { title: string; ratio: 'p50' | 'throughput' }> = {
+  append: { title: 'append, 1 client', ratio: 'p50' },
+  clients: { title: `append, ${CLIENTS} clients (× throughput)`, ratio: 'throughput' },
+  load: { title: `load of ${MESSAGES} messages`, ratio: 'p50' },
+};
 
-const { quick, json } = benchFlags();
-const ROUNDS = quick ? 3 : 7;
-const OPERATIONS = quick ? 1_000 : 2_000;
+const TOGETHER: CaseName[] = ['clients'];
+const ALONE: CaseName[] = ['append', 'load'];
+
+const GROUPS: Record<AdapterName, Group> = {
+  sqlite: {
+    servers: [],
+    subjects: [
+      { child: 'raw-sqlite', subject: 'better-sqlite3 FULL', role: 'floor', cases: ALONE },
+      {
+        child: 'raw-sqlite-together',
+        subject: `better-sqlite3 FULL, ${CLIENTS} a transaction`,
+        role: 'floor',
+        cases: TOGETHER,
+      },
+      { child: 'sqlite', subject: 'sqlite adapter', role: 'ours' },
+    ],
+    peers: [{ child: 'langgraph-sqlite', subject: 'LangGraph SqliteSaver FULL', role: 'peer' }],
+  },
+  file: {
+    servers: [],
+    subjects: [
+      { child: 'raw-file', subject: 'write, fsync, rename', role: 'floor', cases: ALONE },
+      { child: 'raw-journal', subject: `${CLIENTS} to an fsync`, role: 'floor', cases: TOGETHER },
+      { child: 'file', subject: 'file adapter', role: 'ours' },
+    ],
+    peers: [{ child: 'unstorage-files', subject: 'unstorage fs, NOT durable', role: 'peer' }],
+  },
+  redis: {
+    servers: ['redis'],
+    subjects: [
+      { child: 'raw-redis', subject: 'ioredis, AOF always', role: 'floor' },
+      { child: 'redis', subject: 'redis adapter', role: 'ours' },
+    ],
+    peers: [
+      { child: 'keyv-redis', subject: 'keyv, @keyv/redis', role: 'peer' },
+      { child: 'langgraph-redis', subject: 'LangGraph RedisSaver, lower bound', role: 'peer' },
+    ],
+  },
+  postgres: {
+    servers: ['postgres'],
+    subjects: [
+      { child: 'raw-postgres', subject: 'pg, pool of 10', role: 'floor' },
+      { child: 'postgres', subject: 'postgres adapter', role: 'ours' },
+    ],
+    peers: [
+      { child: 'keyv-postgres', subject: 'keyv, @keyv/postgres', role: 'peer' },
+      { child: 'langgraph-postgres', subject: 'LangGraph PostgresSaver', role: 'peer' },
+    ],
+  },
+  hybrid: {
+    servers: ['redis', 'postgres'],
+    subjects: [
+      // Its slower side where it writes to both, the faster one where it reads.
+      { child: 'postgres', subject: 'postgres adapter', role: 'floor', cases: ['append', 'clients'] },
+      { child: 'redis', subject: 'redis adapter', role: 'floor', cases: ['load'] },
+      { child: 'hybrid', subject: 'hybrid adapter', role: 'ours' },
+    ],
+    peers: [],
+  },
+};
+
+/** Why something is missing from the table. */
+const LEFT_OUT = new Set<string>();
+
+const { values: flags } = parseArgs({
+  options: {
+    adapter: { type: 'string', multiple: true },
+    quick: { type: 'boolean', default: false },
+    growth: { type: 'boolean', default: false },
+    json: { type: 'string' },
+  },
+});
+const rounds = flags.quick ? 3 : 7;
+const operations = flags.quick ? 400 : 2_000;
 
 const folder = await mkdtemp(join(tmpdir(), 'bench-storage-'));
-const children = new Map<string, ChildProcess>();
-for (const name of ['raw-together', 'raw-one-by-one', 'ours']) {
-  const child = fork(join(import.meta.dirname, 'storage-subjects', 'child.ts'), [
-    name,
-    await mkdtemp(join(folder, 'data-')),
-  ]);
-  children.set(name, child);
-  await answerOf(child);
-}
-
-const rounds = new Map<SubjectOfCase, RoundResult[]>();
-for (let round = 0; round <= ROUNDS; round++) {
-  for (const { name, subjects } of CASES) {
-    for (const subject of subjects) {
-      const result = (await ask(subject.child, { case: name, operations: OPERATIONS })) as RoundResult;
-      // The first round warms up.
-      if (round > 0) rounds.set(subject, [...(rounds.get(subject) ?? []), result]);
+const rows: BenchRow[] = [];
+try {
+  const peers = flags.growth ? undefined : await installPeers();
+  if (peers !== undefined) LEFT_OUT.add(peers);
+  for (const adapter of chosen(flags.adapter)) {
+    const group = GROUPS[adapter];
+    const missing = group.servers.length === 0 ? undefined : serversMissing(...group.servers);
+    if (missing !== undefined) {
+      LEFT_OUT.add(`${adapter}: ${missing}.`);
+      continue;
+    }
+    await using servers = await startServers(group.servers);
+    const refusal = await refusalOf(adapter, servers.places);
+    if (refusal !== undefined) {
+      LEFT_OUT.add(`${adapter}: ${refusal}`);
+    } else if (flags.growth) {
+      rows.push(
+        ...(await measureGrowth(
+          adapter,
+          await mkdtemp(join(folder, 'growth-')),
+          servers.places,
+          flags.quick,
+        )),
+      );
+    } else {
+      const subjects = peers === undefined ? [...group.subjects, ...group.peers] : group.subjects;
+      rows.push(...(await measure(adapter, subjects, servers.places)));
     }
   }
-  process.stderr.write(round === 0 ? 'warmed up\n' : `round ${round} of ${ROUNDS}\n`);
+} finally {
+  await rm(folder, { recursive: true, force: true });
 }
-for (const name of children.keys()) await ask(name, 'verify');
-for (const child of children.values()) {
-  const ended = once(child, 'exit');
-  child.send('end');
-  await ended;
+if (!flags.growth) {
+  LEFT_OUT.add(
+    'keyv with @keyv/sqlite: its sqlite3 5 has no binary in the package registry and would have to be compiled.',
+  );
 }
-await rm(folder, { recursive: true });
+await report(rows, flags.json);
+for (const reason of LEFT_OUT) console.log(`Left out: ${reason}`);
 
-await report(CASES.flatMap(rowsOf), json);
-
-function rowsOf({ title, ratio, subjects }: Case): BenchRow[] {
-  const figure = ({ latencies, seconds }: RoundResult) =>
-    ratio === 'p50' ? percentile(latencies, 0.5) : latencies.length / seconds;
-  const floor = roundsOf(subjects[0]).map(figure);
-  return subjects.map((subject) => {
-    const own = roundsOf(subject);
-    return {
-      case: title,
-      subject: subject.subject,
-      role: subject.role,
-      p50ms: median(own.map(({ latencies }) => percentile(latencies, 0.5))),
-      p95ms: median(own.map(({ latencies }) => percentile(latencies, 0.95))),
-      p99ms: median(own.map(({ latencies }) => percentile(latencies, 0.99))),
-      opsPerSecond: median(own.map(({ latencies, seconds }) => latencies.length / seconds)),
-      ratioToFloor: median(own.map((result, i) => figure(result) / (floor[i] as number))),
-    };
-  });
+function chosen(names: string[] | undefined): AdapterName[] {
+  const unknown = names?.find((name) => !(ADAPTERS as readonly string[]).includes(name));
+  if (unknown !== undefined)
+    throw new Error(`There is no adapter "${unknown}"; there are ${ADAPTERS.join(', ')}.`);
+  return ADAPTERS.filter((name) => names === undefined || names.includes(name));
 }
 
-function roundsOf(subject: SubjectOfCase | undefined): RoundResult[] {
-  const found = subject && rounds.get(subject);
-  if (found === undefined) throw new Error('A subject was never run.');
-  return found;
+async function startServers(kinds: Group['servers']) {
+  const redis = kinds.includes('redis') ? await startRedis({ appendfsync: 'always' }) : undefined;
+  const postgres = kinds.includes('postgres') ? await startPostgres() : undefined;
+  const places: Places = {
+    ...(redis === undefined ? {} : { redis: redis.url }),
+    ...(postgres === undefined ? {} : { postgres: postgres.url }),
+  };
+  return {
+    places,
+    async [Symbol.asyncDispose]() {
+      await redis?.stop();
+      await postgres?.stop();
+    },
+  };
 }
 
-async function ask(name: string, question: object | string): Promise<unknown> {
-  const child = children.get(name);
-  if (child === undefined) throw new Error(`There is no subject ${name}.`);
-  child.send(question);
-  return answerOf(child);
-}
-
-/** A child that ends instead of answering had a wrong result. */
-async function answerOf(child: ChildProcess): Promise<unknown> {
-  const stop = new AbortController();
-  const { signal } = stop;
+/** Why this version does not have the adapter; undefined when it has. */
+async function refusalOf(adapter: AdapterName, places: Places): Promise<string | undefined> {
   try {
-    return await Promise.race([
-      once(child, 'message', { signal }).then(([message]) => message as unknown),
-      once(child, 'exit', { signal }).then(() => {
-        throw new Error('A subject failed; see above.');
-      }),
-    ]);
-  } finally {
-    stop.abort();
+    await makeOurs(adapter, folder, places);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
   }
+}
+
+async function measure(
+  adapter: AdapterName,
+  subjects: SubjectOfGroup[],
+  places: Places,
+): Promise<BenchRow[]> {
+  const processes = new Map<string, SubjectProcess>();
+  const results = new Map<string, RoundResult[]>();
+  const keyOf = ({ child }: SubjectOfGroup, name: CaseName) => `${child} ${name}`;
+  const takesPart = ({ cases }: SubjectOfGroup, name: CaseName) =>
+    cases === undefined || cases.includes(name);
+  try {
+    for (const { child } of subjects) {
+      const data = await mkdtemp(join(folder, `${child}-`));
+      processes.set(child, await SubjectProcess.start(child, data, places));
+    }
+    for (let round = 0; round <= rounds; round++) {
+      for (const name of Object.keys(CASES) as CaseName[]) {
+        for (const subject of subjects) {
+          if (!takesPart(subject, name)) continue;
+          // Peers are several times as slow, and need not be known as exactly.
+          const share = subject.role === 'peer' ? 4 : 1;
+          const result = await (processes.get(subject.child) as SubjectProcess).measure(
+            name,
+            operations / share,
+          );
+          // The first round warms up.
+          if (round > 0)
+            results.set(keyOf(subject, name), [...(results.get(keyOf(subject, name)) ?? []), result]);
+        }
+      }
+      process.stderr.write(
+        round === 0 ? `${adapter}: warmed up\n` : `${adapter}: round ${round} of ${rounds}\n`,
+      );
+    }
+    for (const subject of processes.values()) await subject.verify();
+  } finally {
+    for (const subject of processes.values()) await subject.end();
+  }
+  return (Object.keys(CASES) as CaseName[]).flatMap((name) => {
+    const figureOf = ({ latencies, seconds }: RoundResult) =>
+      CASES[name].ratio === 'p50' ? percentile(latencies, 0.5) : latencies.length / seconds;
+    const inCase = subjects.filter((subject) => takesPart(subject, name));
+    const own = inCase.map((subject) => results.get(keyOf(subject, name)) as RoundResult[]);
+    const floor = (own[0] as RoundResult[]).map(figureOf);
+    return inCase.map((subject, i): BenchRow => {
+      const measured = own[i] as RoundResult[];
+      return {
+        case: `${adapter}: ${CASES[name].title}`,
+        subject: subject.subject,
+        role: subject.role,
+        p50ms: median(measured.map(({ latencies }) => percentile(latencies, 0.5))),
+        p95ms: median(measured.map(({ latencies }) => percentile(latencies, 0.95))),
+        p99ms: median(measured.map(({ latencies }) => percentile(latencies, 0.99))),
+        opsPerSecond: median(measured.map(({ latencies, seconds }) => latencies.length / seconds)),
+        ratioToFloor: median(measured.map((result, round) => figureOf(result) / (floor[round] as number))),
+      };
+    });
+  });
 }

@@ -1,5 +1,16 @@
 /** One subject of the storage benchmark in a process of its own: is told a case, answers with its figures. */
-import { ourStorage } from './our-storage.ts';
+import { ADAPTERS, ourStorage } from './our-storage.ts';
+import {
+  keyvPostgres,
+  keyvRedis,
+  langGraphPostgres,
+  langGraphRedis,
+  langGraphSqlite,
+  unstorageFiles,
+} from './peers.ts';
+import { rawFile, rawJournal } from './raw-file.ts';
+import { rawPostgres } from './raw-postgres.ts';
+import { rawRedis } from './raw-redis.ts';
 import { rawSqlite } from './raw-sqlite.ts';
 import {
   type CaseName,
@@ -7,26 +18,38 @@ import {
   check,
   LOADED_SESSIONS,
   MESSAGES,
+  type Places,
   type RoundResult,
   type Subject,
 } from './work.ts';
 
-const SUBJECTS: Record<string, (folder: string) => Promise<Subject>> = {
-  'raw-together': async (folder) => rawSqlite(folder, { together: true }),
-  'raw-one-by-one': async (folder) => rawSqlite(folder, { together: false }),
-  ours: ourStorage,
+const SUBJECTS: Record<string, (folder: string, places: Places) => Promise<Subject>> = {
+  'raw-sqlite': async (folder) => rawSqlite(folder, { together: false }),
+  'raw-sqlite-together': async (folder) => rawSqlite(folder, { together: true }),
+  'raw-file': async (folder) => rawFile(folder),
+  'raw-journal': async (folder) => rawJournal(folder),
+  'raw-redis': (_folder, { redis = '' }) => rawRedis(redis),
+  'raw-postgres': (_folder, { postgres = '' }) => rawPostgres(postgres),
+  'langgraph-sqlite': langGraphSqlite,
+  'langgraph-redis': (_folder, { redis = '' }) => langGraphRedis(redis),
+  'langgraph-postgres': (_folder, { postgres = '' }) => langGraphPostgres(postgres),
+  'keyv-redis': (_folder, { redis = '' }) => keyvRedis(redis),
+  'keyv-postgres': (_folder, { postgres = '' }) => keyvPostgres(postgres),
+  'unstorage-files': unstorageFiles,
 };
+for (const type of ADAPTERS) SUBJECTS[type] = (folder, places) => ourStorage(type, folder, places);
 
-const [name = '', folder = ''] = process.argv.slice(2);
+const [name = '', folder = '', places = '{}'] = process.argv.slice(2);
 const make = SUBJECTS[name];
 if (make === undefined || process.send === undefined) throw new Error('This is started by bench/storage.ts.');
-const subject = await make(folder);
+const subject = await make(folder, JSON.parse(places) as Places);
 const counts = new Map<string, number>();
 const next = (session: string) => {
   const number = (counts.get(session) ?? 0) + 1;
   counts.set(session, number);
   return number;
 };
+const keptOf = (messages: number) => Math.min(messages, subject.window ?? messages);
 
 for (let i = 0; i < LOADED_SESSIONS; i++) await subject.create(`loaded-${i}`, MESSAGES);
 
@@ -49,7 +72,7 @@ const CASES: Record<CaseName, (operations: number, latencies: number[]) => Promi
       for (let i = 0; i < each; i++) {
         const appends = sessions.map((session) => ({ session, number: next(session) }));
         const begun = performance.now();
-        subject.appendMany(appends, () => latencies.push(performance.now() - begun));
+        await subject.appendMany(appends, () => latencies.push(performance.now() - begun));
       }
       return;
     }
@@ -76,7 +99,7 @@ const CASES: Record<CaseName, (operations: number, latencies: number[]) => Promi
 /** What was appended must be what is there. */
 async function verify(): Promise<void> {
   for (const [session, messages] of counts) {
-    if (messages <= 1_000) check(session, await subject.load(session), messages);
+    if (messages <= 1_000) check(session, await subject.load(session), messages, keptOf(messages));
   }
 }
 

@@ -1,17 +1,45 @@
-import { openStorage } from '../../runtime/storage/open-storage.ts';
-import type { Operation } from '../../runtime/storage/storage.ts';
+import { createStorage, type OpenStorageOptions } from '../../runtime/storage/open-storage.ts';
+import type { Operation, Storage } from '../../runtime/storage/storage.ts';
 import {
   type LoadedSession,
   type Message,
   message,
+  type Places,
   type SessionDocument,
   type Subject,
   sessionDocument,
 } from './work.ts';
 
-/** Our sqlite adapter, used as the sessions use it. */
-export async function ourStorage(dataDir: string): Promise<Subject> {
-  const storage = await openStorage({ type: 'sqlite', dataDir });
+/** The types of storage that are measured. */
+export const ADAPTERS = ['sqlite', 'file', 'redis', 'postgres', 'hybrid'] as const;
+
+export type AdapterName = (typeof ADAPTERS)[number];
+
+/** Makes one of our adapters as the product makes it, with the settings that it has by default; not open yet. */
+export function makeOurs(type: AdapterName, dataDir: string, places: Places): Promise<Storage> {
+  const options: OpenStorageOptions = {
+    type,
+    dataDir,
+    redis: { clusterNodes: [], ...(places.redis === undefined ? {} : { url: places.redis }) },
+    postgres: {
+      ...(places.postgres === undefined ? {} : { url: places.postgres }),
+      poolMax: 10,
+      poolMin: 2,
+      idleTimeoutMs: 30_000,
+      connectionTimeoutMs: 5_000,
+      maxLifetimeMs: 0,
+      statementTimeoutMs: 30_000,
+      queryTimeoutMs: 30_000,
+    },
+    hybridHotHours: 24,
+  };
+  return createStorage(options);
+}
+
+/** One of our adapters, used as the sessions use it. */
+export async function ourStorage(type: AdapterName, dataDir: string, places: Places): Promise<Subject> {
+  const storage = await makeOurs(type, dataDir, places);
+  await storage.open();
 
   const operations = (session: string, number: number): Operation[] => {
     const value = sessionDocument(session, number);
@@ -42,7 +70,7 @@ export async function ourStorage(dataDir: string): Promise<Subject> {
         storage.read<Message>(`messages/${session}`),
       ]);
       if (document === undefined) throw new Error(`${session} is not there`);
-      return { document: document.value, messages: entries.map(({ value }) => value) };
+      return { document: document.value, messages: entries };
     },
     close: () => storage.close(),
   };

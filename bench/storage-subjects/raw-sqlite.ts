@@ -26,7 +26,9 @@ export function rawSqlite(folder: string, options: { together: boolean }): Subje
   );
   const insert = database.prepare('INSERT INTO message VALUES (?, ?, ?, ?)');
   const get = database.prepare('SELECT json FROM session WHERE id = ?').pluck();
-  const read = database.prepare('SELECT json FROM message WHERE session = ? ORDER BY number').pluck();
+  const read = database
+    .prepare('SELECT number, at, json FROM message WHERE session = ? ORDER BY number')
+    .raw();
 
   const write = (session: string, number: number) => {
     const document = sessionDocument(session, number);
@@ -45,7 +47,7 @@ export function rawSqlite(folder: string, options: { together: boolean }): Subje
     async append(session, number) {
       writeOne(session, number);
     },
-    appendMany(appends, answered) {
+    async appendMany(appends, answered) {
       if (options.together) writeAll(appends);
       for (const { session, number } of appends) {
         if (!options.together) writeOne(session, number);
@@ -53,9 +55,10 @@ export function rawSqlite(folder: string, options: { together: boolean }): Subje
       }
     },
     async load(session): Promise<LoadedSession> {
+      const rows = read.all(session) as [number, number, string][];
       return {
         document: JSON.parse(get.get(session) as string),
-        messages: (read.all(session) as string[]).map((json) => JSON.parse(json)),
+        messages: rows.map((row) => ({ sequence: row[0], at: row[1], value: JSON.parse(row[2]) })),
       };
     },
     async close() {

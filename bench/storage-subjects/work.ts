@@ -12,6 +12,15 @@ export interface Message {
   text: string;
 }
 
+/** A message as whoever shows a session needs it: in its place, with its time. */
+export interface NumberedMessage {
+  /** 1 for the first of a session. */
+  sequence: number;
+  /** Milliseconds since the epoch. */
+  at: number;
+  value: Message;
+}
+
 export interface SessionDocument {
   title: string;
   agentId: string;
@@ -53,39 +62,53 @@ export interface Append {
 
 export interface LoadedSession {
   document: SessionDocument;
-  messages: Message[];
+  messages: NumberedMessage[];
 }
 
-/** Throws when a loaded session is not exactly what was stored. */
-export function check(session: string, loaded: LoadedSession, messages: number): void {
+/** Throws when a loaded session is not exactly what was stored: its last `kept` messages of so many. */
+export function check(session: string, loaded: LoadedSession, messages: number, kept = messages): void {
   const { document } = loaded;
   if (document.messages !== messages || document.title !== `Conversation of ${session}`) {
     throw new Error(`${session} has the wrong document: ${JSON.stringify(document)}`);
   }
-  if (loaded.messages.length !== messages) {
-    throw new Error(`${session} has ${loaded.messages.length} messages, not ${messages}`);
+  if (loaded.messages.length !== kept) {
+    throw new Error(`${session} has ${loaded.messages.length} messages, not ${kept}`);
   }
   for (const [i, found] of loaded.messages.entries()) {
-    const expected = message(session, i + 1);
-    if (found.text !== expected.text || found.turnId !== expected.turnId) {
-      throw new Error(`${session} has the wrong message ${i + 1}: ${JSON.stringify(found)}`);
+    const number = messages - kept + i + 1;
+    const expected = message(session, number);
+    if (
+      found.sequence !== number ||
+      !(found.at > 1_700_000_000_000) ||
+      found.value.text !== expected.text ||
+      found.value.turnId !== expected.turnId
+    ) {
+      throw new Error(`${session} has the wrong message ${number}: ${JSON.stringify(found)}`);
     }
   }
 }
 
-/** One way to store sessions. Every append is durable when it is answered: document and message in one transaction. */
+/** One way to store sessions. Every append is durable when it is answered, unless its name says otherwise. */
 export interface Subject {
+  /** The most messages that a session keeps, for one that saves it as a whole: the session stays at its 20 KB. */
+  readonly window?: number;
   /** Makes a session with its first `messages` messages. */
   create(session: string, messages: number): Promise<void>;
   /** Appends message `number` and updates the document. */
   append(session: string, number: number): Promise<void>;
   /**
-   * For one that cannot have concurrent clients: appends for many sessions as one client that had them all at hand.
-   * `answered` is called as each becomes durable.
+   * For a raw client: appends for many sessions as one client that had them all at hand. `answered` is called as each
+   * becomes durable.
    */
-  appendMany?(appends: Append[], answered: () => void): void;
+  appendMany?(appends: Append[], answered: () => void): Promise<void>;
   load(session: string): Promise<LoadedSession>;
   close(): Promise<void>;
+}
+
+/** Where the servers are that were started for the benchmark. */
+export interface Places {
+  redis?: string;
+  postgres?: string;
 }
 
 export type CaseName = 'append' | 'clients' | 'load';

@@ -1,162 +1,123 @@
-import type { Database, Statement } from 'better-sqlite3';
-import type { CheckedDelete, CheckedOperation, CheckedPut } from '../checked-input.ts';
-import { documentChecksum } from '../checksum.ts';
+import type { Database } from 'better-sqlite3';
+import { type CodedError, isCoded } from '../../base/errors.ts';
+import type { CheckedOperation } from '../checked-input.ts';
 import { versionConflict } from '../version-conflict.ts';
-import { setDocumentAside } from './damaged-records.ts';
-import { FieldIndex } from './field-index.ts';
+import { CommitRing } from './commit-ring.ts';
+import { DocumentTable } from './document-table.ts';
 import { LogTable } from './log-table.ts';
 import type { FaultNotice } from './protocol.ts';
-
-/** What there is to know of a document without reading its value. */
-interface Head {
-  key: number;
-  /** 0 when it has expired: its row is there, but the document is not. */
-  version: number;
-  fields: string;
-}
-
-type HeadRow = [
-  key: number,
-  version: number,
-  fields: string,
-  expiresAt: number | null,
-  valueCrc: number,
-  crc: number,
-];
-
-/** A put or delete that was checked: where its document stood before the commit, and the version that it will have. */
-interface Step {
-  head: Head | undefined;
-  /** The same commit has changed the document before, so that `head` is out of date. */
-  again: boolean;
-  version: number;
-}
+import type { CheckedCommit } from './wire-operations.ts';
 
 /**
  * Carries out commits inside a transaction that somebody else begins and ends. A commit is checked as a whole before its
  * first write, so that one that conflicts leaves nothing behind and needs no savepoint.
  */
 export class CommitWriter {
+  readonly documents: DocumentTable;
   readonly logs: LogTable;
-  readonly #database: Database;
-  readonly #fields: FieldIndex;
-  readonly #onFault: (notice: FaultNotice) => void;
-  readonly #head: Statement;
-  readonly #insert: Statement;
-  readonly #update: Statement;
-  readonly #delete: Statement;
-  readonly #expired: Statement;
+  readonly ring: CommitRing;
+  /** True when the transaction under way has something to make durable. */
+  wrote = false;
 
   constructor(database: Database, onFault: (notice: FaultNotice) => void) {
-    this.#database = database;
-    this.#onFault = onFault;
+    this.documents = new DocumentTable(database, onFault);
     this.logs = new LogTable(database, onFault);
-    this.#fields = new FieldIndex(database);
-    this.#head = database
-      .prepare(
-        'SELECT key, version, fields, expires_at, value_crc, crc FROM document WHERE collection = ? AND id = ?',
-      )
-      .raw();
-    this.#insert = database.prepare(
-      'INSERT INTO document (collection, id, version, fields, expires_at, value_crc, crc, json) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
-    );
-    this.#update = database.prepare(
-      'UPDATE document SET version = ?, fields = ?, expires_at = ?, value_crc = ?, crc = ?, json = ? WHERE key = ?',
-    );
-    this.#delete = database.prepare('DELETE FROM document WHERE key = ?');
-    this.#expired = database
-      .prepare('SELECT collection, id FROM document WHERE expires_at <= ? LIMIT ?')
-      .raw();
+    this.ring = new CommitRing(database, onFault);
   }
 
-  /** The version or sequence of each operation, 0 for a delete or trim. Throws `storage.version_conflict`. */
-  apply(operations: CheckedOperation[], now: number): number[] {
-    const steps = this.#check(operations, now);
-    return operations.map((operation, i) => this.#applyOne(operation, steps[i], now));
+  /**
+   * The version or sequence of each operation, 0 for a delete or trim; or the error that is the answer to this commit alone:
+   * `storage.version_conflict`, or `storage.failed` when what was kept of a named commit is damaged. Such an answer comes before
+   * the first write of its commit, so that the others in the transaction are not touched by it.
+   */
+  apply({ operations, id }: CheckedCommit, now: number): number[] | CodedError {
+    let versions: number[];
+    try {
+      const before = id === undefined ? undefined : this.ring.find(id, now);
+      if (before !== undefined) return before;
+      versions = this.#check(operations, now);
+    } catch (error) {
+      if (isCoded(error)) return error;
+      throw error;
+    }
+    const numbers = operations.map((operation, i) => this.#applyOne(operation, versions[i] as number, now));
+    if (id !== undefined) {
+      this.ring.remember(id, numbers, now);
+      this.wrote = true;
+    }
+    return numbers;
   }
 
   /** Removes up to `limit` documents that have expired, and says how many there were. */
   removeExpired(now: number, limit: number): number {
-    const expired = this.#expired.all(now, limit) as [string, string][];
+    const expired = this.documents.expired(now, limit);
     for (const [collection, id] of expired) {
       // One whose expiry was damaged is set aside here and not removed.
-      const head = this.#headOf(collection, id, now);
-      if (head === undefined) continue;
-      this.#fields.delete(collection, id, head.fields);
-      this.#delete.run(head.key);
+      const found = this.documents.find(collection, id, now);
+      if (found === undefined) continue;
+      this.documents.remove(collection, id, found);
+      this.wrote = true;
     }
     return expired.length;
   }
 
-  #check(operations: CheckedOperation[], now: number): (Step | undefined)[] {
+  /** What was done is in the file now. */
+  committed(): void {
+    this.documents.committed();
+    this.logs.committed();
+  }
+
+  /** What was done was rolled back. */
+  rolledBack(): void {
+    this.documents.forget();
+    this.logs.rolledBack();
+  }
+
+  /** The version that each put will give its document, 0 for the other operations. */
+  #check(operations: CheckedOperation[], now: number): number[] {
     const versions = new Map<string, number>();
     return operations.map((operation) => {
-      if (operation.kind !== 'put' && operation.kind !== 'delete') return undefined;
+      if (operation.kind !== 'put' && operation.kind !== 'delete') return 0;
       const { collection, id, expectVersion } = operation;
       const name = `${collection}/${id}`;
-      const earlier = versions.get(name);
-      const head = earlier === undefined ? this.#headOf(collection, id, now) : undefined;
-      const current = earlier ?? head?.version ?? 0;
+      const current = versions.get(name) ?? this.#versionOf(collection, id, now);
       if (expectVersion !== undefined && expectVersion !== current) {
         throw versionConflict(collection, id, expectVersion, current);
       }
       const version = operation.kind === 'put' ? current + 1 : 0;
       const expired = operation.kind === 'put' && operation.expiresAt !== null && operation.expiresAt <= now;
       versions.set(name, expired ? 0 : version);
-      return { head, again: earlier !== undefined, version };
+      return version;
     });
   }
 
-  #applyOne(operation: CheckedOperation, step: Step | undefined, now: number): number {
+  /** 0 also for one that has expired: its row is there, but the document is not. */
+  #versionOf(collection: string, id: string, now: number): number {
+    const found = this.documents.find(collection, id, now);
+    if (found === undefined || (found.expiresAt !== null && found.expiresAt <= now)) return 0;
+    return found.version;
+  }
+
+  #applyOne(operation: CheckedOperation, version: number, now: number): number {
     switch (operation.kind) {
       case 'put':
-        return this.#put(operation, step as Step, now);
-      case 'delete':
-        return this.#remove(operation, step as Step, now);
+        this.documents.put(operation, version, this.documents.find(operation.collection, operation.id, now));
+        this.wrote = true;
+        return version;
+      case 'delete': {
+        const { collection, id } = operation;
+        const found = this.documents.find(collection, id, now);
+        if (found === undefined) return 0;
+        this.documents.remove(collection, id, found);
+        this.wrote = true;
+        return 0;
+      }
       case 'append':
+        this.wrote = true;
         return this.logs.append(operation.log, now, operation.json, operation.valueCrc);
       case 'trim':
-        this.logs.trim(operation.log, operation.through);
+        if (this.logs.trim(operation.log, operation.through)) this.wrote = true;
         return 0;
     }
-  }
-
-  #put(put: CheckedPut, step: Step, now: number): number {
-    const { collection, id, json, valueCrc, fields, expiresAt } = put;
-    const { version } = step;
-    const head = step.again ? this.#headOf(collection, id, now) : step.head;
-    const crc = documentChecksum(collection, id, version, fields, expiresAt, valueCrc);
-    if (head === undefined) {
-      const added = this.#insert.run(collection, id, version, fields, expiresAt, valueCrc, crc, json);
-      this.#fields.insert(collection, id, Number(added.lastInsertRowid), fields);
-    } else {
-      this.#update.run(version, fields, expiresAt, valueCrc, crc, json, head.key);
-      this.#fields.replace(collection, id, head.key, head.fields, fields);
-    }
-    return version;
-  }
-
-  #remove({ collection, id }: CheckedDelete, step: Step, now: number): number {
-    const head = step.again ? this.#headOf(collection, id, now) : step.head;
-    if (head !== undefined) {
-      this.#fields.delete(collection, id, head.fields);
-      this.#delete.run(head.key);
-    }
-    return 0;
-  }
-
-  #headOf(collection: string, id: string, now: number): Head | undefined {
-    const row = this.#head.get(collection, id) as HeadRow | undefined;
-    if (row === undefined) return undefined;
-    const [key, version, fields, expiresAt, valueCrc, crc] = row;
-    if (documentChecksum(collection, id, version, fields, expiresAt, valueCrc) !== crc) {
-      setDocumentAside(this.#database, key, now);
-      this.#onFault({
-        record: `document ${collection}/${id}`,
-        message: `The document ${collection}/${id} failed its checksum when it was to be changed or removed; it was set aside.`,
-      });
-      return undefined;
-    }
-    return { key, version: expiresAt !== null && expiresAt <= now ? 0 : version, fields };
   }
 }

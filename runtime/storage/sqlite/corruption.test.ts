@@ -125,6 +125,29 @@ describe('flipped bits', () => {
     ]);
   });
 
+  it('counts the documents right after some were set aside, and after a commit that failed half-way', async () => {
+    const storage = await folder.open();
+    const stats = async () => (await storage.stats()).documents;
+    expect(await stats()).toEqual({ sessions: COUNT });
+    await storage.commit([{ kind: 'delete', collection: 'sessions', id: id(1) }, document(50)]);
+    await storage.commit([{ ...document(51), collection: 'others' } as Operation]);
+    expect(await stats()).toEqual({ others: 1, sessions: COUNT });
+    await storage.commit([{ kind: 'delete', collection: 'others', id: id(51) }]);
+    await expect(
+      storage.commit([document(52), { ...document(53), expectVersion: 9 } as Operation]),
+    ).rejects.toMatchObject({ code: 'storage.version_conflict' });
+    expect(await stats()).toEqual({ sessions: COUNT });
+    await storage.close();
+    await folder.behindItsBack((database) =>
+      database.prepare('UPDATE document SET version = 7 WHERE id IN (?, ?)').run(id(5), id(6)),
+    );
+    const reopened = await folder.open();
+    expect((await reopened.stats()).documents).toEqual({ sessions: COUNT });
+    expect(await reopened.get('sessions', id(5))).toBeUndefined();
+    await reopened.commit([document(6)]);
+    expect((await reopened.stats()).documents).toEqual({ sessions: COUNT - 1 });
+  });
+
   it('keeps the bytes of what it set aside', async () => {
     await folder.behindItsBack((database) =>
       database.prepare("UPDATE entry SET json = 'torn' WHERE key & 255 = 7").run(),

@@ -1,8 +1,9 @@
 import type { Database } from 'better-sqlite3';
+import { fieldsFromText } from '../checked-input.ts';
 import { FieldIndex } from './field-index.ts';
 import { entryKey, type LogTable } from './log-table.ts';
 import type { DamagedRecord, DocumentRow, FaultNotice } from './protocol.ts';
-import { DOCUMENT_COLUMNS, isWholeDocument, isWholeEntry } from './rows.ts';
+import { DOCUMENT_COLUMNS, isWholeDocument, wholeEntriesOf } from './rows.ts';
 
 /**
  * Moves a damaged document to the table of damaged records, as it was found, so that it is in nobody's way: to the port
@@ -51,7 +52,7 @@ function entryAside(database: Database, logs: LogTable, log: string, sequence: n
     .prepare(`SELECT at, crc, json FROM entry WHERE key = ${key}`)
     .raw()
     .get(number, sequence) as [number, number, string] | undefined;
-  if (row === undefined || isWholeEntry(log, sequence, ...row)) return false;
+  if (row === undefined || wholeEntriesOf(log)(sequence, ...row)) return false;
   logs.keepCounter(log);
   database
     .prepare(
@@ -77,7 +78,7 @@ export function mendDocument(database: Database, key: number, now: number): Faul
     return { record, message: `The ${record} failed its checksum; it was set aside and is not served.` };
   }
   database.prepare('DELETE FROM document_field WHERE document = ?').run(key);
-  new FieldIndex(database).insert(collection, id, key, fields);
+  new FieldIndex(database).insert(collection, id, key, fieldsFromText(fields));
   const record = `index of ${collection}/${id}`;
   return { record, message: `The ${record} was damaged; it was built anew from the document.` };
 }

@@ -71,6 +71,15 @@ describe('what lies in the folder', () => {
   });
 });
 
+it('removes what a kill has left of a pointer file that was being replaced', async () => {
+  const folder = await filled();
+  await writeFile(folder.file('.CURRENT.0b7d.tmp'), '{"format":1');
+  await writeFile(folder.file('.CURRENT.kept'), 'not ours');
+  const storage = await folder.open();
+  expect((await readdir(folder.path)).filter((name) => name.startsWith('.'))).toEqual(['.CURRENT.kept']);
+  expect((await storage.get('sessions', 'a'))?.value).toBe('kept');
+});
+
 describe('a pointer file that cannot be written', () => {
   /** Puts a folder where the pointer file is to go while `work` is done. */
   async function withoutPointer(folder: StorageFolder, work: () => Promise<void>): Promise<void> {
@@ -406,6 +415,21 @@ describe('a worker that ends', () => {
     expect((await rejection(storage.open())).code).toBe('storage.failed');
     await storage.open();
     expect((await storage.get('sessions', 'a'))?.value).toBe('kept');
+  });
+
+  it('is replaced once more although its successors keep ending, and not without a pause', async () => {
+    const folder = await filled();
+    const { storage, workers } = await openWithWorker(folder);
+    for (let i = 0; i < 3; i++) {
+      await workers.at(-1)?.terminate();
+      expect((await storage.get('sessions', 'a'))?.value).toBe('kept');
+      expect(workers).toHaveLength(i + 2);
+    }
+    await workers.at(-1)?.terminate();
+    // Its successor would come after a pause, which nobody has to wait for who closes.
+    await storage.close();
+    expect(workers).toHaveLength(4);
+    await (await folder.open()).close();
   });
 
   it('can be closed while a new one is on its way', async () => {

@@ -31,6 +31,7 @@ export class DataFolder {
     const lock = await OwnerLock.take(path);
     try {
       const pointer = join(path, 'CURRENT');
+      await removeUnfinishedPointers(path);
       const found = await readManifest(pointer);
       if (found === undefined) {
         const manifest = await createFirst(path, now);
@@ -160,6 +161,13 @@ const FILE_SUFFIXES = ['-shm', '-wal', '-journal', ''];
 async function dataFiles(path: string): Promise<string[]> {
   const names = await readdir(path);
   return names.flatMap((name) => /^([0-9a-z]+)\.sqlite$/.exec(name)?.[1] ?? []);
+}
+
+/** What a kill leaves when it comes between the writing of a new pointer file and its renaming. */
+async function removeUnfinishedPointers(path: string): Promise<void> {
+  for (const name of await readdir(path)) {
+    if (/^\.CURRENT\..+\.tmp$/.test(name)) await rm(join(path, name), { force: true });
+  }
 }
 
 /**

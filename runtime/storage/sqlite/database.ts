@@ -37,6 +37,9 @@ export async function createDatabase(file: string, durability: 'durable' | 'bulk
     database.pragma(`synchronous = ${durability === 'bulk' ? 'OFF' : 'FULL'}`);
     database.pragma(`application_id = ${APPLICATION_ID}`);
     migrate(database, file);
+    // Or the schema would go from the WAL into the file when it is closed, where a failure is not told: what is left
+    // would be taken for somebody else's file.
+    if (durability === 'durable') database.pragma('wal_checkpoint(TRUNCATE)');
     return database;
   } catch (error) {
     database.close();
@@ -65,6 +68,7 @@ export async function openDatabase(file: string): Promise<Database> {
     // What a crash left in the WAL goes into the file and is synced there. After a failed sync this is what makes the
     // next one mean something: the kernel may have forgotten that the pages of the old WAL never reached the disk.
     checkpoint(database);
+    await checkPages(database, file);
     // A file that only may be read shows itself here and not at the first commit.
     database.exec('BEGIN IMMEDIATE; ROLLBACK');
     return database;
@@ -77,7 +81,8 @@ export async function openDatabase(file: string): Promise<Database> {
 /** True when nothing was ever written to a data file. Rejects when it is no database at all. */
 export async function isEmptyDatabase(file: string): Promise<boolean> {
   if ((await stat(file)).size === 0) return true;
-  const database = openForReading(file);
+  // Not for reading alone: a creation that was cut short has left a journal, which is rolled back first.
+  const database = new Sqlite(file, { fileMustExist: true });
   try {
     const tables = database
       .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name IN ('document', 'log')")
@@ -89,9 +94,12 @@ export async function isEmptyDatabase(file: string): Promise<boolean> {
   }
 }
 
-/** A second view of a data file, for a snapshot. */
-export function openForReading(file: string): Database {
-  return new Sqlite(file, { readonly: true, fileMustExist: true });
+/**
+ * A second view of a data file. `waitMs` is how long it waits for somebody who has the file to himself for a moment (one who
+ * opens it, say) before it throws `SQLITE_BUSY`.
+ */
+export function openForReading(file: string, waitMs = 5_000): Database {
+  return new Sqlite(file, { readonly: true, fileMustExist: true, timeout: waitMs });
 }
 
 function checkpoint(database: Database): void {
@@ -101,6 +109,28 @@ function checkpoint(database: Database): void {
     // A full disk leaves the WAL as it is, whole and synced: reading goes on, and a commit will say that it is full.
     if (systemCodeOf(error) !== 'SQLITE_FULL') throw error;
   }
+}
+
+/**
+ * Finds at once what would otherwise be found by whoever comes across it: a file that was cut short, and a table whose
+ * first page is gone. Throws `storage.corrupt`, or what SQLite throws.
+ */
+async function checkPages(database: Database, file: string): Promise<void> {
+  const size = async (path: string) => (await stat(path).catch(() => undefined))?.size ?? 0;
+  const wanted =
+    Number(database.pragma('page_count', { simple: true })) *
+    Number(database.pragma('page_size', { simple: true }));
+  // What lies in the WAL on a full disk may lie behind the end of the file.
+  if ((await size(`${file}-wal`)) === 0 && (await size(file)) < wanted) {
+    throw fault('storage.corrupt', `${file} was cut short. It was left as it is. Restore a backup.`, {
+      file,
+    });
+  }
+  const tables = database
+    .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0")
+    .pluck()
+    .all() as string[];
+  for (const table of tables) database.prepare(`SELECT 1 FROM "${table}" LIMIT 1`).get();
 }
 
 function migrate(database: Database, file: string): void {

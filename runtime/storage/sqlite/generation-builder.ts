@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import type { Database, Statement } from 'better-sqlite3';
 import { systemCodeOf } from '../../base/errors.ts';
 import { fault } from '../../contract/error-codes.ts';
-import { fieldsToText } from '../checked-input.ts';
+import { fieldsFromText, fieldsToText } from '../checked-input.ts';
 import { documentChecksum, entryChecksum, logChecksum, valueChecksum } from '../checksum.ts';
 import type { SnapshotRecord } from '../storage.ts';
 import { createDatabase } from './database.ts';
@@ -25,7 +25,13 @@ export class GenerationBuilder {
   #broken = false;
 
   static async create(file: string): Promise<GenerationBuilder> {
-    return new GenerationBuilder(file, await createDatabase(file, 'bulk'));
+    const database = await createDatabase(file, 'bulk');
+    try {
+      return new GenerationBuilder(file, database);
+    } catch (error) {
+      database.close();
+      throw error;
+    }
   }
 
   private constructor(file: string, database: Database) {
@@ -83,7 +89,7 @@ export class GenerationBuilder {
       const value = valueChecksum(json);
       const crc = documentChecksum(collection, id, version, fields, expiresAt, value);
       const added = this.#document.run(collection, id, version, fields, expiresAt, value, crc, json);
-      this.#fields.insert(collection, id, Number(added.lastInsertRowid), fields);
+      this.#fields.insert(collection, id, Number(added.lastInsertRowid), fieldsFromText(fields));
     } else if (record.kind === 'log') {
       this.#number = Number(this.#log.run(record.log, record.lastSequence).lastInsertRowid);
       if (this.#number > MAXIMUM_LOG_NUMBER) throw fault('storage.invalid', 'There are too many logs.');

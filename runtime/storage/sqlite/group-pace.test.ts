@@ -15,7 +15,7 @@ function paceWithSyncOf(ms: number) {
     }
     return Number.POSITIVE_INFINITY;
   };
-  const sync = (took = ms) => pace.measure(() => pass(took));
+  const sync = (took = ms, wrote = true) => pace.measure(() => pass(took), wrote);
   return { fillable, sync };
 }
 
@@ -38,4 +38,13 @@ it('follows a disk that becomes slower, and is not thrown by a single slow sync'
   expect(fillable()).toBeLessThan(20);
   for (let i = 0; i < 100; i++) sync(10);
   expect(fillable()).toBeGreaterThan(75);
+});
+
+it('learns nothing from a transaction that had nothing to sync', () => {
+  const { fillable, sync } = paceWithSyncOf(10);
+  sync(0, false);
+  expect(fillable()).toBe(Number.POSITIVE_INFINITY);
+  sync();
+  for (let i = 0; i < 100; i++) sync(0, false);
+  expect(fillable()).toBe(81);
 });

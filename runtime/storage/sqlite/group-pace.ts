@@ -30,10 +30,11 @@ export class GroupPace {
     return this.#syncMs !== undefined && this.#monotonic() - this.#begun > this.#syncMs * FILL_PER_SYNC;
   }
 
-  /** Carries out the sync and learns from how long it takes. */
-  measure(sync: () => void): void {
+  /** Carries out the end of a transaction and learns from how long its sync takes; one that wrote nothing has none. */
+  measure(sync: () => void, wrote: boolean): void {
     const begun = this.#monotonic();
     sync();
+    if (!wrote) return;
     const took = this.#monotonic() - begun;
     this.#syncMs = this.#syncMs === undefined ? took : this.#syncMs + (took - this.#syncMs) * WEIGHT;
   }

@@ -67,11 +67,12 @@ export class LogTable {
     return sequence;
   }
 
-  trim(name: string, through: number): void {
+  /** True when there was something to remove. */
+  trim(name: string, through: number): boolean {
     const log = this.#existing(name);
-    if (log === undefined) return;
+    if (log === undefined) return false;
     if (through >= log.lastSequence) this.#store(log);
-    this.#trim.run(log.number, log.number, Math.min(through, MAXIMUM_SEQUENCE));
+    return this.#trim.run(log.number, log.number, Math.min(through, MAXIMUM_SEQUENCE)).changes > 0;
   }
 
   /** Makes the log count from at least `lastSequence`. */

@@ -69,6 +69,21 @@ export const MIGRATIONS: Migration[] = [
       ) STRICT;
     `,
   },
+  {
+    version: 2,
+    sql: `
+      -- What named commits have answered: a ring for each writer (the slot is the number modulo 1024), so that it never grows.
+      CREATE TABLE named_commit (
+        writer TEXT NOT NULL,
+        slot INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        numbers TEXT NOT NULL,
+        crc INTEGER NOT NULL,
+        PRIMARY KEY (writer, slot)
+      ) STRICT, WITHOUT ROWID;
+    `,
+  },
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -49,7 +49,7 @@ export interface WorkerCounts {
 export interface Calls {
   open: { input: { folder: string }; output: null };
   close: { input: null; output: null };
-  /** The version or sequence that each operation was given, 0 for a delete or trim. */
+  /** An encoded commit; the version or sequence that each operation was given, 0 for a delete or trim. */
   commit: { input: Primitive[]; output: number[] };
   get: { input: [collection: string, id: string]; output: DocumentRow | null };
   list: {
@@ -77,12 +77,14 @@ export interface Calls {
 
 export type CallName = keyof Calls;
 
-export type Call = { [Name in CallName]: { id: number; name: Name; input: Calls[Name]['input'] } }[CallName];
+export type Call = { [Name in CallName]: [id: number, name: Name, input: Calls[Name]['input']] }[CallName];
 
 /** Main thread to worker. `now` is the adapter's clock: the worker has none of its own. */
 export interface CallBatch {
   now: number;
   calls: Call[];
+  /** The answer to `file: null`. */
+  released?: true;
 }
 
 export interface WireError {
@@ -102,5 +104,10 @@ export interface FaultNotice {
 
 export interface ReplyBatch {
   replies: Reply[];
-  faults: FaultNotice[];
+  faults?: FaultNotice[];
+  /**
+   * The data file of the active generation, when the worker has (perhaps another) one open since the batch before; null when
+   * it has given it up and waits for the other side to let go of it, too.
+   */
+  file?: string | null;
 }

@@ -1,25 +1,31 @@
 import type { Database, Statement } from 'better-sqlite3';
 import type { CheckedRead } from '../checked-input.ts';
-import { ENTRY_SEQUENCE, entryKey } from './log-table.ts';
+import { ENTRY_SEQUENCE } from './log-table.ts';
+import { SEQUENCE_BITS } from './migrations.ts';
 import type { DocumentRow, EntryRow } from './protocol.ts';
 import { DOCUMENT_COLUMNS, isWholeDocument } from './rows.ts';
 
-/** Reads single documents and logs; whether the rows are whole is for the other side to check. */
+/** Logs whose keys are remembered; when there are more, all are looked up again. */
+const REMEMBERED = 10_000;
+
+/** Reads single documents and logs of one data file; whether the rows are whole is for the caller to check. */
 export class RecordReader {
   readonly #get: Statement;
-  readonly #logNumber: Statement;
+  readonly #logNumber: Statement<[string]>;
   readonly #read: { ascending: Statement; descending: Statement };
+  /** The key before the first entry of a log. A log keeps its number for as long as its file lives. */
+  readonly #bases = new Map<string, bigint>();
 
   constructor(database: Database) {
     this.#get = database
       .prepare(`SELECT ${DOCUMENT_COLUMNS} FROM document WHERE collection = ? AND id = ?`)
       .raw();
-    this.#logNumber = database.prepare('SELECT number FROM log WHERE name = ?').pluck();
+    this.#logNumber = database.prepare<[string]>('SELECT number FROM log WHERE name = ?').pluck();
     const entries = (direction: string) =>
       database
         .prepare(
           `SELECT ${ENTRY_SEQUENCE}, at, crc, json FROM entry
-           WHERE key > ${entryKey('?', '?')} AND key < ${entryKey('?', '?')} ORDER BY key ${direction} LIMIT ?`,
+           WHERE key > ? AND key <= ? ORDER BY key ${direction} LIMIT ?`,
         )
         .raw();
     this.#read = { ascending: entries('ASC'), descending: entries('DESC') };
@@ -34,9 +40,22 @@ export class RecordReader {
   }
 
   read(log: string, { after, before, limit, reverse }: CheckedRead): EntryRow[] {
-    const number = this.#logNumber.get(log);
-    if (number === undefined) return [];
+    const base = this.#baseOf(log);
+    if (base === undefined) return [];
     const statement = reverse ? this.#read.descending : this.#read.ascending;
-    return statement.all(number, after, number, before, limit) as EntryRow[];
+    // The greatest key of the last log is the greatest integer that SQLite has: the bound must not lie behind it.
+    return statement.all(base + BigInt(after), base + BigInt(before) - 1n, limit) as EntryRow[];
+  }
+
+  #baseOf(log: string): bigint | undefined {
+    const known = this.#bases.get(log);
+    if (known !== undefined) return known;
+    const number = this.#logNumber.get(log);
+    if (number === undefined) return undefined;
+    if (this.#bases.size >= REMEMBERED) this.#bases.clear();
+    // Floating point is not exact from the 32,768th log on.
+    const base = BigInt(number as number) << BigInt(SEQUENCE_BITS);
+    this.#bases.set(log, base);
+    return base;
   }
 }

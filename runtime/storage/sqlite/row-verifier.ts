@@ -2,7 +2,7 @@ import { fieldsFromText } from '../checked-input.ts';
 import { logChecksum } from '../checksum.ts';
 import type { LogEntry, SnapshotRecord, StorageFault, StoredDocument } from '../storage.ts';
 import type { DamagedRecord, DocumentRow, EntryRow, FaultNotice, SnapshotRow } from './protocol.ts';
-import { credibleLastSequence, isWholeDocument, isWholeEntry } from './rows.ts';
+import { credibleLastSequence, isWholeDocument, wholeEntriesOf } from './rows.ts';
 
 /**
  * Turns rows into records, and lets no damaged one pass: it is reported, once, and handed to `setAside`. The check is made
@@ -34,9 +34,18 @@ export class RowVerifier {
 
   entries<T>(log: string, rows: EntryRow[]): LogEntry<T>[] {
     const entries: LogEntry<T>[] = [];
-    for (const row of rows) {
-      if (!this.#checkEntry(log, row, true)) continue;
-      entries.push({ log, sequence: row[0], at: row[1], value: JSON.parse(row[3]) as T });
+    const isWhole = wholeEntriesOf(log);
+    // By index and not by destructuring, which would take a tenth of the time of a load.
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i] as EntryRow;
+      const sequence = row[0];
+      const at = row[1];
+      const json = row[3];
+      if (isWhole(sequence, at, row[2], json)) {
+        entries.push({ log, sequence, at, value: JSON.parse(json) as T });
+      } else {
+        this.#damaged(`entry ${log}#${sequence}`, { kind: 'entry', log, sequence });
+      }
     }
     return entries;
   }
@@ -70,9 +79,11 @@ export class RowVerifier {
       return { kind: 'document', collection, id, version, json, index, ...expiry };
     }
     if (row.kind === 'entry') {
-      if (!this.#checkEntry(row.log, row.row, active)) return undefined;
-      const [sequence, at, , json] = row.row;
-      return { kind: 'entry', log: row.log, sequence, at, json };
+      const { log } = row;
+      const [sequence, at, crc, json] = row.row;
+      if (wholeEntriesOf(log)(sequence, at, crc, json)) return { kind: 'entry', log, sequence, at, json };
+      this.#damaged(`entry ${log}#${sequence}`, active ? { kind: 'entry', log, sequence } : undefined);
+      return undefined;
     }
     const { log, number, lastSequence, crc, greatest } = row;
     if (logChecksum(log, number, lastSequence) === crc)
@@ -85,12 +96,6 @@ export class RowVerifier {
     if (isWholeDocument(row)) return true;
     const [key, collection, id] = row;
     this.#damaged(`document ${collection}/${id}`, active ? { kind: 'document', key } : undefined);
-    return false;
-  }
-
-  #checkEntry(log: string, [sequence, at, crc, json]: EntryRow, active: boolean): boolean {
-    if (isWholeEntry(log, sequence, at, crc, json)) return true;
-    this.#damaged(`entry ${log}#${sequence}`, active ? { kind: 'entry', log, sequence } : undefined);
     return false;
   }
 

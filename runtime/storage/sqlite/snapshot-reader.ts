@@ -18,9 +18,14 @@ export class SnapshotReader {
 
   constructor(file: string, now: number) {
     this.#database = openForReading(file);
-    this.#database.exec('BEGIN');
-    // A transaction sees what is there at its first read, not at its BEGIN.
-    this.#database.prepare('SELECT 1 FROM sqlite_schema').get();
+    try {
+      this.#database.exec('BEGIN');
+      // A transaction sees what is there at its first read, not at its BEGIN.
+      this.#database.prepare('SELECT 1 FROM sqlite_schema').get();
+    } catch (error) {
+      this.#database.close();
+      throw error;
+    }
     this.#rows = snapshotRows(this.#database, now);
   }
 

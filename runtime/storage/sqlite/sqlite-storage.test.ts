@@ -1,11 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describeStorageContract } from '../storage.contract.ts';
+import { quickFolder } from '../testing/quick-folder.ts';
 import { SqliteStorage } from './sqlite-storage.ts';
 
 describeStorageContract('sqlite', async (options) => {
-  const folder = await mkdtemp(join(tmpdir(), 'storage-contract-'));
+  const folder = await mkdtemp(join(quickFolder(), 'storage-contract-'));
   let storage = new SqliteStorage({ ...options, folder });
   return {
     get storage() {

@@ -1,6 +1,9 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { isCoded } from '../../base/errors.ts';
 import { programPath } from '../../base/program.ts';
 import { fault } from '../../contract/error-codes.ts';
 import {
+  checkCommitId,
   checkKey,
   checkListQuery,
   checkOperations,
@@ -10,6 +13,7 @@ import {
 } from '../checked-input.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import type {
+  CommitId,
   Generations,
   GenerationWriter,
   ListPage,
@@ -21,25 +25,38 @@ import type {
   SnapshotRecord,
   Storage,
   StorageInfo,
+  StorageNotice,
   StorageOptions,
   StorageStats,
   StoredDocument,
   Supports,
 } from '../storage.ts';
 import { StorageGate } from '../storage-gate.ts';
+import { DirectReader } from './direct-reader.ts';
 import type { CallName, Calls, WorkerCounts } from './protocol.ts';
+import { RestartPace } from './restart-pace.ts';
 import { RowVerifier } from './row-verifier.ts';
-import { encodeOperations } from './wire-operations.ts';
+import { setActiveAside } from './set-aside.ts';
+import { encodeCommit } from './wire-operations.ts';
 import { WorkerLink } from './worker-link.ts';
 
 export interface SqliteStorageOptions extends StorageOptions {
   /** Where the files lie; made with mode 0700 if it is not there. */
   folder: string;
+  /**
+   * Start without data when the active data file cannot be used, instead of rejecting with `storage.corrupt`: the file is
+   * renamed, `info` says so (`storage.set_aside`), and a backup can be restored. Default: false.
+   */
+  setCorruptAside?: boolean;
 }
+
+/** A log is read in the calling thread up to so many entries; more would keep the event loop for too long at a time. */
+const DIRECT_ENTRIES = 1_000;
 
 /**
  * The default storage: SQLite in a worker thread. This side checks and writes JSON, the worker speaks SQL; see
- * `docs/decisions/2026-11-21-storage-port.md` for why.
+ * `docs/decisions/2026-11-21-storage-port.md` for why, and `2026-11-21-sqlite-reads-in-the-calling-thread.md` for what is
+ * read on this side.
  */
 export class SqliteStorage implements Storage {
   readonly type = 'sqlite';
@@ -49,9 +66,13 @@ export class SqliteStorage implements Storage {
   readonly #now: () => number;
   readonly #gate: StorageGate;
   readonly #verifier: RowVerifier;
+  readonly #reader = new DirectReader();
+  readonly #pace = new RestartPace(() => performance.now());
+  /** What was set aside at the last open. */
+  #setAside: StorageNotice | undefined;
   #link: WorkerLink | undefined;
-  /** A new worker on its way, after one that ended by itself. */
-  #replacement: Promise<WorkerLink> | undefined;
+  /** A new worker on its way, after one that ended by itself; `hurry` ends its pause. */
+  #replacement: { arrives: Promise<WorkerLink>; hurry: AbortController } | undefined;
 
   constructor(options: SqliteStorageOptions) {
     this.#folder = options.folder;
@@ -59,7 +80,8 @@ export class SqliteStorage implements Storage {
     this.#gate = new StorageGate(
       {
         open: async () => {
-          this.#link = await this.#startWorker();
+          this.#setAside = undefined;
+          this.#link = await this.#startOrSetAside(options.setCorruptAside === true);
         },
         close: () => this.#stop(),
       },
@@ -70,7 +92,7 @@ export class SqliteStorage implements Storage {
     this.generations = {
       list: () => guard(() => this.#call('generation.list', null)),
       create: (reason) => guard(() => this.#createGeneration(reason)),
-      activate: (id) => guard(() => this.#call('generation.activate', id).then(() => undefined)),
+      activate: (id) => guard(() => this.#activate(id)),
       drop: (id) => guard(() => this.#call('generation.drop', id).then(() => undefined)),
     };
   }
@@ -83,17 +105,19 @@ export class SqliteStorage implements Storage {
     return this.#gate.close();
   }
 
-  commit(operations: Operation[]): Promise<OperationResult[]> {
+  commit(operations: Operation[], id?: CommitId): Promise<OperationResult[]> {
     return this.#gate.run('commit', async () => {
+      checkCommitId(id);
       const checked = checkOperations(operations);
-      return toResults(checked, await this.#call('commit', encodeOperations(checked)));
+      return toResults(checked, await this.#call('commit', encodeCommit({ operations: checked, id })));
     });
   }
 
   get<T>(collection: string, id: string): Promise<StoredDocument<T> | undefined> {
     return this.#gate.run('get', async () => {
       checkKey(collection, id);
-      const row = await this.#call('get', [collection, id]);
+      const found = this.#reader.attempt((records) => records.get(collection, id, this.#now()));
+      const row = found === undefined ? await this.#askWorker('get', [collection, id]) : found;
       return row === null ? undefined : this.#verifier.document<T>(row);
     });
   }
@@ -113,7 +137,14 @@ export class SqliteStorage implements Storage {
   read<T>(log: string, query: ReadQuery = {}): Promise<LogEntry<T>[]> {
     return this.#gate.run('read', async () => {
       const checked = checkReadQuery(log, query);
-      return this.#verifier.entries<T>(log, await this.#call('read', { log, query: checked }));
+      const found =
+        checked.limit > DIRECT_ENTRIES
+          ? undefined
+          : this.#reader.attempt((records) => records.read(log, checked));
+      return this.#verifier.entries<T>(
+        log,
+        found ?? (await this.#askWorker('read', { log, query: checked })),
+      );
     });
   }
 
@@ -126,7 +157,8 @@ export class SqliteStorage implements Storage {
       const asked = performance.now();
       const version = await this.#call('version', null);
       const latencyMs = performance.now() - asked;
-      return { product: `SQLite ${version}`, location: this.#folder, latencyMs, notices: [] };
+      const notices = this.#setAside === undefined ? [] : [this.#setAside];
+      return { product: `SQLite ${version}`, location: this.#folder, latencyMs, notices };
     });
   }
 
@@ -182,11 +214,38 @@ export class SqliteStorage implements Storage {
     };
   }
 
+  /** For the time of the switch there is no file that this side could know to be the active one. */
+  async #activate(id: string): Promise<void> {
+    this.#reader.close();
+    await this.#call('generation.activate', id);
+  }
+
+  async #askWorker<Name extends 'get' | 'read'>(
+    name: Name,
+    input: Calls[Name]['input'],
+  ): Promise<Calls[Name]['output']> {
+    const output = await this.#call(name, input);
+    this.#reader.resume();
+    return output;
+  }
+
   #call<Name extends CallName>(name: Name, input: Calls[Name]['input']): Promise<Calls[Name]['output']> {
     if (this.#link !== undefined) return this.#link.call(name, input);
     // Behind the gate, because the end of a snapshot and a record to set aside come unasked, after `close`, too: they must
     // not bring up a worker that nobody closes and that keeps the data folder locked.
     return this.#gate.run(undefined, () => this.#replaced()).then((link) => link.call(name, input));
+  }
+
+  async #startOrSetAside(mayBeSetAside: boolean): Promise<WorkerLink> {
+    try {
+      return await this.#startWorker();
+    } catch (error) {
+      if (!mayBeSetAside || !isCoded(error, 'storage.corrupt')) throw error;
+      const message = await setActiveAside(this.#folder, this.#now());
+      if (message === undefined) throw error;
+      this.#setAside = { code: 'storage.set_aside', message };
+      return this.#startWorker();
+    }
   }
 
   async #startWorker(): Promise<WorkerLink> {
@@ -196,20 +255,25 @@ export class SqliteStorage implements Storage {
       onFaults: (faults) => {
         for (const notice of faults) this.#verifier.report(notice);
       },
+      onFile: (file) => (file === undefined ? this.#reader.close() : this.#reader.use(file)),
       onEnd: () => {
+        this.#pace.ended();
         if (this.#link !== link) return;
         this.#link = undefined;
+        this.#reader.close();
         // At once, so that the data folder is not without an owner until somebody calls. A failure is told to the next
         // caller, for whom it is tried again.
         this.#replaced().catch(() => undefined);
       },
     });
+    this.#pace.started();
     try {
       await link.call('open', { folder: this.#folder });
       // Its answer and its end may arrive together; nobody would be told of the end later.
       if (link.ended) throw fault('storage.failed', 'The storage worker ended as soon as it had started.');
       return link;
     } catch (error) {
+      this.#reader.close();
       await link.terminate();
       throw error;
     }
@@ -217,20 +281,33 @@ export class SqliteStorage implements Storage {
 
   /** One replacement for all who wait for it. */
   #replaced(): Promise<WorkerLink> {
-    this.#replacement ??= this.#startWorker()
-      .then((link) => {
-        this.#link = link;
-        return link;
-      })
-      .finally(() => {
-        this.#replacement = undefined;
-      });
-    return this.#replacement;
+    if (this.#replacement === undefined) {
+      const hurry = new AbortController();
+      const start = async () => {
+        const { pauseMs } = this.#pace;
+        if (pauseMs > 0) await pause(pauseMs, undefined, { signal: hurry.signal }).catch(() => undefined);
+        if (hurry.signal.aborted) throw fault('storage.closed', 'The storage was closed.');
+        return this.#startWorker();
+      };
+      const arrives = start()
+        .then((link) => {
+          this.#link = link;
+          return link;
+        })
+        .finally(() => {
+          this.#replacement = undefined;
+        });
+      this.#replacement = { arrives, hurry };
+    }
+    return this.#replacement.arrives;
   }
 
   async #stop(): Promise<void> {
     // A replacement on its way has taken the lock; it is let arrive and then closed like any other.
-    await this.#replacement?.catch(() => undefined);
+    this.#replacement?.hurry.abort();
+    await this.#replacement?.arrives.catch(() => undefined);
+    // Before the worker, whose connection is then the last one: it writes the WAL into the file and removes it.
+    this.#reader.close();
     const link = this.#link;
     this.#link = undefined;
     if (link === undefined) return;

@@ -5,9 +5,18 @@
 import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import { isCoded } from '../../base/errors.ts';
 import { fault } from '../../contract/error-codes.ts';
-import type { Call, CallBatch, Calls, FaultNotice, Reply, ReplyBatch, WireError } from './protocol.ts';
+import type {
+  Call,
+  CallBatch,
+  CallName,
+  Calls,
+  FaultNotice,
+  Reply,
+  ReplyBatch,
+  WireError,
+} from './protocol.ts';
 import { asStorageFault } from './sqlite-errors.ts';
-import { decodeOperations } from './wire-operations.ts';
+import { decodeCommit } from './wire-operations.ts';
 import { WorkerStore } from './worker-store.ts';
 
 interface Waiting {
@@ -21,6 +30,10 @@ class SqliteWorker {
   #waiting: Waiting[] = [];
   #replies: Reply[] = [];
   #faults: FaultNotice[] = [];
+  /** What the other side is to be told of the data file: that it is open, or (null) given up. */
+  #file: string | null | undefined;
+  /** True while the other side may have the data file open. */
+  #shared = false;
   #running = false;
 
   constructor(port: MessagePort) {
@@ -32,6 +45,7 @@ class SqliteWorker {
   }
 
   #take(batch: CallBatch): void {
+    if (batch.released) this.#shared = false;
     for (const call of batch.calls) this.#waiting.push({ call, now: batch.now });
   }
 
@@ -50,6 +64,8 @@ class SqliteWorker {
       this.#takeAll();
       const first = this.#waiting[0];
       if (first === undefined) break;
+      // Until the other side has let go of a file that was given up, which is the next that it says.
+      if (this.#store?.usable === false && this.#shared) break;
       if (isExclusive(first.call)) {
         this.#waiting.shift();
         await this.#answer(first);
@@ -75,7 +91,7 @@ class SqliteWorker {
     }
     const commits: Waiting[] = [];
     for (const waiting of calls) {
-      if (waiting.call.name === 'commit') commits.push(waiting);
+      if (waiting.call[1] === 'commit') commits.push(waiting);
       else await this.#answer(waiting);
     }
     if (commits.length === 0) return;
@@ -85,10 +101,10 @@ class SqliteWorker {
 
   #commit(store: WorkerStore, commits: Waiting[]): void {
     const now = commits[commits.length - 1]?.now ?? 0;
-    const operations = commits.map(({ call }) => decodeOperations(call.input as Calls['commit']['input']));
+    const decoded = commits.map(({ call }) => decodeCommit(call[2] as Calls['commit']['input']));
     for (let done = 0; done < commits.length; ) {
-      for (const answer of store.commit(operations.slice(done), now)) {
-        const id = (commits[done] as Waiting).call.id;
+      for (const answer of store.commit(decoded, done, now)) {
+        const id = (commits[done] as Waiting).call[0];
         this.#replies.push(Array.isArray(answer) ? [id, answer] : [id, null, toWire(answer)]);
         done += 1;
       }
@@ -104,23 +120,29 @@ class SqliteWorker {
 
   async #answer({ call, now }: Waiting): Promise<void> {
     try {
-      this.#replies.push([call.id, await this.#carryOut(call, now)]);
+      this.#replies.push([call[0], await this.#carryOut(call, now)]);
     } catch (error) {
       const told = this.#store?.faultOf(error) ?? asStorageFault(error, 'storage');
-      this.#replies.push([call.id, null, toWire(told)]);
+      this.#replies.push([call[0], null, toWire(told)]);
     }
   }
 
   async #carryOut(call: Call, now: number): Promise<unknown> {
-    if (call.name === 'open') {
+    const [, name, input] = call;
+    if (name === 'open') {
       this.#store?.close();
       this.#store = undefined;
-      this.#store = await WorkerStore.open(call.input.folder, now, (notice) => this.#faults.push(notice));
+      this.#store = await WorkerStore.open(input.folder, now, {
+        onFault: (notice) => this.#faults.push(notice),
+        onFile: (file) => {
+          this.#file = file ?? null;
+        },
+      });
       return null;
     }
     const store = this.#store;
     if (store === undefined) throw fault('storage.closed', 'The storage is not open.');
-    switch (call.name) {
+    switch (name) {
       case 'close':
         this.#store = undefined;
         store.close();
@@ -128,41 +150,41 @@ class SqliteWorker {
       case 'commit':
         return null;
       case 'get':
-        return store.reader.get(call.input[0], call.input[1], now);
+        return store.reader.get(input[0], input[1], now);
       case 'list':
-        return store.list(call.input.collection, call.input.query, call.input.start, now);
+        return store.list(input.collection, input.query, input.start, now);
       case 'read':
-        return store.reader.read(call.input.log, call.input.query);
+        return store.reader.read(input.log, input.query);
       case 'stats':
         return store.stats(now);
       case 'snapshot.open':
-        return store.openSnapshot(call.input.generation, now);
+        return store.openSnapshot(input.generation, now);
       case 'snapshot.next':
-        return store.nextOfSnapshot(call.input);
+        return store.nextOfSnapshot(input);
       case 'snapshot.end':
-        store.endSnapshot(call.input);
+        store.endSnapshot(input);
         return null;
       case 'generation.list':
         return store.generations();
       case 'generation.create':
-        return store.createGeneration(call.input.reason, now);
+        return store.createGeneration(input.reason, now);
       case 'generation.write':
-        store.writeGeneration(call.input.id, call.input.records);
+        store.writeGeneration(input.id, input.records);
         return null;
       case 'generation.seal':
-        await store.sealGeneration(call.input);
+        await store.sealGeneration(input);
         return null;
       case 'generation.discard':
-        await store.discardGeneration(call.input);
+        await store.discardGeneration(input);
         return null;
       case 'generation.activate':
-        await store.activateGeneration(call.input, now);
+        await store.activateGeneration(input, now);
         return null;
       case 'generation.drop':
-        await store.dropGeneration(call.input);
+        await store.dropGeneration(input);
         return null;
       case 'setAside':
-        return store.setAside(call.input, now);
+        return store.setAside(input, now);
       case 'version':
         return store.version();
       case 'counts':
@@ -172,12 +194,18 @@ class SqliteWorker {
 
   #refuse(calls: Waiting[], error: unknown): void {
     const told = toWire(asStorageFault(error, 'storage'));
-    for (const { call } of calls) this.#replies.push([call.id, null, told]);
+    for (const { call } of calls) this.#replies.push([call[0], null, told]);
   }
 
   #post(): void {
-    if (this.#replies.length === 0 && this.#faults.length === 0) return;
-    const batch: ReplyBatch = { replies: this.#replies, faults: this.#faults };
+    if (this.#replies.length === 0 && this.#faults.length === 0 && this.#file === undefined) return;
+    const batch: ReplyBatch = { replies: this.#replies };
+    if (this.#faults.length > 0) batch.faults = this.#faults;
+    if (this.#file !== undefined) {
+      batch.file = this.#file;
+      this.#shared = true;
+      this.#file = undefined;
+    }
     this.#replies = [];
     this.#faults = [];
     this.#port.postMessage(batch);
@@ -185,9 +213,17 @@ class SqliteWorker {
 }
 
 /** Calls that must have the store to themselves, because they wait for the file system half-way. */
-function isExclusive(call: Call): boolean {
-  return call.name === 'open' || call.name === 'close' || /^generation\.(?!write|list)/.test(call.name);
-}
+const EXCLUSIVE: ReadonlySet<CallName> = new Set([
+  'open',
+  'close',
+  'generation.create',
+  'generation.seal',
+  'generation.discard',
+  'generation.activate',
+  'generation.drop',
+]);
+
+const isExclusive = ([, name]: Call): boolean => EXCLUSIVE.has(name);
 
 function toWire(error: unknown): WireError {
   if (!isCoded(error)) return { code: 'storage.failed', message: String(error), data: {} };

@@ -1,10 +1,16 @@
 import type { CheckedOperation } from '../checked-input.ts';
+import type { CommitId } from '../storage.ts';
 
 export type Primitive = string | number | null;
 
-/** Operations as one flat list of primitives, which a structured clone copies several times faster than objects. */
-export function encodeOperations(operations: CheckedOperation[]): Primitive[] {
-  const wire: Primitive[] = [];
+export interface CheckedCommit {
+  operations: CheckedOperation[];
+  id: CommitId | undefined;
+}
+
+/** A commit as one flat list of primitives, which a structured clone copies several times faster than objects. */
+export function encodeCommit({ operations, id }: CheckedCommit): Primitive[] {
+  const wire: Primitive[] = id === undefined ? [null] : [id.writer, id.number];
   for (const operation of operations) {
     switch (operation.kind) {
       case 'put':
@@ -25,12 +31,14 @@ export function encodeOperations(operations: CheckedOperation[]): Primitive[] {
   return wire;
 }
 
-/** The inverse of {@link encodeOperations}. */
-export function decodeOperations(wire: Primitive[]): CheckedOperation[] {
+/** The inverse of {@link encodeCommit}. */
+export function decodeCommit(wire: Primitive[]): CheckedCommit {
   const operations: CheckedOperation[] = [];
   let at = 0;
   const text = () => wire[at++] as string;
   const number = () => wire[at++] as number;
+  const writer = wire[at++] as string | null;
+  const id = writer === null ? undefined : { writer, number: number() };
   const expectation = () => {
     const version = number();
     return version < 0 ? undefined : version;
@@ -61,5 +69,5 @@ export function decodeOperations(wire: Primitive[]): CheckedOperation[] {
         break;
     }
   }
-  return operations;
+  return { operations, id };
 }

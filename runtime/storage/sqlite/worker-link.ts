@@ -4,6 +4,12 @@ import { CodedError, messageOf } from '../../base/errors.ts';
 import { fault } from '../../contract/error-codes.ts';
 import type { Call, CallBatch, CallName, Calls, FaultNotice, Reply, ReplyBatch } from './protocol.ts';
 
+/**
+ * What the worker reads is garbage as soon as it was posted. With the room that V8 gives it by default, a snapshot that is
+ * streamed leaves tens of MiB of it lying around before it is swept up; with this it is as fast.
+ */
+const YOUNG_GENERATION_MIB = 8;
+
 interface Pending {
   resolve(output: unknown): void;
   reject(error: unknown): void;
@@ -26,14 +32,25 @@ export class WorkerLink {
     program: string;
     now: () => number;
     onFaults: (faults: FaultNotice[]) => void;
+    /** Called with the data file of the active generation before the answers that presume it; undefined: let go of it. */
+    onFile: (file: string | undefined) => void;
     /** Called once when the worker ended by itself; what it owed was rejected with `storage.failed`. */
     onEnd: (error: CodedError) => void;
   }) {
     this.#now = options.now;
-    this.#worker = new Worker(options.program, { name: 'sqlite', execArgv: [], env: workerEnvironment() });
+    this.#worker = new Worker(options.program, {
+      name: 'sqlite',
+      execArgv: [],
+      env: workerEnvironment(),
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB },
+    });
     this.#worker.unref();
     this.#worker.on('message', (batch: ReplyBatch) => {
-      if (batch.faults.length > 0) options.onFaults(batch.faults);
+      if (batch.faults !== undefined) options.onFaults(batch.faults);
+      if (batch.file !== undefined && !this.#ended) {
+        options.onFile(batch.file ?? undefined);
+        if (batch.file === null) this.#worker.postMessage({ now: this.#now(), calls: [], released: true });
+      }
       this.#settle(batch.replies);
     });
     let reason: string | undefined;
@@ -70,7 +87,7 @@ export class WorkerLink {
       // The end of the tick: after the promise callbacks that one batch of answers set off, so that all they call for
       // travels together again.
       if (this.#calls.length === 0) process.nextTick(this.#flush);
-      this.#calls.push({ id: this.#lastId, name, input } as Call);
+      this.#calls.push([this.#lastId, name, input] as Call);
     });
   }
 
@@ -92,7 +109,7 @@ export class WorkerLink {
         'storage.invalid',
         `A call cannot be passed on: ${messageOf(error)}`,
       );
-      this.#settle(batch.calls.map(({ id }) => [id, null, { code, message, data }]));
+      this.#settle(batch.calls.map(([id]) => [id, null, { code, message, data }]));
     }
   };
 

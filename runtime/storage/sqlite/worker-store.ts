@@ -1,23 +1,23 @@
 import type { Database, Statement } from 'better-sqlite3';
-import { type CodedError, isCoded, systemCodeOf } from '../../base/errors.ts';
+import { type CodedError, systemCodeOf } from '../../base/errors.ts';
 import { randomId, timeOrderedId } from '../../base/ids.ts';
 import { fault } from '../../contract/error-codes.ts';
-import { type CheckedOperation, MAXIMUM_SEQUENCE } from '../checked-input.ts';
-import { logChecksum } from '../checksum.ts';
 import type { Position } from '../cursor.ts';
 import type { Generation, ListQuery, SnapshotRecord, StorageStats } from '../storage.ts';
+import { carryOver } from './carry-over.ts';
 import { CommitWriter } from './commit-writer.ts';
 import { mendDocument, setAsideIfDamaged } from './damaged-records.ts';
 import { DataFolder } from './data-folder.ts';
 import { GenerationBuilder } from './generation-builder.ts';
 import { GroupPace } from './group-pace.ts';
 import { type ListedRows, ListReader } from './list-reader.ts';
-import { ENTRY_SEQUENCE, entryKey, LogTable } from './log-table.ts';
 import type { DamagedRecord, FaultNotice, SnapshotRow, WorkerCounts } from './protocol.ts';
 import { RecordReader } from './record-reader.ts';
-import { credibleLastSequence } from './rows.ts';
 import { SnapshotReader } from './snapshot-reader.ts';
 import { asStorageFault } from './sqlite-errors.ts';
+import { checkStructure } from './structure-check.ts';
+import { checkWal } from './wal-check.ts';
+import type { CheckedCommit } from './wire-operations.ts';
 
 /** Expired documents are looked for this often, by the adapter's clock, … */
 const SWEEP_INTERVAL_MS = 60_000;
@@ -33,10 +33,18 @@ interface Connection {
   writer: CommitWriter;
 }
 
+export interface StoreListeners {
+  /** Told of a damaged record that was met on the way to a commit. */
+  onFault(notice: FaultNotice): void;
+  /** Told the data file of the active generation whenever one was opened, and undefined when it was given up. */
+  onFile(file: string | undefined): void;
+}
+
 /** The storage as the worker has it: one open generation, and what is being read from and written beside it. */
 export class WorkerStore {
   readonly counts: WorkerCounts = { commits: 0, transactions: 0, recoveries: 0 };
-  readonly #onFault: (notice: FaultNotice) => void;
+  readonly #listeners: StoreListeners;
+  readonly #openedAt: number;
   readonly #snapshots = new Map<number, { generation: string; reader: SnapshotReader }>();
   readonly #builders = new Map<string, { builder: GenerationBuilder; createdAt: number; reason: string }>();
   readonly #folder: DataFolder;
@@ -45,11 +53,13 @@ export class WorkerStore {
   #connection: Connection | undefined;
   #lastHandle = 0;
   #lastSweep = Number.NEGATIVE_INFINITY;
+  /** Once is enough: writers are remembered for days. */
+  #ringSwept = false;
 
-  static async open(path: string, now: number, onFault: (notice: FaultNotice) => void): Promise<WorkerStore> {
+  static async open(path: string, now: number, listeners: StoreListeners): Promise<WorkerStore> {
     try {
       const folder = await DataFolder.open(path, now);
-      const store = new WorkerStore(folder, onFault);
+      const store = new WorkerStore(folder, listeners, now);
       try {
         await store.#connect();
       } catch (error) {
@@ -62,9 +72,10 @@ export class WorkerStore {
     }
   }
 
-  private constructor(folder: DataFolder, onFault: (notice: FaultNotice) => void) {
+  private constructor(folder: DataFolder, listeners: StoreListeners, openedAt: number) {
     this.#folder = folder;
-    this.#onFault = onFault;
+    this.#listeners = listeners;
+    this.#openedAt = openedAt;
   }
 
   close(): void {
@@ -83,7 +94,8 @@ export class WorkerStore {
 
   /**
    * Opens the file again after a write that failed. The failed handle is never used again: what the kernel did with its
-   * pages is not known, and a second fsync would say that all is well.
+   * pages is not known, and a second fsync would say that all is well. Nobody else may have the file open, or SQLite
+   * would go by the index of the WAL that they share instead of reading what is there.
    */
   async recover(): Promise<void> {
     try {
@@ -108,23 +120,24 @@ export class WorkerStore {
   }
 
   /**
-   * Carries out the first of these commits, as many as make a good transaction, with one sync. Each answers for itself: with
-   * its numbers, or with the error that was its own. After a failed write all of them fail.
+   * Carries out these commits from the one at `from` on, as many as make a good transaction, with one sync. Each answers for
+   * itself: with its numbers, or with the error that was its own. After a failed write all of them fail.
    */
-  commit(commits: CheckedOperation[][], now: number): (number[] | CodedError)[] {
+  commit(commits: CheckedCommit[], from: number, now: number): (number[] | CodedError)[] {
     const answers: (number[] | CodedError)[] = [];
     try {
       this.#transaction((writer) => {
-        for (const operations of commits) {
-          answers.push(applyOrConflict(writer, operations, now));
+        for (let i = from; i < commits.length; i++) {
+          answers.push(writer.apply(commits[i] as CheckedCommit, now));
           if (this.#pace.full) break;
         }
       });
     } catch (error) {
-      if (!this.usable) return commits.map(() => asStorageFault(error, this.#activeFile));
-      if (commits.length === 1) return [asStorageFault(error, this.#activeFile)];
+      const waiting = commits.slice(from);
+      if (!this.usable) return waiting.map(() => asStorageFault(error, this.#activeFile));
+      if (waiting.length === 1) return [asStorageFault(error, this.#activeFile)];
       // One of them is to blame and the others need not suffer for it: those that were tried go one by one.
-      return commits.slice(0, answers.length + 1).flatMap((one) => this.commit([one], now));
+      return waiting.slice(0, answers.length + 1).flatMap((one) => this.commit([one], 0, now));
     }
     this.counts.commits += answers.length;
     this.counts.transactions += 1;
@@ -136,12 +149,19 @@ export class WorkerStore {
     // A clock that was set back must not put the next look off for longer than an interval.
     if (!this.usable || Math.abs(now - this.#lastSweep) < SWEEP_INTERVAL_MS) return;
     this.#lastSweep = now;
-    const removed = this.#transaction((writer) => writer.removeExpired(now, SWEEP_LIMIT));
+    const removed = this.#transaction((writer) => {
+      if (!this.#ringSwept) writer.ring.dropOldWriters(now);
+      return writer.removeExpired(now, SWEEP_LIMIT);
+    });
+    this.#ringSwept = true;
     if (removed === SWEEP_LIMIT) this.#lastSweep = Number.NEGATIVE_INFINITY;
   }
 
   setAside(record: DamagedRecord, now: number): boolean {
-    return this.#transaction(({ logs }) => setAsideIfDamaged(this.#open().database, logs, record, now));
+    return this.#transaction(({ documents, logs }) => {
+      documents.forget();
+      return setAsideIfDamaged(this.#open().database, logs, record, now);
+    });
   }
 
   version(): string {
@@ -149,24 +169,15 @@ export class WorkerStore {
   }
 
   async stats(now: number): Promise<StorageStats> {
-    const { database } = this.#open();
-    const count = (condition: string, ...values: unknown[]) =>
-      database
-        .prepare(`SELECT collection, count(*) FROM document ${condition} GROUP BY collection`)
-        .raw()
-        .all(...values) as [string, number][];
-    const expired = new Map(count('WHERE expires_at <= ?', now));
-    const living = count('').map(([name, all]) => [name, all - (expired.get(name) ?? 0)] as const);
-    return {
-      documents: Object.fromEntries(living.filter(([, documents]) => documents > 0)),
-      sizeBytes: await this.#folder.sizeOf(this.#folder.active),
-    };
+    const documents = this.#open().writer.documents.counts(now);
+    return { documents, sizeBytes: await this.#folder.sizeOf(this.#folder.active) };
   }
 
   openSnapshot(generation: string | undefined, now: number): number {
     const id = generation ?? this.#folder.active;
     this.#folder.require(id);
-    const reader = new SnapshotReader(this.#folder.fileOf(id), now);
+    const file = this.#folder.fileOf(id);
+    const reader = blaming(file, () => new SnapshotReader(file, now));
     this.#lastHandle += 1;
     this.#snapshots.set(this.#lastHandle, { generation: id, reader });
     return this.#lastHandle;
@@ -180,7 +191,7 @@ export class WorkerStore {
         'The snapshot was ended: its generation is gone, or the storage had to recover.',
       );
     }
-    return snapshot.reader.next();
+    return blaming(this.#folder.fileOf(snapshot.generation), () => snapshot.reader.next());
   }
 
   endSnapshot(handle: number): void {
@@ -201,12 +212,7 @@ export class WorkerStore {
 
   writeGeneration(id: string, records: SnapshotRecord[]): void {
     const { builder } = this.#builder(id);
-    try {
-      builder.write(records);
-    } catch (error) {
-      // Said of its own file: the active one is not in doubt because another could not be written.
-      throw asStorageFault(error, builder.file);
-    }
+    blaming(builder.file, () => builder.write(records));
   }
 
   async sealGeneration(id: string): Promise<void> {
@@ -232,13 +238,24 @@ export class WorkerStore {
   }
 
   async activateGeneration(id: string, now: number): Promise<void> {
+    try {
+      await this.#activate(id, now);
+    } finally {
+      // Also when another one was not opened: the other side has let go of the file that it knew.
+      if (this.usable) this.#listeners.onFile(this.#activeFile);
+    }
+  }
+
+  async #activate(id: string, now: number): Promise<void> {
     if (!this.usable) await this.recover();
     this.#folder.require(id);
     if (id === this.#folder.active) return;
     const active = this.#open();
-    const next = await this.#folder.openGeneration(id);
+    const next = await this.#folder.openGeneration(id).catch((error: unknown) => {
+      throw asStorageFault(error, this.#folder.fileOf(id));
+    });
     try {
-      carryCounters(active.database, next, this.#onFault);
+      blaming(this.#folder.fileOf(id), () => carryOver(active.database, next, this.#listeners.onFault));
     } catch (error) {
       next.close();
       throw error;
@@ -284,7 +301,17 @@ export class WorkerStore {
   }
 
   async #connect(): Promise<void> {
-    this.#use(await this.#folder.openActive());
+    const file = this.#activeFile;
+    const notices = await checkWal(file);
+    const database = await this.#folder.openActive();
+    try {
+      notices.push(...checkStructure(database, file, this.#openedAt));
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+    for (const notice of notices) this.#listeners.onFault(notice);
+    this.#use(database);
   }
 
   #use(database: Database): void {
@@ -294,8 +321,9 @@ export class WorkerStore {
       commit: database.prepare('COMMIT'),
       lists: new ListReader(database),
       reader: new RecordReader(database),
-      writer: new CommitWriter(database, this.#onFault),
+      writer: new CommitWriter(database, this.#listeners.onFault),
     };
+    this.#listeners.onFile(this.#activeFile);
   }
 
   #mend(misleading: Set<number>, now: number): void {
@@ -303,8 +331,11 @@ export class WorkerStore {
     misleading.clear();
     try {
       const { database } = this.#open();
-      const found = this.#transaction(() => keys.map((key) => mendDocument(database, key, now)));
-      for (const notice of found) if (notice !== undefined) this.#onFault(notice);
+      const found = this.#transaction(({ documents }) => {
+        documents.forget();
+        return keys.map((key) => mendDocument(database, key, now));
+      });
+      for (const notice of found) if (notice !== undefined) this.#listeners.onFault(notice);
     } catch {
       // The page was right without it. It is found again by the next list that meets it.
     }
@@ -315,12 +346,13 @@ export class WorkerStore {
     try {
       begin.run();
       this.#pace.begin();
+      writer.wrote = false;
       const result = work(writer);
-      this.#pace.measure(() => commit.run());
-      writer.logs.committed();
+      this.#pace.measure(() => commit.run(), writer.wrote);
+      writer.committed();
       return result;
     } catch (error) {
-      writer.logs.rolledBack();
+      writer.rolledBack();
       if (isFatal(error)) this.#abandon();
       else if (database.inTransaction) database.exec('ROLLBACK');
       throw error;
@@ -340,6 +372,7 @@ export class WorkerStore {
   /** Lets go of the open file; `recover` opens it again. */
   #abandon(): void {
     this.#closeReaders();
+    this.#listeners.onFile(undefined);
     const database = this.#connection?.database;
     this.#connection = undefined;
     try {
@@ -360,36 +393,14 @@ function isFatal(error: unknown): boolean {
   return /^SQLITE_(FULL|IOERR|CANTOPEN|READONLY|NOMEM|PROTOCOL)/.test(systemCodeOf(error) ?? '');
 }
 
-/** A conflict is an answer: it comes before the first write of its commit, so that the others are not touched by it. */
-function applyOrConflict(
-  writer: CommitWriter,
-  operations: CheckedOperation[],
-  now: number,
-): number[] | CodedError {
+/**
+ * Says of an error that it was about this file. Once said, it is not mistaken for one of the active file, whose handle would
+ * be given up for it.
+ */
+function blaming<T>(file: string, work: () => T): T {
   try {
-    return writer.apply(operations, now);
+    return work();
   } catch (error) {
-    if (isCoded(error, 'storage.version_conflict')) return error;
-    throw error;
+    throw asStorageFault(error, file);
   }
-}
-
-/** Makes every log of the next generation count on from where the active one is, so that no number is used twice. */
-function carryCounters(active: Database, next: Database, onFault: (notice: FaultNotice) => void): void {
-  const logs = new LogTable(next, onFault);
-  next.transaction(() => {
-    const counters = active
-      .prepare(
-        `SELECT name, number, last_sequence, crc, coalesce((
-           SELECT ${ENTRY_SEQUENCE} FROM entry
-           WHERE key > ${entryKey('number', '0')} AND key <= ${entryKey('number', '?')} ORDER BY key DESC LIMIT 1), 0)
-         FROM log`,
-      )
-      .raw();
-    for (const counter of counters.iterate(MAXIMUM_SEQUENCE)) {
-      const [name, number, stored, crc, greatest] = counter as [string, number, number, number, number];
-      const whole = logChecksum(name, number, stored) === crc;
-      logs.advance(name, whole ? Math.max(stored, greatest) : credibleLastSequence(stored, greatest));
-    }
-  })();
 }

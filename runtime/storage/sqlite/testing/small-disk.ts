@@ -15,7 +15,7 @@ const run = promisify(execFile);
 export async function mountSmallDisk(
   megabytes: number,
   skip: TestContext['skip'],
-): Promise<{ path: string; makeReadOnly(): Promise<void> }> {
+): Promise<{ path: string; makeReadOnly(): Promise<void>; makeWritable(): Promise<void> }> {
   const path = await mkdtemp(join(tmpdir(), 'storage-disk-'));
   onTestFinished(() => rmdir(path));
   try {
@@ -30,6 +30,9 @@ export async function mountSmallDisk(
     path,
     makeReadOnly: async () => {
       await run('mount', ['-o', 'remount,ro', path]);
+    },
+    makeWritable: async () => {
+      await run('mount', ['-o', 'remount,rw', path]);
     },
   };
 }

@@ -1,0 +1,14 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+
+/** A folder for one case. It is removed when the case has passed: otherwise it is the evidence, and is named. */
+export async function caseFolder(name: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), `storage-${name}-`));
+  onTestFinished(async ({ task }) => {
+    if (task.result?.state !== 'fail') return rm(folder, { recursive: true, force: true });
+    process.stderr.write(`The data of the failed case is kept in ${folder}\n`);
+  });
+  return folder;
+}
