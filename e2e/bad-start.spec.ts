@@ -66,11 +66,25 @@ test('bad settings: exit code 2, a line a fault, no secret in it', async () => {
   expect(logs).not.toContain('sk-hunter2');
 });
 
-test('a storage type that this version does not have', async () => {
-  const { exit, logs } = await failure({ STORAGE_TYPE: 'redis' });
-  expect(exit.code).toBe(1);
-  expect(logs).toContain('storage.unsupported_type');
+test('a storage without its address: exit code 2, and what to set', async () => {
+  const { exit, logs } = await failure({ STORAGE_TYPE: 'hybrid', REDIS_URL: 'redis://127.0.0.1:1' });
+  expect(exit.code).toBe(2);
+  expect(logs).toMatch(/^POSTGRES_URL is not set, but must be set \(or PGHOST\)/m);
 });
+
+for (const [type, variable] of [
+  ['redis', 'REDIS_URL'],
+  ['postgres', 'POSTGRES_URL'],
+] as const) {
+  test(`a storage server that is not there (${type}) names the address, and keeps the password`, async () => {
+    const url = `${type}://me:hunter2hunter2@127.0.0.1:1`;
+    const { exit, logs } = await failure({ STORAGE_TYPE: type, [variable]: url });
+    expect(exit.code).toBe(1);
+    expect(logs).toContain('storage.unreachable');
+    expect(logs).toContain('127.0.0.1:1');
+    expect(logs).not.toContain('hunter2');
+  });
+}
 
 test('a port that is taken names the port and the setting', async () => {
   const other = createServer().listen(0, '127.0.0.1');
@@ -117,15 +131,20 @@ test('data of a newer version is left alone', async () => {
   expect(await readFile(path)).toEqual(before);
 });
 
-test('a data file that is garbage is named and left where it is', async () => {
+test('a data file that is garbage is set aside and named, and the product starts without data', async () => {
   const first = await start();
+  expect((await call(first, '/api/sessions', { title: 'lost' })).status).toBe(201);
   await first.stop();
   const path = await dataFile();
-  await writeFile(path, 'This is not a database. '.repeat(1000));
-  const { logs } = await failure();
-  expect(logs).toContain('storage.corrupt');
-  expect(logs).toContain(path);
-  expect(await readFile(path, 'utf8')).toContain('This is not a database.');
+  const garbage = 'This is not a database. '.repeat(1000);
+  await writeFile(path, garbage);
+  const second = await start();
+  expect(second.logs).toContain('storage.set_aside');
+  expect(second.logs).toContain(`${path}.damaged`);
+  expect(await readFile(`${path}.damaged`, 'utf8')).toBe(garbage);
+  expect((await (await call(second, '/api/sessions')).json()).items).toEqual([]);
+  const status = await (await call(second, '/api/status')).json();
+  expect(status.storage.setAside).toContain(`${path}.damaged`);
 });
 
 test('a read-only data folder', async () => {

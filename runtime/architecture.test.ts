@@ -47,7 +47,7 @@ const IMPORTS: { of: Place; may: Place[]; because: string }[] = [
   },
   {
     of: 'e2e/',
-    may: ['e2e/', 'scripts/', 'runtime/contract/', 'playwright.config.ts'],
+    may: ['e2e/', 'scripts/', 'runtime/contract/', 'runtime/storage/testing/', 'playwright.config.ts'],
     because: 'it starts the product from outside',
   },
 ];
@@ -128,6 +128,16 @@ const PACKAGES: { packages: string[]; only: Place[]; because: string }[] = [
       // Makes a data file of a newer version, which no other program can.
       'e2e/bad-start.spec.ts',
     ],
+    because: 'everything else keeps its data through the storage port',
+  },
+  {
+    packages: ['ioredis'],
+    only: ['runtime/storage/redis/', 'runtime/storage/hybrid/', 'runtime/storage/testing/', 'bench/'],
+    because: 'everything else keeps its data through the storage port',
+  },
+  {
+    packages: ['pg'],
+    only: ['runtime/storage/postgres/', 'runtime/storage/testing/', 'bench/'],
     because: 'everything else keeps its data through the storage port',
   },
   { packages: ['tar-stream'], only: ['runtime/backup/'], because: 'only archives are tars' },

@@ -5,7 +5,9 @@
 import { join } from 'node:path';
 import packageJson from '../package.json' with { type: 'json' };
 import { createAgents } from './agents/agent-supervisor.ts';
+import type { Quiesce } from './backup/backups.ts';
 import { createBackups } from './backup/create-backups.ts';
+import { createMoves } from './backup/create-moves.ts';
 import { systemClock } from './base/clock.ts';
 import { messageOf } from './base/errors.ts';
 import { randomId, timeOrderedId } from './base/ids.ts';
@@ -14,6 +16,7 @@ import { createLogger, type Logger } from './base/logger.ts';
 import type { Status } from './contract/index.ts';
 import { createEventBus } from './events/create-event-bus.ts';
 import type { LiveSubscription } from './events/event-bus.ts';
+import { createStorageWatch } from './events/storage-watch.ts';
 import { countEvents } from './health/event-metrics.ts';
 import { createHealth } from './health/health.ts';
 import { createMetrics } from './health/metrics.ts';
@@ -29,8 +32,15 @@ import { dataDirOf, loadSettings } from './settings/load-settings.ts';
 import { readSettingsFile } from './settings/read-settings-file.ts';
 import { createRedactor } from './settings/redact.ts';
 import { securityWarnings } from './settings/security-warnings.ts';
-import type { Settings } from './settings/settings.ts';
+import type { Settings, StorageSettings } from './settings/settings.ts';
+import { adoptStorage } from './settings/storage-choice.ts';
+import { writeSettingsFile } from './settings/write-settings-file.ts';
+import { CONFLICT_COLLECTION } from './storage/degraded/conflicts.ts';
+import type { StorageMode } from './storage/degraded/mode.ts';
+import { modeOf } from './storage/degraded.ts';
 import { createStorage } from './storage/open-storage.ts';
+import { probeStorage } from './storage/probe-storage.ts';
+import { SwitchableStorage } from './storage/switchable-storage.ts';
 
 export { createAssets } from './http/assets.ts';
 export type { Settings } from './settings/settings.ts';
@@ -81,11 +91,21 @@ export async function readSettings(options: {
  * `storage.unsupported_type`.
  */
 export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
-  const { settings, mode } = options;
+  const { mode } = options;
+  /** A copy, because a move to another storage changes it while this runs. */
+  const settings = { ...options.settings };
   const clock = systemClock;
   const makeId = randomId;
   const secrets = [...settings.secrets, ...(options.auth.mode === 'token' ? [options.auth.token] : [])];
-  const redact = createRedactor(secrets);
+  let redactKnown = createRedactor(secrets);
+  const redact = (text: string) => redactKnown(text);
+  /** From a test or a move on: a password that came in is no more shown than one of the settings. */
+  const learnSecrets = (found: string[]) => {
+    const more = found.filter((secret) => !secrets.includes(secret));
+    if (more.length === 0) return;
+    secrets.push(...more);
+    redactKnown = createRedactor(secrets);
+  };
   const startedAt = clock.now();
   const correlationId = timeOrderedId(startedAt, makeId);
   const logger = createLogger({
@@ -105,14 +125,24 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   const metrics = createMetrics({
     enabled: settings.metricsEnabled,
     observer: samples,
-    collect: () => metrics.sessionsActive(sessions.counts().active),
+    collect: () => {
+      metrics.sessionsActive(sessions.counts().active);
+      const { state, journalBytes } = modeOf(storage.current);
+      metrics.storageMode(state !== 'normal', journalBytes);
+    },
   });
-  const storage = await createStorage({
-    ...settings.storage,
-    dataDir: settings.dataDir,
-    onOperation: (operation, result, seconds) => metrics.storageOperation(operation, result, seconds),
-    onFault: (fault) => logger.with({ component: 'storage' }).error(fault.message, { ...fault }),
-  });
+  const makeStorage = (of: StorageSettings) =>
+    createStorage({
+      ...of,
+      dataDir: settings.dataDir,
+      onOperation: (operation, result, seconds) => metrics.storageOperation(operation, result, seconds),
+      onFault: (fault) => logger.with({ component: 'storage' }).error(fault.message, { ...fault }),
+      onModeChange: (changed, report) => {
+        health.forget();
+        storageWatch.modeChanged(changed, report);
+      },
+    });
+  const storage = new SwitchableStorage(await makeStorage(settings.storage));
   const bus = createEventBus({
     storage,
     clock,
@@ -124,6 +154,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     onDelivered: (topic, subscriber) => metrics.eventConsumed(topic, subscriber),
     onPropagated: (seconds) => metrics.eventPropagation(seconds),
   });
+  const storageWatch = createStorageWatch({ storage, bus, correlationId, logger });
   const jobs = createJobs({ storage, bus, clock, makeId, logger });
   const agents = createAgents({
     storage,
@@ -144,6 +175,18 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     settings,
     onCreated: () => metrics.sessionCreated(),
   });
+  const quiesce: Quiesce = {
+    async pause(reason) {
+      await agents.pause(reason);
+      await sessions.pause(reason);
+    },
+    async resume() {
+      await bus.reload();
+      await agents.reload();
+      await sessions.resume();
+    },
+    runningTurns: () => sessions.counts().runningTurns,
+  };
   const backups = createBackups({
     storage,
     jobs,
@@ -153,24 +196,41 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     logger,
     folder: join(settings.dataDir, 'backups'),
     productVersion: PRODUCT_VERSION,
-    quiesce: {
-      async pause(reason) {
-        await agents.pause(reason);
-        await sessions.pause(reason);
-      },
-      async resume() {
-        await bus.reload();
-        await agents.reload();
-        await sessions.resume();
-      },
-      runningTurns: () => sessions.counts().runningTurns,
+    quiesce,
+  });
+  const moves = createMoves({
+    storage,
+    jobs,
+    bus,
+    clock,
+    logger,
+    quiesce,
+    settings: () => settings,
+    makeStorage,
+    probe: (of) => probeStorage({ ...of, dataDir: settings.dataDir }),
+    onSecrets: learnSecrets,
+    async adopt(plan, target) {
+      await writeSettingsFile(settings.dataDir, plan.changes);
+      Object.assign(settings, adoptStorage(settings, plan));
+      storage.replace(target);
     },
   });
+  /** As of the last look at the storage. */
+  let conflicts = 0;
+  /** What a start that had to set the data aside has to say, until a backup is restored. */
+  let setAside: string | undefined;
   const health = createHealth({
     clock,
     storage: async () => {
       const { documents, sizeBytes } = await storage.stats();
-      return { totalSessions: documents.sessions ?? 0, sizeBytes, backendType: storage.type };
+      const found = modeOf(storage.current);
+      conflicts = documents[CONFLICT_COLLECTION] ?? 0;
+      return {
+        totalSessions: documents.sessions ?? 0,
+        sizeBytes,
+        backendType: storage.type,
+        ...(found.state === 'normal' ? {} : { degraded: describeOutage(found) }),
+      };
     },
     eventBus: () => ({ ...bus.stats(), accepting: running }),
     agents: () => agents.counts(),
@@ -193,6 +253,11 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
         warnings,
       },
       health: current,
+      storage: {
+        ...modeOf(storage.current),
+        conflicts,
+        ...(setAside === undefined ? {} : { setAside }),
+      },
       providers: [
         { name: 'OpenAI', setting: 'OPENAI_API_KEY', configured: settings.openaiApiKey !== undefined },
         {
@@ -217,6 +282,8 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     agents,
     bus,
     backups,
+    moves,
+    storageWatch,
     jobs,
     status,
     samples: (minutes) => samples.list(minutes),
@@ -224,11 +291,28 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     ...(options.assets === undefined ? {} : { assets: options.assets }),
   });
   let counting: LiveSubscription | undefined;
+  let restored: LiveSubscription | undefined;
+
+  async function openStorage(): Promise<void> {
+    await storage.open();
+    const { notices } = await storage.info();
+    setAside = notices.find(({ code }) => code === 'storage.set_aside')?.message;
+    if (setAside !== undefined) ownLogger.error(setAside, { code: 'storage.set_aside' });
+  }
 
   /** In the order of the arrows: what stands below starts first and stops last. */
   const parts: (Service & { name: string })[] = [
-    { name: 'storage', start: () => storage.open(), stop: () => storage.close() },
+    { name: 'storage', start: openStorage, stop: () => storage.close() },
     { name: 'events', start: bus.start, stop: bus.stop },
+    {
+      name: 'storage watch',
+      start: async () => {
+        restored = bus.subscribe({ name: 'storage-watch', topics: ['data.generation.switched'] }, () => {
+          setAside = undefined;
+        });
+      },
+      stop: async () => restored?.end(),
+    },
     {
       name: 'metrics',
       start: async () => {
@@ -280,6 +364,10 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
       });
     },
     async stop() {
+      // First, because a move holds back every commit until it has ended: also the one that tells of the stop.
+      await jobs
+        .stop()
+        .catch((error: unknown) => ownLogger.error('The jobs did not stop', { error: messageOf(error) }));
       await bus
         .publish({ topic: 'runtime.stopping', correlationId, data: { reason: 'asked to stop' } })
         .catch((error: unknown) => ownLogger.warn('The stop could not be told', { error: messageOf(error) }));
@@ -307,4 +395,11 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
       }
     },
   };
+}
+
+/** What degradation mode means, in words for health. */
+function describeOutage({ state, journalCommits }: StorageMode): string {
+  return state === 'draining'
+    ? `The storage is back and takes over ${journalCommits} commits of the journal.`
+    : 'The storage cannot be reached; writes go to a journal on this machine.';
 }

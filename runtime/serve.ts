@@ -1,7 +1,8 @@
-/** The headless process: settings, runtime, listeners, the address, and the stop on signals. */
+/** The headless process: its commands; settings, runtime, listeners, the address, and the stop on signals. */
 import { writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { isCoded, messageOf } from './base/errors.ts';
+import { fault } from './contract/index.ts';
 import { createAssets } from './http/assets.ts';
 import { type Listener, listen } from './http/listen.ts';
 import { loadOrCreateToken } from './http/token-store.ts';
@@ -9,6 +10,7 @@ import { createRuntime, PRODUCT_NAME, type Runtime, readSettings, type Settings 
 import type { SettingFault } from './settings/load-settings.ts';
 
 const EXIT_FAILED = 1;
+/** Settings or arguments that cannot be gone by. */
 const EXIT_BAD_SETTINGS = 2;
 /** A stop that takes longer than this is given up: the storage is safe at every moment. */
 const STOP_GRACE_MS = 15_000;
@@ -68,8 +70,49 @@ function stopOnSignals(runtime: Runtime, close: () => Promise<void>): void {
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal).on('SIGHUP', onSignal);
 }
 
+const USAGE = `Usage: npm run serve [-- COMMAND]
+
+Without a command SmallTalk Console starts and serves its console until it is stopped.
+
+Commands
+  move --to TARGET    moves all data to another storage; “move --help” says more
+  --help              this text
+`;
+
+/** Does what the arguments say, without any starts the product; ends the process, in words, when that is not possible. */
+export async function run(args: string[]): Promise<void> {
+  const [command, ...rest] = args;
+  if (command === undefined) return serve();
+  if (command === '--help' || command === '-h' || command === 'help') return say(USAGE.trimEnd());
+  if (command === 'move') return move(rest);
+  return misused(`“${command}” is not a command.`, '--help');
+}
+
+async function move(args: string[]): Promise<void> {
+  const { MOVE_USAGE, moveOffline, readMoveArguments, UsageError } = await import('./move-command.ts');
+  try {
+    const choice = readMoveArguments(args);
+    if (choice === undefined) return say(MOVE_USAGE.trimEnd());
+    const stop = new AbortController();
+    const onSignal = () => stop.abort(fault('job.cancelled', 'The move was cancelled. Nothing was changed.'));
+    process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+    await moveOffline({ env: process.env, choice, signal: stop.signal, say });
+  } catch (error) {
+    if (error instanceof UsageError) return misused(error.message, 'move --help');
+    // A choice that does not fit the settings, such as an address that is missing.
+    if (isCoded(error, 'request.invalid')) return misused(error.message, 'move --help');
+    giveUp(error);
+  }
+}
+
+/** `help` is the command whose help says what is possible. */
+function misused(message: string, help: string): never {
+  complain(`${message} What is possible: npm run serve -- ${help}`);
+  process.exit(EXIT_BAD_SETTINGS);
+}
+
 /** Starts the product and resolves when the console can be used; ends the process, in words, when that is not possible. */
-export function serve(): Promise<void> {
+function serve(): Promise<void> {
   return start().catch(giveUp);
 }
 

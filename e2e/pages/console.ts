@@ -67,6 +67,11 @@ export class Console {
     await wizard.getByRole('button', { name: 'Done' }).click();
   }
 
+  /** What the settings say of the storage. */
+  get storage(): Locator {
+    return this.page.getByRole('region', { name: 'Storage in use' });
+  }
+
   /** The drawer with the details of what was chosen on a page. */
   get details(): Locator {
     return this.page.getByRole('complementary');

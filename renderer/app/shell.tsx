@@ -10,6 +10,7 @@ import { Rail } from './rail.tsx';
 import classes from './shell.module.css';
 import { type ShortcutAction, useShortcuts } from './shortcuts.ts';
 import { StatusBar } from './status-bar.tsx';
+import { StorageBanner } from './storage-banner.tsx';
 import { StreamStrip } from './stream-strip.tsx';
 import { TopBar } from './top-bar.tsx';
 
@@ -102,6 +103,7 @@ export function Shell() {
       </AppShell.Header>
       <AppShell.Main className={classes.main ?? ''}>
         <StreamStrip />
+        <StorageBanner />
         <Box flex={1} mih={0}>
           <DetailDrawerHost>
             <Box id="content" tabIndex={-1} className={classes.page ?? ''}>

@@ -36,6 +36,18 @@ const ADVICE: Readonly<Record<string, string>> = {
   'storage.full': 'Free some disk space. Nothing that was acknowledged is lost.',
   'storage.read_only': 'Make the data folder writable, then try again.',
   'storage.version_conflict': 'Look at what changed, then try again.',
+  'storage.not_known_now':
+    'It is there again as soon as the storage can be reached. Nothing that was acknowledged is lost.',
+  'storage.conflict_not_found': 'Somebody has chosen already. Reload the list.',
+  'storage.unreachable': 'Check that the server runs, the address, and that no firewall is in between.',
+  'storage.access_denied': 'Check user and password, and the rights of the user on the server.',
+  'storage.tls_failed': 'Check whether the server speaks TLS, and whether its certificate is trusted here.',
+  'storage.unsupported_server': 'Choose another server, or bring this one up to date.',
+  'storage.locked': 'Stop the other process that uses the same data, then try again.',
+  'storage.pinned':
+    'Take the settings that are named out of the environment, and start SmallTalk Console again.',
+  'storage.same': 'Choose another storage.',
+  'storage.changed_meanwhile': 'Stop the other instances, then move again. Your data has not been touched.',
   'storage.': 'Look at the log of the runtime. What was acknowledged is on the disk.',
   'maintenance.active': 'Wait until the restore is done, then try again.',
   'runtime.stopped': 'Start SmallTalk Console again.',

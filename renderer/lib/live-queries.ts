@@ -46,6 +46,12 @@ export function staleKeys(event: RuntimeEvent): QueryKey[] {
     case 'backup.created':
     case 'backup.deleted':
       return [api.backups.list.key()];
+    case 'storage.degraded':
+      return [api.status.get.key()];
+    case 'storage.conflict.resolved':
+      return [api.status.get.key(), api.storageConflicts.key(), api.sessions.key()];
+    // What could not be known while it was away can be read again.
+    case 'storage.recovered':
     case 'data.generation.switched':
     case 'runtime.started':
       return [[]];

@@ -6,7 +6,7 @@ import { isCoded, messageOf, systemCodeOf } from '../base/errors.ts';
 import { type MakeId, timeOrderedId } from '../base/ids.ts';
 import { lifecycle } from '../base/lifecycle.ts';
 import type { Logger } from '../base/logger.ts';
-import { type Backup, type BackupTrigger, fault, type JobKind } from '../contract/index.ts';
+import { type Backup, type BackupTrigger, fault } from '../contract/index.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { JobContext, Jobs } from '../jobs/jobs.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -17,18 +17,9 @@ import { fileNameOf, idOf, importedArchiveId, makeArchiveId } from './archive-na
 import { openArchive, openPlainFile } from './archive-reader.ts';
 import type { Backups, Quiesce } from './backups.ts';
 import { compareSessions } from './compare-sessions.ts';
+import { DATA_SET_JOBS, dropSurplusGenerations } from './data-set.ts';
 import { asDiskFault } from './disk-faults.ts';
-import {
-  dropSurplusGenerations,
-  findUndo,
-  nothingToUndo,
-  restoreArchive,
-  type SwitchDependencies,
-  undoRestore,
-} from './restore.ts';
-
-/** Jobs that read or replace all data run one at a time. */
-const ALONE: JobKind[] = ['backup', 'restore', 'undo-restore'];
+import { findUndo, nothingToUndo, restoreArchive, type SwitchDependencies, undoRestore } from './restore.ts';
 
 export interface BackupsDependencies {
   storage: Storage;
@@ -143,7 +134,11 @@ export function createBackups(dependencies: BackupsDependencies): Backups {
 
     async list() {
       const entries = await catalogue.list();
-      const undo = await findUndo(storage);
+      // The archives lie on this machine: they are to be seen while the storage is away, too.
+      const undo = await findUndo(storage).catch((error: unknown) => {
+        if (isCoded(error, 'storage.unreachable')) return undefined;
+        throw error;
+      });
       return {
         items: entries.map(({ backup }) => backup),
         folder,
@@ -155,7 +150,7 @@ export function createBackups(dependencies: BackupsDependencies): Backups {
 
     create({ correlationId }) {
       return jobs.run(
-        { kind: 'backup', title: 'Back up', correlationId, excludes: ALONE },
+        { kind: 'backup', title: 'Back up', correlationId, excludes: DATA_SET_JOBS },
         async (context) => {
           const backupId = await archive('manual', context);
           await publish('backup.created', backupId, correlationId);
@@ -200,7 +195,7 @@ export function createBackups(dependencies: BackupsDependencies): Backups {
     async restore(id, { correlationId }) {
       const entry = await catalogue.find(id);
       return jobs.run(
-        { kind: 'restore', title: 'Restore', correlationId, excludes: ALONE },
+        { kind: 'restore', title: 'Restore', correlationId, excludes: DATA_SET_JOBS },
         async (context) => {
           inUse.add(id);
           try {
@@ -215,7 +210,7 @@ export function createBackups(dependencies: BackupsDependencies): Backups {
     async undoRestore({ correlationId }) {
       if ((await findUndo(storage)) === undefined) throw nothingToUndo();
       return jobs.run(
-        { kind: 'undo-restore', title: 'Undo the restore', correlationId, excludes: ALONE },
+        { kind: 'undo-restore', title: 'Undo the restore', correlationId, excludes: DATA_SET_JOBS },
         (context) => undoRestore(switching, context),
       );
     },

@@ -6,19 +6,24 @@
  * The order matters: everybody is paused before the safety copy is made, so that what was acknowledged up to the restore
  * is either in the safety copy and the kept generation or was refused; nothing can fall between the copy and the switch.
  */
-import { isCoded, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { fault } from '../contract/index.ts';
 import type { EventBus } from '../events/event-bus.ts';
-import { JOB_COLLECTION, type JobContext, type Jobs } from '../jobs/jobs.ts';
-import { compareText } from '../storage/collation.ts';
-import type { Generation, GenerationWriter, SnapshotRecord, Storage } from '../storage/storage.ts';
+import type { JobContext, Jobs } from '../jobs/jobs.ts';
+import type { GenerationWriter, SnapshotRecord, Storage } from '../storage/storage.ts';
 import type { Archive } from './archive-reader.ts';
 import type { Quiesce } from './backups.ts';
-import { LogicalHash } from './logical-hash.ts';
+import {
+  activate,
+  dropSurplusGenerations,
+  EXPIRY_MARGIN,
+  expiresBefore,
+  goOn,
+  hashOf,
+  quietly,
+  withJobs,
+} from './data-set.ts';
 
-/** Documents that expire within this time (milliseconds) may be gone when the new data set is read back. */
-const EXPIRY_MARGIN = 3_600_000;
 const REASON = 'restore ';
 
 export interface SwitchDependencies {
@@ -53,24 +58,6 @@ export async function findUndo(
     fromBackupId: active.reason.slice(REASON.length),
     previous: previous.id,
   };
-}
-
-/** Removes the data sets that are neither active nor what an undo would go back to: leftovers of a start, or older ones. */
-export async function dropSurplusGenerations(storage: Storage, logger: Logger): Promise<void> {
-  const generations = await storage.generations.list();
-  const active = generations.find((one) => one.active);
-  const surplus = generations.filter((one) => !one.active && one.id !== active?.previous);
-  for (const { id, reason } of surplus) {
-    try {
-      await storage.generations.drop(id);
-    } catch (error) {
-      logger.warn('A data set that is not needed any more could not be removed; the next start tries again', {
-        generation: id,
-        reason,
-        error: messageOf(error),
-      });
-    }
-  }
 }
 
 /**
@@ -203,18 +190,6 @@ export function nothingToUndo() {
   return fault('backup.nothing_to_undo', 'There is no restore that can be undone.');
 }
 
-/** Lets everybody go on. When the data has been switched already, a failure to is no failure of the switch. */
-async function goOn({ quiesce, logger }: SwitchDependencies, switched: boolean): Promise<void> {
-  try {
-    await quiesce.resume();
-  } catch (error) {
-    logger.error('Not everything went on after the pause; a restart of SmallTalk Console helps', {
-      switched,
-      error: messageOf(error),
-    });
-  }
-}
-
 /** The switch is durable by now; that somebody could not be told of it must not make it look failed. */
 async function announce(
   { bus, logger, storage }: SwitchDependencies,
@@ -229,70 +204,4 @@ async function announce(
   });
   await quietly(logger, 'The switch of the data set could not be published', event);
   await dropSurplusGenerations(storage, logger);
-}
-
-/** Activates, and when that fails looks what has become of it: a lost answer must not undo a switch that took place. */
-async function activate(storage: Storage, id: string): Promise<void> {
-  try {
-    await storage.generations.activate(id);
-  } catch (error) {
-    let generations: Generation[];
-    try {
-      generations = await storage.generations.list();
-    } catch {
-      throw error;
-    }
-    if (!generations.some((one) => one.active && one.id === id)) throw error;
-  }
-}
-
-/** The logical hash of records, without those that expire before a time. */
-async function hashOf(
-  all: AsyncIterable<SnapshotRecord[]>,
-  expiringBefore: number,
-  onRecords: (count: number) => void,
-): Promise<string> {
-  const hash = new LogicalHash(expiringBefore);
-  let count = 0;
-  for await (const records of all) {
-    for (const record of records) hash.add(record);
-    count += records.length;
-    onRecords(count);
-  }
-  return hash.digest();
-}
-
-function expiresBefore(record: SnapshotRecord, time: number): boolean {
-  return record.kind === 'document' && record.expiresAt !== undefined && record.expiresAt < time;
-}
-
-/** The records with those of the jobs at their place in the order. */
-async function* withJobs(
-  records: AsyncIterable<SnapshotRecord[]>,
-  jobs: SnapshotRecord[],
-): AsyncGenerator<SnapshotRecord[]> {
-  let waiting = true;
-  for await (const batch of records) {
-    const place = waiting ? batch.findIndex(comesAfterJobs) : -1;
-    if (place < 0) {
-      yield batch;
-      continue;
-    }
-    waiting = false;
-    yield [...batch.slice(0, place), ...jobs, ...batch.slice(place)];
-  }
-  if (waiting) yield jobs;
-}
-
-function comesAfterJobs(record: SnapshotRecord): boolean {
-  return record.kind !== 'document' || compareText(record.collection, JOB_COLLECTION) > 0;
-}
-
-/** Awaits what tidies up; its failure is written down and does not hide the reason for tidying up. */
-async function quietly(logger: Logger, message: string, work: Promise<unknown>): Promise<void> {
-  try {
-    await work;
-  } catch (error) {
-    if (!isCoded(error, 'backup.not_found')) logger.warn(message, { error: messageOf(error) });
-  }
 }

@@ -82,6 +82,10 @@ export const ERROR_CODES = {
   'storage.tls_failed': { status: 500, title: 'The storage server cannot be spoken to over TLS' },
   'storage.unsupported_server': { status: 500, title: 'The storage server is not one that can be used' },
   'storage.not_known_now': { status: 503, title: 'The storage is away, and this is not known without it' },
+  'storage.changed_meanwhile': { status: 409, title: 'Somebody else writes to the storage' },
+  'storage.pinned': { status: 409, title: 'The storage is set by the environment' },
+  'storage.same': { status: 409, title: 'The data is there already' },
+  'storage.conflict_not_found': { status: 404, title: 'There is no such conflict' },
   'storage.unsupported_type': { status: 500, title: 'This storage type is not available' },
   // settings and start
   'settings.invalid': { status: 500, title: 'A setting is not valid' },

@@ -5,6 +5,8 @@ import { eventRoutes } from './events.ts';
 import { jobRoutes } from './jobs.ts';
 import { sessionRoutes } from './sessions.ts';
 import { settingRoutes, statusRoutes } from './status.ts';
+import { storageRoutes } from './storage.ts';
+import { storageConflictRoutes } from './storage-outage.ts';
 
 export const contract = {
   sessions: sessionRoutes,
@@ -14,6 +16,8 @@ export const contract = {
   jobs: jobRoutes,
   status: statusRoutes,
   settings: settingRoutes,
+  storage: storageRoutes,
+  storageConflicts: storageConflictRoutes,
 };
 
 export * from './agents.ts';
@@ -25,3 +29,5 @@ export * from './jobs.ts';
 export * from './live.ts';
 export * from './sessions.ts';
 export * from './status.ts';
+export * from './storage.ts';
+export * from './storage-outage.ts';

@@ -8,7 +8,7 @@ export const jobState = z.enum(['running', 'succeeded', 'failed', 'cancelled', '
 /** Long work with phases, progress and cancel. */
 export const job = z.object({
   id,
-  kind: z.enum(['backup', 'restore', 'undo-restore']),
+  kind: z.enum(['backup', 'restore', 'undo-restore', 'move']),
   title: z.string(),
   state: jobState,
   phase: z.string().describe('what it does at the moment, in words'),

@@ -48,6 +48,24 @@ export interface LiveEvents {
   'data.generation.switched': { generation: string; reason: string };
   'backup.created': { id: string };
   'backup.deleted': { id: string };
+  /** Durable, in the journal at first: the storage cannot be reached since then. */
+  'storage.degraded': { since: number; problem: string };
+  /** Durable: the storage is back and has taken over the commits that were journaled meanwhile. */
+  'storage.recovered': {
+    since: number;
+    durationMs: number;
+    commits: number;
+    conflicts: number;
+    renumbered: number;
+    refused: number;
+  };
+  /** Durable. `subject`: the document. */
+  'storage.conflict.resolved': {
+    id: string;
+    collection: string;
+    documentId: string;
+    kept: 'mine' | 'theirs';
+  };
   /** Durable: the runtime began or ended. */
   'runtime.started': { version: string; mode: 'desktop' | 'headless' };
   'runtime.stopping': { reason: string };

@@ -1,6 +1,7 @@
 import { oc } from '@orpc/contract';
 import * as z from 'zod';
 import { timestamp } from './common.ts';
+import { storageOutage } from './storage-outage.ts';
 
 export const healthStatus = z.enum(['healthy', 'degraded', 'unhealthy']);
 export type HealthStatus = z.infer<typeof healthStatus>;
@@ -67,6 +68,7 @@ export const status = z.object({
       .describe('such as a health port that was taken'),
   }),
   health,
+  storage: storageOutage,
   providers: z.array(z.object({ name: z.string(), setting: z.string(), configured: z.boolean() })),
 });
 export type Status = z.infer<typeof status>;

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../base/clock.ts';
-import { messageOf } from '../base/errors.ts';
+import { isCoded, messageOf } from '../base/errors.ts';
 import { type MakeId, timeOrderedId } from '../base/ids.ts';
 import { lifecycle, type Service } from '../base/lifecycle.ts';
 import type { Logger } from '../base/logger.ts';
@@ -218,17 +218,32 @@ export function createEventBus(
     }
   }
 
+  /**
+   * The entries before a sequence, the newest first. While the storage is away only the newest ones are known: then they
+   * are all there is to see for now (not `complete`), and whoever goes on from there is told why there is no more.
+   */
+  async function readBefore(
+    before: number | undefined,
+  ): Promise<{ entries: LogEntry<StoredEvent>[]; complete: boolean }> {
+    const query = { reverse: true, limit: SCAN_PAGE, ...(before === undefined ? {} : { before }) };
+    try {
+      return { entries: await storage.read<StoredEvent>(EVENT_LOG, query), complete: true };
+    } catch (error) {
+      const after = isCoded(error, 'storage.not_known_now') ? error.data.knownAfter : undefined;
+      if (typeof after !== 'number') throw error;
+      const entries = await storage.read<StoredEvent>(EVENT_LOG, { ...query, after });
+      if (entries.length === 0) throw error;
+      return { entries, complete: false };
+    }
+  }
+
   async function read(query: EventQuery): Promise<{ items: RuntimeEvent[]; nextCursor?: string }> {
     const matchesTopic = query.topics === undefined ? undefined : compileTopics(query.topics);
     const needle = query.search?.toLowerCase();
     let before = parseCursor(query.cursor);
     const items: RuntimeEvent[] = [];
     for (let scanned = 0; scanned < SCAN_LIMIT; scanned += SCAN_PAGE) {
-      const entries = await storage.read<StoredEvent>(EVENT_LOG, {
-        reverse: true,
-        limit: SCAN_PAGE,
-        ...(before === undefined ? {} : { before }),
-      });
+      const { entries, complete } = await readBefore(before);
       for (const entry of entries) {
         before = entry.sequence;
         if (query.since !== undefined && entry.at < query.since) return { items };
@@ -240,6 +255,7 @@ export function createEventBus(
         items.push(event);
         if (items.length === query.limit) return { items, nextCursor: String(before) };
       }
+      if (!complete) break;
       if (entries.length < SCAN_PAGE) return { items };
     }
     return before === undefined ? { items } : { items, nextCursor: String(before) };

@@ -76,7 +76,11 @@ describe('health', () => {
     ['80 % of the sessions are active', sessionsActive(80), 'degraded'],
     ['all sessions are active', sessionsActive(100), 'degraded'],
     ['the storage is down', { storage: async () => down() }, 'unhealthy'],
-    ['the storage is degraded', { storage: async () => ({ ...STORAGE, degraded: true }) }, 'unhealthy'],
+    [
+      'the storage is degraded',
+      { storage: async () => ({ ...STORAGE, degraded: 'The storage cannot be reached.' }) },
+      'unhealthy',
+    ],
     ['the bus does not accept', { eventBus: () => ({ ...BUS, accepting: false }) }, 'unhealthy'],
     ['a probe throws', { agents: down }, 'unhealthy'],
     ['an agent and the sessions are degraded', { ...agentsFailed(1), ...sessionsActive(90) }, 'degraded'],
@@ -123,7 +127,11 @@ describe('ready', () => {
     ['nothing is wrong', {}, true],
     ['agents failed and sessions are full', { ...agentsFailed(9), ...sessionsActive(100) }, true],
     ['the storage is down', { storage: async () => down() }, false],
-    ['the storage is degraded', { storage: async () => ({ ...STORAGE, degraded: true }) }, false],
+    [
+      'the storage is degraded',
+      { storage: async () => ({ ...STORAGE, degraded: 'The storage cannot be reached.' }) },
+      false,
+    ],
     ['the bus does not accept', { eventBus: () => ({ ...BUS, accepting: false }) }, false],
   ] as const)('when %s', async (_, probes, ready) => {
     expect((await monitor(probes).health.ready()).ready).toBe(ready);

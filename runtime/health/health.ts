@@ -18,8 +18,8 @@ export interface HealthProbes {
     totalSessions: number;
     sizeBytes: number;
     backendType: string;
-    /** Degradation mode: the storage cannot be reached, writes go to a journal. */
-    degraded?: boolean;
+    /** Degradation mode: the storage cannot be reached, or has not taken the journal over yet; what there is to say. */
+    degraded?: string;
   }>;
   eventBus: () => {
     /** False before its start and after its stop. */
@@ -41,6 +41,8 @@ export interface HealthProbes {
 }
 
 export interface HealthMonitor {
+  /** Something has changed: the next answer is from a new look. */
+  forget(): void;
   /** Never rejects. */
   health(): Promise<Health>;
   /** Ready = storage open, bus accepting, not in degradation mode. Never rejects. */
@@ -102,9 +104,9 @@ export function createHealth(probes: HealthProbes): HealthMonitor {
 
   const storageComponent = () =>
     component(probes.storage, NO_STORAGE, ({ totalSessions, sizeBytes, backendType, degraded }) => ({
-      ...(degraded === true
-        ? { status: 'unhealthy' as const, message: 'The storage cannot be reached; writes go to a journal.' }
-        : { status: 'healthy' as const }),
+      ...(degraded === undefined
+        ? { status: 'healthy' as const }
+        : { status: 'unhealthy' as const, message: degraded }),
       details: { totalSessions, sizeBytes, backendType },
     }));
 
@@ -150,6 +152,9 @@ export function createHealth(probes: HealthProbes): HealthMonitor {
         uptime: (clock.monotonic() - startedAt) / 1000,
         components: found,
       };
+    },
+    forget() {
+      last = undefined;
     },
     async ready() {
       const { storage, eventBus } = await components();

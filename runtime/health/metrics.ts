@@ -29,6 +29,8 @@ export interface Metrics {
   sessionCreated(): void;
   sessionsActive(count: number): void;
   deadLetters(count: number): void;
+  /** Whether the storage is in degradation mode, and the bytes that wait for it in the journal. */
+  storageMode(degraded: boolean, journalBytes: number): void;
   backupSucceeded(at: number): void;
   backupProven(at: number): void;
   /** Prometheus text exposition. */
@@ -100,6 +102,8 @@ export function createMetrics(options: {
   const sessionsTotal = counter('sessions_total', 'Sessions created');
   const sessionsActive = gauge('sessions_active', 'Sessions that are active');
   const deadLetters = gauge('dead_letters', 'Events that a subscriber could not handle');
+  const storageDegraded = gauge('storage_degraded', '1 while the storage cannot be reached, otherwise 0');
+  const journalBytes = gauge('storage_journal_bytes', 'Bytes that wait in the journal for the storage');
   const lastBackup = gauge('backup_last_success_timestamp_seconds', 'When the last good backup was made');
   const lastProven = gauge('backup_last_proven_timestamp_seconds', 'When a backup was last proven');
 
@@ -158,6 +162,11 @@ export function createMetrics(options: {
     },
     deadLetters(count) {
       if (enabled) deadLetters.set(count);
+    },
+    storageMode(degraded, bytes) {
+      if (!enabled) return;
+      storageDegraded.set(degraded ? 1 : 0);
+      journalBytes.set(bytes);
     },
     backupSucceeded(at) {
       if (enabled) lastBackup.set(at / 1000);

@@ -2,6 +2,7 @@ import { OpenAPIHandler } from '@orpc/openapi/fetch';
 import { implement } from '@orpc/server';
 import type { Agents } from '../agents/agents.ts';
 import type { Backups } from '../backup/backups.ts';
+import type { Moves } from '../backup/moves.ts';
 import {
   contract,
   fault,
@@ -11,6 +12,7 @@ import {
   type Status,
 } from '../contract/index.ts';
 import type { EventBus } from '../events/event-bus.ts';
+import type { StorageWatch } from '../events/storage-watch.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import { API_PREFIX } from './route-table.ts';
@@ -21,6 +23,8 @@ export interface ApiServices {
   agents: Agents;
   bus: EventBus;
   backups: Backups;
+  moves: Moves;
+  storageWatch: Pick<StorageWatch, 'conflicts' | 'resolve'>;
   jobs: Jobs;
   status: () => Promise<Status>;
   samples: (minutes: number) => Sample[];
@@ -41,7 +45,7 @@ export interface ApiContext {
  * an input that does not fit; resolves with undefined when no route of the contract matches.
  */
 export function createApi(services: ApiServices) {
-  const { sessions, agents, bus, backups, jobs } = services;
+  const { sessions, agents, bus, backups, moves, storageWatch, jobs } = services;
   const api = implement(contract).$context<ApiContext>();
 
   const router = api.router({
@@ -91,6 +95,18 @@ export function createApi(services: ApiServices) {
     status: {
       get: api.status.get.handler(() => services.status()),
       samples: api.status.samples.handler(({ input }) => ({ items: services.samples(input.minutes) })),
+    },
+    storage: {
+      get: api.storage.get.handler(() => moves.describe()),
+      test: api.storage.test.handler(({ input }) => moves.test(input)),
+      move: api.storage.move.handler(({ input, context }) => moves.move(input, context)),
+    },
+    storageConflicts: {
+      list: api.storageConflicts.list.handler(async () => ({ items: await storageWatch.conflicts() })),
+      resolve: api.storageConflicts.resolve.handler(async ({ input, context }) => {
+        await storageWatch.resolve(input, context);
+        return { id: input.id };
+      }),
     },
     settings: { list: api.settings.list.handler(() => ({ items: services.settings.described })) },
   });

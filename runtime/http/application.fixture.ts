@@ -4,6 +4,7 @@
  */
 import type { Agents } from '../agents/agents.ts';
 import type { Backups } from '../backup/backups.ts';
+import type { Moves } from '../backup/moves.ts';
 import { VirtualClock } from '../base/clock.ts';
 import { type MakeId, randomId } from '../base/ids.ts';
 import { createLogger } from '../base/logger.ts';
@@ -18,6 +19,7 @@ import {
   type Turn,
 } from '../contract/index.ts';
 import { createEventBus } from '../events/create-event-bus.ts';
+import { createStorageWatch } from '../events/storage-watch.ts';
 import { createHealth } from '../health/health.ts';
 import { createMetrics } from '../health/metrics.ts';
 import type { Jobs } from '../jobs/jobs.ts';
@@ -95,6 +97,7 @@ export async function createApplication(
       warnings: [],
     },
     health: await health.health(),
+    storage: { state: 'normal', journalCommits: 0, journalBytes: 0, conflicts: 0 },
     providers: [],
   });
   const backups = new InMemoryBackups();
@@ -105,6 +108,8 @@ export async function createApplication(
     agents: inMemoryAgents(clock, counts),
     bus,
     backups,
+    moves: inMemoryMoves(),
+    storageWatch: createStorageWatch({ storage, bus, correlationId: 'test', logger }),
     jobs: inMemoryJobs(),
     status,
     samples: () => [],
@@ -346,6 +351,23 @@ class InMemoryBackups implements Backups {
   #missing(id: string): Error {
     return fault('backup.not_found', `There is no backup ${id}.`, { id });
   }
+}
+
+function inMemoryMoves(): Moves {
+  const held = { product: 'Memory 1', location: 'this process', latencyMs: 0, notices: [] };
+  return {
+    describe: async () => ({
+      ...held,
+      type: 'memory',
+      sharedByProcesses: false,
+      sizeBytes: 0,
+      documents: {},
+      pinned: [],
+      known: {},
+    }),
+    test: async ({ type }) => ({ ...held, type }),
+    move: async (_, { correlationId }) => ({ ...JOB, kind: 'move', correlationId }),
+  };
 }
 
 function inMemoryJobs(): Jobs {

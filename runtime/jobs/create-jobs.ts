@@ -110,7 +110,11 @@ export function createJobs(dependencies: JobsDependencies): Jobs {
    * jobs are written again, without regard to what that data set knows of them.
    */
   async function saveEnd(job: Job): Promise<void> {
-    const active = await activeGeneration(storage);
+    // While the storage is away nobody can have switched the data set.
+    const active = await activeGeneration(storage).catch((error: unknown) => {
+      if (isCoded(error, 'storage.unreachable')) return generation;
+      throw error;
+    });
     const pruned = prune(KEPT_JOBS - 1);
     const jobs = new Map<string, Job>();
     if (active !== generation) {

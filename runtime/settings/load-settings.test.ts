@@ -34,6 +34,7 @@ const DOCUMENTED: Record<string, string> = {
   REDIS_URL: '',
   REDIS_CLUSTER_NODES: '',
   POSTGRES_URL: '',
+  POSTGRES_READ_URL: '',
   PGHOST: '',
   PGPORT: '',
   PGDATABASE: '',
@@ -191,6 +192,27 @@ describe('faults', () => {
     ['BACKUP_INTERVAL', '2147483647'],
   ])('accept %s=%s', (variable, value) => {
     expect(faultsOf(env({ [variable]: value }))).toEqual([]);
+  });
+
+  it.each([
+    ['redis', 'REDIS_URL', { REDIS_CLUSTER_NODES: 'a:1' }],
+    ['redis', 'REDIS_URL', { REDIS_URL: 'redis://a' }],
+    ['postgres', 'POSTGRES_URL', { PGHOST: 'a' }],
+    ['postgres', 'POSTGRES_URL', { POSTGRES_URL: 'postgres://a/b' }],
+    ['hybrid', 'REDIS_URL', { REDIS_URL: 'redis://a', POSTGRES_URL: 'postgres://a/b' }],
+  ])('ask for the address that %s needs: %s, unless there is %o', (type, variable, enough) => {
+    const faults = faultsOf(env({ STORAGE_TYPE: type }));
+    expect(faults.map((one) => one.variable)).toEqual(
+      type === 'hybrid' ? ['REDIS_URL', 'POSTGRES_URL'] : [variable],
+    );
+    expect(faults[0]?.message).toContain(`${variable} is not set, but must be set (or `);
+    expect(faults[0]?.message).toContain(`when STORAGE_TYPE is ${type}`);
+    expect(faultsOf(env({ STORAGE_TYPE: type, ...enough }))).toEqual([]);
+  });
+
+  it('do not ask for addresses that the storage does not need', () => {
+    expect(faultsOf(env({ STORAGE_TYPE: 'file' }))).toEqual([]);
+    expect(faultsOf(env({ STORAGE_TYPE: 'sqlite', REDIS_URL: 'redis://left-over' }))).toEqual([]);
   });
 
   it('are told all at once, each in a sentence', () => {

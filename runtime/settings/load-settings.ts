@@ -163,7 +163,7 @@ function* combinations(values: Partial<SettingValues>): Generator<SettingFault> 
     variable,
     got: String(got),
     allowed,
-    message: `${variable} is "${got}", but must be ${allowed}.`,
+    message: `${variable} is ${got === '' ? 'not set' : `"${got}"`}, but must be ${allowed}.`,
   });
   if (values.AUTH === 'none' && values.BIND_ADDRESS !== undefined && !isLoopback(values.BIND_ADDRESS)) {
     yield rule('AUTH', 'none', `token while BIND_ADDRESS is ${values.BIND_ADDRESS}, which others can reach`);

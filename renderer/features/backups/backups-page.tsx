@@ -8,21 +8,26 @@ import { confirm } from '../../components/confirm.tsx';
 import { CopyButton } from '../../components/copy.tsx';
 import { EmptyState } from '../../components/empty-state.tsx';
 import { ErrorCard } from '../../components/error-card.tsx';
+import { FailedJob } from '../../components/failed-job.tsx';
+import { JobCard } from '../../components/job-card.tsx';
 import { PageHeader } from '../../components/page-header.tsx';
 import { toastError, toastSuccess } from '../../components/toast.tsx';
+import { lastFailure, useJobEnd, useJobs } from '../../components/use-jobs.ts';
 import { api, client } from '../../lib/api.ts';
-import { ApiError } from '../../lib/api-error.ts';
 import { formatBytes, formatDay, formatHourAndMinute, formatNumber } from '../../lib/format.ts';
 import { useNow } from '../../lib/now.ts';
+import { choiceOf, type RawSearch, useUrlState } from '../../lib/url-state.ts';
 import { backupDays } from './backup-days.ts';
 import { BackupTable } from './backup-table.tsx';
 import classes from './backups-page.module.css';
 import { ImportCard } from './import-card.tsx';
-import { JobCard } from './job-card.tsx';
 import { RestoreWizard } from './restore-wizard.tsx';
 import { useImports } from './use-imports.ts';
-import { lastFailure, useJobEnd, useJobs } from './use-jobs.ts';
 import '@mantine/dropzone/styles.css';
+
+const parseBackupsUrl = (search: RawSearch): { restore: 'newest' | undefined } => ({
+  restore: choiceOf(search, 'restore', ['newest']),
+});
 
 /** Archives that are shown at first. */
 const SHOWN_AT_FIRST = 100;
@@ -33,7 +38,8 @@ export function BackupsPage() {
   const list = useQuery(api.backups.list.queryOptions());
   const jobs = useJobs();
   const { imports, add } = useImports();
-  const [restoring, setRestoring] = useState<Backup>();
+  const [chosen, setChosen] = useState<Backup>();
+  const [{ restore }, setUrl] = useUrlState(parseBackupsUrl);
   const [dismissed, setDismissed] = useState<string>();
   const [all, setAll] = useState(false);
   const today = useNow((now) => new Date(now).setHours(0, 0, 0, 0));
@@ -56,8 +62,17 @@ export function BackupsPage() {
     onError: (error) => toastError(error, 'The restore was not undone'),
   });
 
+  // Whoever comes to restore the newest (the banner of a start without data) finds the wizard open with it.
+  const restoring =
+    chosen ??
+    (restore === 'newest' ? list.data?.items.find((backup) => backup.state === 'checked') : undefined);
+  const setRestoring = (backup: Backup | undefined): void => {
+    if (restore !== undefined) setUrl({ restore: undefined }, { replace: true });
+    setChosen(backup);
+  };
   const running = jobs.filter((job) => job.state === 'running');
-  const failure = lastFailure(jobs);
+  // A move is told of where it was begun: in the settings.
+  const failure = lastFailure(jobs.filter((job) => job.kind !== 'move'));
   const items = list.data?.items ?? [];
   const days = backupDays(all ? items : items.slice(0, SHOWN_AT_FIRST), today);
 
@@ -228,6 +243,7 @@ const SUCCEEDED: Readonly<Record<Job['kind'], string>> = {
   backup: 'The backup is made and checked',
   restore: 'The backup is restored',
   'undo-restore': 'The restore is undone',
+  move: 'The data is moved',
 };
 
 function Folder({ path }: { path: string }) {
@@ -238,36 +254,5 @@ function Folder({ path }: { path: string }) {
       </Code>
       <CopyButton value={path} label="Copy the path of the backup folder" />
     </Group>
-  );
-}
-
-function FailedJob({
-  job,
-  onDismiss,
-  onRetry,
-}: {
-  job: Job;
-  onDismiss: () => void;
-  onRetry: (() => void) | undefined;
-}) {
-  return (
-    <ErrorCard
-      error={
-        new ApiError({
-          code: job.error?.code ?? `job.${job.state}`,
-          title: job.state === 'interrupted' ? 'The app stopped while it ran' : 'The job failed',
-          detail: job.error?.message ?? 'What it had begun was taken back.',
-          status: 0,
-          correlationId: job.correlationId,
-        })
-      }
-      what={`${job.title}: did not finish`}
-      onRetry={onRetry}
-      actions={
-        <Button variant="default" onClick={onDismiss}>
-          Dismiss
-        </Button>
-      }
-    />
   );
 }

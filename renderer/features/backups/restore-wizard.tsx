@@ -18,12 +18,12 @@ import { useMutation, useQuery } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 import type { Backup, Job, RestorePreview } from '#contract';
 import { ErrorCard } from '../../components/error-card.tsx';
+import { JobProgressView } from '../../components/job-card.tsx';
 import { api } from '../../lib/api.ts';
 import { ApiError } from '../../lib/api-error.ts';
 import { formatBytes, formatCount, formatDay, formatHourAndMinute, formatNumber } from '../../lib/format.ts';
 import { BackupState } from './backup-table.tsx';
 import { TRIGGERS } from './backup-words.ts';
-import { JobProgressView } from './job-card.tsx';
 import { changesNothing, comparison, impacts } from './restore-impact.ts';
 
 const CLOSE = { 'aria-label': 'Close dialog' };

@@ -54,6 +54,16 @@ function inWords(event: RuntimeEvent): string | undefined {
       const how = exit.signal === null ? `exit code ${exit.code}` : `signal ${exit.signal}`;
       return `generation ${exit.generation}, ${how}${exit.intended ? ', as asked' : ''}`;
     }
+    case 'storage.degraded':
+      return oneLine(data<'storage.degraded'>().problem);
+    case 'storage.recovered': {
+      const { commits, conflicts, durationMs } = data<'storage.recovered'>();
+      return `after ${formatDuration(durationMs)}, ${commits} commits taken over, ${conflicts} conflicts`;
+    }
+    case 'storage.conflict.resolved': {
+      const { collection, documentId, kept } = data<'storage.conflict.resolved'>();
+      return `${collection}/${documentId}: ${kept} kept`;
+    }
     case 'agent.recovered': {
       const recovered = data<'agent.recovered'>();
       return `generation ${recovered.generation} after ${formatDuration(recovered.durationMs)}`;

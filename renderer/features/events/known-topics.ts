@@ -1,6 +1,6 @@
 import type { LiveTopic } from '#contract';
 
-const FAMILIES = ['session.>', 'agent.>', 'job.>', 'backup.>', 'runtime.>', 'data.>'];
+const FAMILIES = ['session.>', 'agent.>', 'job.>', 'backup.>', 'runtime.>', 'data.>', 'storage.>'];
 
 /** Each topic of the product, so that the compiler tells when one is added and this list is not. */
 const TOPICS: Record<LiveTopic, true> = {
@@ -23,6 +23,9 @@ const TOPICS: Record<LiveTopic, true> = {
   'data.generation.switched': true,
   'backup.created': true,
   'backup.deleted': true,
+  'storage.degraded': true,
+  'storage.recovered': true,
+  'storage.conflict.resolved': true,
   'runtime.started': true,
   'runtime.stopping': true,
 };

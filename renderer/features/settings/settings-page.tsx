@@ -28,6 +28,7 @@ import { COLOR_SCHEMES, useColorScheme } from '../../lib/color-scheme.ts';
 import { FONT_SCALES, type FontScale, useFontScale } from '../../lib/preferences.ts';
 import { type RawSearch, textOf, useUrlState } from '../../lib/url-state.ts';
 import { groupSettings } from './setting-groups.ts';
+import { StorageSection } from './storage-section.tsx';
 
 function parseSettingsState(search: RawSearch) {
   return { search: textOf(search, 'search') };
@@ -43,7 +44,7 @@ export function SettingsPage() {
     <Stack maw={1080} mx="auto">
       <PageHeader
         title="Settings"
-        description="Each setting is an environment variable, read once when the runtime starts."
+        description="Each setting is an environment variable or a line of settings.json, read when the runtime starts."
       />
       <Alert color="petrol" icon={<IconShieldLock />} title="Nothing leaves this machine">
         No account, no telemetry, no update check. Only an agent itself may use the network: the built-in chat
@@ -58,6 +59,7 @@ export function SettingsPage() {
         <Appearance />
         {status.data !== undefined && <About status={status.data} />}
       </SimpleGrid>
+      <StorageSection health={status.data?.health.components.storage} />
       <TextInput
         data-page-filter
         aria-label="Search settings"

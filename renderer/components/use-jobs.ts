@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useCallback, useEffect, useRef } from 'react';
 import type { Job } from '#contract';
-import { api } from '../../lib/api.ts';
+import { api } from '../lib/api.ts';
 
 /** The jobs of the runtime, the newest first. They are there whichever page began them, and live events keep them fresh. */
 export function useJobs(): Job[] {

@@ -1,5 +1,5 @@
 import type { Job } from '#contract';
-import { formatBytes, formatCount, formatDuration, formatNumber } from '../../lib/format.ts';
+import { formatBytes, formatCount, formatDuration, formatNumber } from '../lib/format.ts';
 
 /** An estimate made in the first moments of a job is a guess. */
 const ETA_AFTER_MS = 3000;

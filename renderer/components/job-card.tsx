@@ -1,11 +1,11 @@
 import { Button, Card, Group, Progress, Stack, Text } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
 import type { Job } from '#contract';
-import { StatusBadge } from '../../components/status-badge.tsx';
-import { toastError } from '../../components/toast.tsx';
-import { api } from '../../lib/api.ts';
-import { useNow } from '../../lib/now.ts';
+import { api } from '../lib/api.ts';
+import { useNow } from '../lib/now.ts';
 import { jobProgress } from './job-progress.ts';
+import { StatusBadge } from './status-badge.tsx';
+import { toastError } from './toast.tsx';
 
 /** A job that runs: what it does, how far it is, how long it takes, and the way out while there is one. */
 export function JobCard({ job }: { job: Job }) {

@@ -1,0 +1,481 @@
+import { type Clock, systemClock, type Timer } from '../base/clock.ts';
+import { isCoded, messageOf } from '../base/errors.ts';
+import { type MakeId, randomId } from '../base/ids.ts';
+import { fault } from '../contract/error-codes.ts';
+import {
+  type CheckedOperation,
+  checkCommitId,
+  checkKey,
+  checkListQuery,
+  checkOperations,
+  checkReadQuery,
+} from './checked-input.ts';
+import { Journal, type JournalTarget } from './degraded/journal.ts';
+import { KnownData } from './degraded/known-data.ts';
+import type { ModeListener, StorageMode } from './degraded/mode.ts';
+import { Outage } from './degraded/outage.ts';
+import { PendingCommit } from './degraded/pending-commit.ts';
+import type {
+  CommitId,
+  Generations,
+  GenerationWriter,
+  ListPage,
+  ListQuery,
+  LogEntry,
+  Operation,
+  OperationResult,
+  ReadQuery,
+  SnapshotRecord,
+  Storage,
+  StorageInfo,
+  StorageOperationName,
+  StorageOptions,
+  StorageStats,
+  StoredDocument,
+  Supports,
+} from './storage.ts';
+import { StorageGate } from './storage-gate.ts';
+
+/** What is remembered for the time in which the storage is away. */
+const KNOWN_BYTES = 64 * 1024 * 1024;
+/** An adapter answers within its own budgets; this is for one that does not. */
+const DEADLINE_MS = 15_000;
+/** A commit waits when the oldest one under way is so many numbers behind it: the storage must still know that one's id. */
+const NUMBERS_UNDER_WAY = 900;
+
+export interface DegradedStorageOptions extends StorageOptions {
+  /** A remote adapter, not open yet; from now on it belongs to this one. */
+  storage: Storage;
+  /** Where journals lie (`<DATA_DIR>/journal`); made when the first one is needed. */
+  folder: string;
+  /** Default 64 MB. */
+  knownBytes?: number;
+  /** Milliseconds; default 15 s. */
+  deadlineMs?: number;
+  clock?: Clock;
+  makeId?: MakeId;
+  /** For the jitter of the probes; default `Math.random`. */
+  random?: () => number;
+  /** Told when the state of `mode` changes; with a report when an outage is over. */
+  onModeChange?: ModeListener;
+}
+
+/**
+ * Keeps a remote storage usable while it is away. While it answers, everything is passed on; each commit gets a name, and
+ * a part of what is read and written is remembered. When it cannot be reached, commits go into a journal on the local disk,
+ * and answers come from what is remembered, or reject with `storage.not_known_now`, but never tell something that may be
+ * wrong. When it is back, the journal is drained into it in order. See `docs/decisions/2026-11-21-degradation-mode.md`.
+ */
+export class DegradedStorage implements Storage {
+  readonly supports: Supports;
+  readonly generations: Generations;
+  readonly #inner: Storage;
+  readonly #options: DegradedStorageOptions;
+  readonly #clock: Clock;
+  readonly #makeId: MakeId;
+  readonly #now: () => number;
+  readonly #gate: StorageGate;
+  readonly #known: KnownData;
+  readonly #journal: Journal;
+  readonly #outage: Outage;
+  /** Sent to the storage and not answered yet, by their order. */
+  readonly #underWay = new Map<number, PendingCommit>();
+  /** All that is not answered yet. */
+  readonly #unanswered = new Set<Promise<unknown>>();
+  readonly #listeners = new Set<ModeListener>();
+  #roomFor: (() => void)[] = [];
+  #writer = '';
+  #lastNumber = 0;
+  #lastOrder = 0;
+  #info: StorageInfo;
+  #stats: StorageStats | undefined;
+
+  constructor(options: DegradedStorageOptions) {
+    this.#options = options;
+    this.#inner = options.storage;
+    this.#clock = options.clock ?? systemClock;
+    this.#makeId = options.makeId ?? randomId;
+    this.#now = options.now ?? (() => this.#clock.now());
+    this.supports = options.storage.supports;
+    this.#info = { product: this.#inner.type, location: '', latencyMs: 0, notices: [] };
+    this.#known = new KnownData(options.knownBytes ?? KNOWN_BYTES);
+    this.#journal = new Journal({
+      folder: options.folder,
+      now: this.#now,
+      makeId: this.#makeId,
+      onFault: options.onFault,
+    });
+    if (options.onModeChange !== undefined) this.#listeners.add(options.onModeChange);
+    this.#outage = new Outage({
+      journal: this.#journal,
+      known: this.#known,
+      storage: {
+        get: (collection, id) => this.#inTime(() => this.#inner.get(collection, id)),
+        list: (collection, query) => this.#inTime(() => this.#inner.list(collection, query)),
+      },
+      target: () => this.#target,
+      commit: (operations, id) => this.#inTime(() => this.#inner.commit(operations, id)),
+      probe: () => this.#inTime(() => this.#inner.info()),
+      sendDirectly: (pending) => this.#send(pending),
+      isQuiet: () => this.#underWay.size === 0,
+      clock: this.#clock,
+      now: this.#now,
+      random: options.random ?? Math.random,
+      onModeChange: (mode, report) => {
+        for (const listener of this.#listeners) listener(mode, report);
+      },
+      onFault: options.onFault,
+    });
+    this.#gate = new StorageGate({ open: () => this.#open(), close: () => this.#close() }, undefined);
+    const { generations } = this.#inner;
+    this.generations = {
+      list: () => this.#passOn(() => generations.list()),
+      create: (reason) => this.#passOn(async () => this.#guarded(await generations.create(reason))),
+      activate: (id) =>
+        this.#passOn(async () => {
+          await generations.activate(id);
+          this.#known.clear();
+        }),
+      drop: (id) => this.#passOn(() => generations.drop(id)),
+    };
+  }
+
+  get type(): string {
+    return this.#inner.type;
+  }
+
+  /** Whether the storage is there, and what waits for it. */
+  mode(): StorageMode {
+    return this.#outage.mode();
+  }
+
+  /** Calls `listener` whenever the state of the mode changes. Returns the function that ends that. */
+  onModeChange(listener: ModeListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * What an earlier process has left in the journal is drained before this resolves. Rejects as the port says; with
+   * `storage.unreachable` it also tells how many journaled commits wait.
+   */
+  open(): Promise<void> {
+    return this.#gate.open();
+  }
+
+  /** What is not drained by then stays in the journal for the next `open`. */
+  close(): Promise<void> {
+    return this.#gate.close();
+  }
+
+  commit(operations: Operation[], id?: CommitId): Promise<OperationResult[]> {
+    return this.#gate.run(undefined, () => {
+      const begun = performance.now();
+      let pending: PendingCommit;
+      try {
+        checkCommitId(id);
+        const checked = checkOperations(operations);
+        this.#lastOrder += 1;
+        pending = new PendingCommit(this.#lastOrder, id ?? this.#nextId(), id !== undefined, checked);
+      } catch (error) {
+        this.#tell('commit', 'error', begun);
+        throw error;
+      }
+      // Told by whoever answers: the adapter, or this.
+      pending.onJournaled = (result) => this.#tell('commit', result, begun);
+      if (this.#outage.isNormal) this.#send(pending, operations);
+      else this.#outage.take(pending);
+      this.#unanswered.add(pending.answer);
+      const answered = () => this.#unanswered.delete(pending.answer);
+      pending.answer.then(answered, answered);
+      return pending.answer;
+    });
+  }
+
+  get<T>(collection: string, id: string): Promise<StoredDocument<T> | undefined> {
+    return this.#read(
+      'get',
+      () => this.#inner.get<T>(collection, id),
+      (found, since) => this.#known.sawDocument(collection, id, found, since),
+      () => {
+        checkKey(collection, id);
+        return this.#known.get<T>(collection, id, this.#now());
+      },
+    );
+  }
+
+  list<T>(collection: string, query: ListQuery): Promise<ListPage<T>> {
+    return this.#read(
+      'list',
+      () => this.#inner.list<T>(collection, query),
+      ({ items }, since) => {
+        for (const item of items) this.#known.sawDocument(collection, item.id, item, since);
+      },
+      () => this.#known.list<T>(collection, checkListQuery(collection, query), this.#now()),
+    );
+  }
+
+  read<T>(log: string, query: ReadQuery = {}): Promise<LogEntry<T>[]> {
+    return this.#read(
+      'read',
+      () => this.#inner.read<T>(log, query),
+      (found, since) => this.#known.sawEntries(log, checkReadQuery(log, query), found, since),
+      () => this.#known.read<T>(log, checkReadQuery(log, query)),
+    );
+  }
+
+  /** While the storage is away: the last figures that it told. */
+  stats(): Promise<StorageStats> {
+    return this.#read(
+      'stats',
+      () => this.#inner.stats(),
+      (stats) => {
+        this.#stats = stats;
+      },
+      () => {
+        if (this.#stats !== undefined) return this.#stats;
+        throw fault('storage.not_known_now', 'The storage cannot be reached, and has never told its size.');
+      },
+    );
+  }
+
+  info(): Promise<StorageInfo> {
+    return this.#read(
+      undefined,
+      () => this.#inner.info(),
+      (info) => {
+        this.#info = info;
+      },
+      () => this.#info,
+    ).then((info) => ({ ...info, notices: [...info.notices, ...this.#notices()] }));
+  }
+
+  async *snapshot(
+    options: { generation?: string; signal?: AbortSignal } = {},
+  ): AsyncGenerator<SnapshotRecord[], void, void> {
+    await this.#gate.run(undefined, async () => this.#refuseUnlessNormal());
+    try {
+      yield* this.#inner.snapshot(options);
+    } catch (error) {
+      this.#notice(error);
+      throw error;
+    }
+  }
+
+  get #target(): JournalTarget {
+    return { type: this.#inner.type, location: this.#info.location };
+  }
+
+  #nextId(): CommitId {
+    this.#lastNumber += 1;
+    return { writer: this.#writer, number: this.#lastNumber };
+  }
+
+  async #open(): Promise<void> {
+    this.#writer = this.#makeId(20);
+    this.#lastNumber = 0;
+    this.#known.clear();
+    try {
+      await this.#inner.open();
+    } catch (error) {
+      throw isCoded(error, 'storage.unreachable') ? await this.#withJournalNamed(error) : error;
+    }
+    try {
+      this.#info = await this.#inTime(() => this.#inner.info());
+      await this.#journal.openLeft(this.#target);
+      await this.#outage.drainLeft();
+    } catch (error) {
+      const said = isCoded(error, 'storage.unreachable') ? await this.#withJournalNamed(error) : error;
+      await this.#journal.close();
+      await this.#inner.close();
+      throw said;
+    }
+  }
+
+  async #withJournalNamed(error: Error): Promise<Error> {
+    const left = this.#journal.files.length > 0 ? this.#journal.commits : await this.#countLeft();
+    if (left === 0) return error;
+    return fault(
+      'storage.unreachable',
+      `${messageOf(error)} ${left === 1 ? '1 commit that was' : `${left} commits that were`} acknowledged while it was away ${left === 1 ? 'waits' : 'wait'} in the journal ${this.#options.folder} and will be taken over as soon as it can be reached: do not delete it.`,
+      { journalCommits: left, folder: this.#options.folder },
+      { cause: error },
+    );
+  }
+
+  async #countLeft(): Promise<number> {
+    try {
+      return await this.#journal.countLeft();
+    } catch {
+      // Another process has them; it will tell.
+      return 0;
+    } finally {
+      await this.#journal.close();
+    }
+  }
+
+  async #close(): Promise<void> {
+    await this.#outage.stop();
+    while (this.#unanswered.size > 0) await Promise.allSettled([...this.#unanswered]);
+    await this.#outage.stop();
+    await this.#journal.close();
+    await this.#inner.close();
+  }
+
+  /** Sends a commit to the storage; when that is lost meanwhile, it goes into the journal with the id that it had. */
+  #send(pending: PendingCommit, operations = pending.toOperations()): void {
+    const { order, id, checked } = pending;
+    this.#underWay.set(order, pending);
+    this.#known.begin(checked);
+    const answered = (settle: () => void) => {
+      this.#underWay.delete(order);
+      this.#known.end(checked);
+      settle();
+      this.#makeRoom();
+      this.#outage.settled();
+    };
+    const send = () => this.#inTime(() => this.#inner.commit(operations, id));
+    // Without a turn in between, unless it has to wait: the values are still the caller's.
+    const sent = this.#isRoomFor(order) ? send() : this.#whenRoom(order).then(send);
+    sent.then(
+      (results) => {
+        this.#known.committed(checked, results, this.#now());
+        answered(() => pending.resolve(results));
+      },
+      (error: unknown) => {
+        if (isCoded(error, 'storage.unreachable')) {
+          pending.lost = error;
+          this.#outage.begin(error);
+          answered(() => this.#outage.take(pending));
+          return;
+        }
+        this.#learnFrom(error, checked);
+        answered(() => pending.reject(error));
+      },
+    );
+  }
+
+  /** What a commit that was answered with an error says of what is there. */
+  #learnFrom(error: unknown, operations: CheckedOperation[]): void {
+    if (isCoded(error, 'storage.version_conflict')) this.#known.sawConflict(operations, error, this.#now());
+    else if (!isCoded(error) || error.code === 'storage.failed') this.#known.forget(operations);
+  }
+
+  /** Resolves when no commit that is still under way is too far behind. */
+  async #whenRoom(order: number): Promise<void> {
+    while (!this.#isRoomFor(order)) await new Promise<void>((resolve) => this.#roomFor.push(resolve));
+  }
+
+  #isRoomFor(order: number): boolean {
+    const [oldest = order] = this.#underWay.keys();
+    return order - oldest < NUMBERS_UNDER_WAY;
+  }
+
+  #makeRoom(): void {
+    const waiting = this.#roomFor;
+    if (waiting.length === 0) return;
+    this.#roomFor = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  /** From the storage; when it is away, from what is known of it. */
+  #read<T>(
+    operation: StorageOperationName | undefined,
+    fromStorage: () => Promise<T>,
+    remember: (found: T, since: number) => void,
+    fromMemory: () => T,
+  ): Promise<T> {
+    return this.#gate.run(undefined, async () => {
+      if (this.#outage.isNormal) {
+        const since = this.#known.mark();
+        try {
+          const found = await this.#inTime(fromStorage);
+          remember(found, since);
+          return found;
+        } catch (error) {
+          if (!isCoded(error, 'storage.unreachable')) throw error;
+          this.#outage.begin(error);
+        }
+      }
+      const begun = performance.now();
+      try {
+        const found = fromMemory();
+        this.#tell(operation, 'ok', begun);
+        return found;
+      } catch (error) {
+        this.#tell(operation, 'error', begun);
+        throw error;
+      }
+    });
+  }
+
+  /** For what makes no sense from memory. */
+  #passOn<T>(call: () => Promise<T>): Promise<T> {
+    return this.#gate.run(undefined, async () => {
+      this.#refuseUnlessNormal();
+      try {
+        return await call();
+      } catch (error) {
+        this.#notice(error);
+        throw error;
+      }
+    });
+  }
+
+  #guarded(writer: GenerationWriter): GenerationWriter {
+    return {
+      id: writer.id,
+      write: (records) => this.#passOn(() => writer.write(records)),
+      seal: () => this.#passOn(() => writer.seal()),
+      discard: () => this.#passOn(() => writer.discard()),
+    };
+  }
+
+  #notice(error: unknown): void {
+    if (isCoded(error, 'storage.unreachable')) this.#outage.begin(error);
+  }
+
+  #refuseUnlessNormal(): void {
+    if (this.#outage.isNormal) return;
+    const { problem = '' } = this.#outage.mode();
+    throw fault(
+      'storage.unreachable',
+      `This has to wait until the storage is back and has taken over the journal. ${problem}`.trim(),
+    );
+  }
+
+  #notices(): StorageInfo['notices'] {
+    const { state, journalCommits, problem } = this.#outage.mode();
+    const elsewhere = this.#journal.elsewhere.map(({ type, location }) => ({
+      code: 'storage.journal_elsewhere',
+      message: `Commits for another storage (${type}, ${location}) wait in ${this.#options.folder}. They are taken over when that storage is used again.`,
+    }));
+    if (state === 'normal') return elsewhere;
+    const message = `The storage cannot be reached: ${journalCommits} commits are kept in ${this.#options.folder}. ${problem ?? ''}`;
+    return [{ code: 'storage.degraded', message: message.trim() }, ...elsewhere];
+  }
+
+  #tell(operation: StorageOperationName | undefined, result: 'ok' | 'error', begun: number): void {
+    if (operation !== undefined)
+      this.#options.onOperation?.(operation, result, (performance.now() - begun) / 1000);
+  }
+
+  #inTime<T>(call: () => Promise<T>): Promise<T> {
+    const deadline = this.#options.deadlineMs ?? DEADLINE_MS;
+    return new Promise((resolve, reject) => {
+      const timer: Timer = this.#clock.after(deadline, () =>
+        reject(fault('storage.unreachable', `The storage did not answer within ${deadline / 1000} s.`)),
+      );
+      call()
+        .then(resolve, reject)
+        .finally(() => timer.cancel());
+    });
+  }
+}
+
+/** The mode of a storage that may be one that can degrade. */
+export function modeOf(storage: Storage): StorageMode {
+  return storage instanceof DegradedStorage
+    ? storage.mode()
+    : { state: 'normal', journalCommits: 0, journalBytes: 0 };
+}

@@ -1,0 +1,401 @@
+import { type CodedError, isCoded } from '../../base/errors.ts';
+import { fault } from '../../contract/error-codes.ts';
+import {
+  type CheckedDelete,
+  type CheckedOperation,
+  type CheckedPut,
+  type CheckedRead,
+  fieldsFromText,
+} from '../checked-input.ts';
+import { pageOf } from '../list-page.ts';
+import type {
+  IndexValue,
+  ListPage,
+  ListQuery,
+  LogEntry,
+  OperationResult,
+  StoredDocument,
+} from '../storage.ts';
+import { versionConflict } from '../version-conflict.ts';
+import { type KnownDocument, type KnownLog, RecentItems } from './recent-items.ts';
+
+/** Ids of documents that this process has seen begin, at most; the oldest are forgotten first. */
+const MAXIMUM_BEGUN = 50_000;
+
+/** Takes back what {@link KnownData.apply} did. Only in the reverse order of the calls. */
+export type Undo = () => void;
+
+/**
+ * What is known of the storage without asking it: a bounded part of what was read and written, the least recently used
+ * forgotten first. Three states are kept apart: there, not there, and not known; only the first two are ever answered.
+ *
+ * Answers of the storage may overtake each other, so each read says what was known when it began (`mark`): what a commit
+ * has changed since is not set back by it.
+ */
+export class KnownData {
+  readonly #items: RecentItems;
+  /** Counts the changes; each known thing has the count of its last. */
+  #changes = 0;
+  /** What is not known now may have changed up to here: an older read of it is not taken. */
+  #floor = 0;
+  /** Ids of documents that began under our eyes: a log that is named after one began after it. */
+  readonly #begun = new Set<string>();
+  /** Documents that commits under way are changing; contested when there are several, whose order nobody tells us. */
+  readonly #changing = new Map<string, { commits: number; contested: boolean }>();
+
+  constructor(maximumBytes: number) {
+    this.#items = new RecentItems(maximumBytes, (log) => {
+      this.#floor = this.#changes;
+      if (log !== undefined) this.#begun.delete(keyOfLog(log));
+    });
+  }
+
+  /** To be taken before a read, and handed over with what it found. */
+  mark(): number {
+    return this.#changes;
+  }
+
+  sawDocument(collection: string, id: string, found: StoredDocument | undefined, since: number): void {
+    const known = this.#items.document(collection, id);
+    if ((known?.changedAt ?? this.#floor) > since || this.#changing.has(`${collection}/${id}`)) return;
+    // The same version needs no second look, and the index fields, which a read does not tell, are kept.
+    if (known !== undefined && found !== undefined && known.version === found.version) return;
+    this.#items.setDocument({
+      collection,
+      id,
+      version: found?.version ?? 0,
+      json: found === undefined ? '' : JSON.stringify(found.value),
+      index: undefined,
+      expiresAt: found?.expiresAt ?? null,
+      changedAt: since,
+    });
+  }
+
+  /** A commit was refused for a version: if what is known would have refused it otherwise, it is known no more. */
+  sawConflict(operations: readonly CheckedOperation[], conflict: CodedError, now: number): void {
+    const { collection, id, current } = conflict.data;
+    try {
+      this.predict(operations, now);
+    } catch (error) {
+      const same = isCoded(error, conflict.code) && error.data.collection === collection;
+      if (same && error.data.id === id && error.data.current === current) return;
+    }
+    this.#forgetDocument(`${collection}/${id}`);
+  }
+
+  sawEntries(log: string, query: CheckedRead, found: readonly LogEntry[], since: number): void {
+    const known = this.#items.log(log);
+    if ((known?.changedAt ?? this.#floor) > since) return;
+    const ascending = query.reverse ? found.toReversed() : found;
+    const complete = found.length < query.limit;
+    const header = known ?? this.#items.makeLog(log, since);
+    // The part of the log that the answer speaks of; within it, what was not found is not there.
+    const lowest = query.reverse && !complete ? (ascending[0]?.sequence ?? 1) - 1 : query.after;
+    let covers = lowest;
+    for (const { sequence, at, value } of ascending) {
+      this.#items.setEntry(log, header, { sequence, at, json: JSON.stringify(value), covers });
+      covers = sequence;
+    }
+    const last = ascending.at(-1);
+    const reachedEnd = query.reverse || complete;
+    if (!reachedEnd || (header.last !== undefined && header.last >= query.before)) return;
+    if (last !== undefined && last.sequence + 1 < query.before) {
+      header.last = Math.max(header.last ?? 0, last.sequence);
+    } else if (last === undefined && query.before > (header.last ?? 0)) {
+      // Nothing behind `after`; what its last number was is not said by that.
+      header.emptyBehind = Math.min(header.emptyBehind ?? query.after, query.after);
+    }
+  }
+
+  /** Before a commit is sent. */
+  begin(operations: readonly CheckedOperation[]): void {
+    for (const key of documentKeys(operations)) {
+      const changing = this.#changing.get(key);
+      if (changing === undefined) this.#changing.set(key, { commits: 1, contested: false });
+      else {
+        changing.commits += 1;
+        changing.contested = true;
+      }
+    }
+  }
+
+  /** After a commit was answered, or has failed; {@link committed} or {@link forget} comes before it. */
+  end(operations: readonly CheckedOperation[]): void {
+    for (const key of documentKeys(operations)) {
+      const changing = this.#changing.get(key);
+      if (changing === undefined) continue;
+      changing.commits -= 1;
+      if (changing.commits > 0) continue;
+      this.#changing.delete(key);
+      if (changing.contested) this.#forgetDocument(key);
+    }
+  }
+
+  /** The storage has carried a commit out. */
+  committed(operations: readonly CheckedOperation[], results: readonly OperationResult[], now: number): void {
+    this.apply(
+      operations,
+      results.map(({ version, sequence }) => version ?? sequence ?? 0),
+      now,
+    );
+  }
+
+  /**
+   * The numbers that the operations will be given. Throws `storage.version_conflict`, and `storage.not_known_now` where a
+   * number cannot be known. Changes nothing.
+   */
+  predict(operations: readonly CheckedOperation[], now: number): number[] {
+    const versions = new Map<string, number>();
+    const sequences = new Map<string, number>();
+    const begins = new Set<string>();
+    for (const operation of operations) {
+      if (operation.kind === 'put' && operation.expectVersion === 0) begins.add(operation.id);
+    }
+    const changed = (operation: CheckedPut | CheckedDelete): number => {
+      const { collection, id, expectVersion } = operation;
+      const key = `${collection}/${id}`;
+      const current = versions.get(key) ?? this.#versionOf(collection, id, now) ?? expectVersion;
+      if (expectVersion !== undefined && current !== expectVersion) {
+        throw versionConflict(collection, id, expectVersion, current ?? 0);
+      }
+      if (operation.kind === 'delete') {
+        versions.set(key, 0);
+        return 0;
+      }
+      if (current === undefined) throw notKnown(`which version of ${key} there is`);
+      const lives = operation.expiresAt === null || operation.expiresAt > now;
+      versions.set(key, lives ? current + 1 : 0);
+      return current + 1;
+    };
+    const appended = (log: string): number => {
+      // The id of a document is its own: a log by that name cannot be older than it.
+      const key = keyOfLog(log);
+      const begun = begins.has(key) || this.#begun.has(key) ? 0 : undefined;
+      const last = sequences.get(log) ?? this.#items.log(log)?.last ?? begun;
+      if (last === undefined) throw notKnown(`how far the log ${log} has come`);
+      sequences.set(log, last + 1);
+      return last + 1;
+    };
+    return operations.map((operation) => {
+      if (operation.kind === 'trim') return 0;
+      return operation.kind === 'append' ? appended(operation.log) : changed(operation);
+    });
+  }
+
+  /** Takes operations over as carried out with these numbers. */
+  apply(operations: readonly CheckedOperation[], numbers: readonly number[], now: number): Undo {
+    this.#changes += 1;
+    const undone: Undo[] = [];
+    for (const [i, operation] of operations.entries())
+      undone.push(this.#applyOne(operation, numbers[i] ?? 0, now));
+    return () => {
+      this.#changes += 1;
+      for (const undo of undone.toReversed()) undo();
+    };
+  }
+
+  /** Whether a commit was carried out is not known: nor is what it touches, from now on. */
+  forget(operations: readonly CheckedOperation[]): void {
+    for (const operation of operations) {
+      if (operation.kind === 'put' || operation.kind === 'delete') {
+        this.#forgetDocument(`${operation.collection}/${operation.id}`);
+        this.#begun.delete(operation.id);
+      } else this.#forgetLog(operation.log);
+    }
+  }
+
+  /** The active data set is another one. */
+  clear(): void {
+    this.#changes += 1;
+    this.#floor = this.#changes;
+    this.#items.clear();
+    this.#begun.clear();
+  }
+
+  /** Throws `storage.not_known_now`. */
+  get<T>(collection: string, id: string, now: number): StoredDocument<T> | undefined {
+    const known = this.#items.document(collection, id);
+    if (known === undefined) throw notKnown(`what ${collection}/${id} holds`);
+    return isThere(known, now) ? toDocument<T>(known) : undefined;
+  }
+
+  /** From the documents that are known; there may be more. */
+  list<T>(collection: string, query: ListQuery, now: number): ListPage<T> {
+    const rows = this.#items
+      .documents(collection)
+      .filter((known) => isThere(known, now))
+      .map((known) => ({ known, id: known.id, index: known.index ?? scalarsOf(known.json) }));
+    return pageOf(rows, query, ({ known }) => toDocument<T>(known));
+  }
+
+  /**
+   * Throws `storage.not_known_now`; its data says from where on the log is known (`knownAfter`), if its end is.
+   */
+  read<T>(log: string, query: CheckedRead): LogEntry<T>[] {
+    const known = this.#items.log(log);
+    if (known === undefined) throw notKnown(`what the log ${log} holds`);
+    const knownAfter = knownBehind(known);
+    if (Math.max(query.after, known.trimmed) < knownAfter) {
+      const enough = query.reverse && this.#newest(known, query, knownAfter).length === query.limit;
+      if (!enough) throw notKnown(`what the log ${log} holds up to ${knownAfter}`, { log, knownAfter });
+    }
+    const found = this.#newest(known, query, Math.max(query.after, known.trimmed));
+    const inOrder = query.reverse ? found : found.reverse();
+    return inOrder.slice(0, query.limit).map(({ sequence, at, json }) => {
+      this.#items.touchEntry(log, sequence);
+      return { log, sequence, at, value: JSON.parse(json) as T };
+    });
+  }
+
+  /** The entries that a query asks for behind `after`, the newest first; when it is in reverse, only as many as it wants. */
+  #newest(known: KnownLog, query: CheckedRead, after: number) {
+    const found = [...known.entries.values()]
+      .filter(({ sequence }) => sequence > after && sequence < query.before)
+      .sort((a, b) => b.sequence - a.sequence);
+    return query.reverse ? found.slice(0, query.limit) : found;
+  }
+
+  #versionOf(collection: string, id: string, now: number): number | undefined {
+    const known = this.#items.document(collection, id);
+    if (known === undefined) return undefined;
+    return isThere(known, now) ? known.version : 0;
+  }
+
+  #applyOne(operation: CheckedOperation, number: number, now: number): Undo {
+    switch (operation.kind) {
+      case 'put': {
+        const { collection, id, json, fields, expiresAt } = operation;
+        const index = fieldsFromText(fields);
+        if (operation.expectVersion === 0) this.#begin(id);
+        return this.#set({ collection, id, version: number, json, index, expiresAt, changedAt: 0 });
+      }
+      case 'delete': {
+        const { collection, id } = operation;
+        return this.#set({
+          collection,
+          id,
+          version: 0,
+          json: '',
+          index: undefined,
+          expiresAt: null,
+          changedAt: 0,
+        });
+      }
+      case 'append': {
+        const { log, json } = operation;
+        const header = this.#items.log(log) ?? this.#items.makeLog(log, this.#changes);
+        const before = header.last;
+        header.changedAt = this.#changes;
+        header.last = Math.max(before ?? 0, number);
+        this.#items.setEntry(log, header, { sequence: number, at: now, json, covers: number - 1 });
+        return () => {
+          header.last = before;
+          header.changedAt = this.#changes;
+          this.#items.removeEntry(log, header, number);
+        };
+      }
+      case 'trim': {
+        const { log, through } = operation;
+        const header = this.#items.log(log) ?? this.#items.makeLog(log, this.#changes);
+        const before = header.trimmed;
+        header.changedAt = this.#changes;
+        // No further than the log goes: what is appended next is behind the trim.
+        header.trimmed = Math.max(before, Math.min(through, header.last ?? 0));
+        const removed = [...header.entries.values()].filter(({ sequence }) => sequence <= through);
+        for (const { sequence } of removed) this.#items.removeEntry(log, header, sequence);
+        return () => {
+          header.trimmed = before;
+          header.changedAt = this.#changes;
+          for (const entry of removed) this.#items.setEntry(log, header, entry);
+        };
+      }
+    }
+  }
+
+  #set(next: KnownDocument): Undo {
+    const before = this.#items.document(next.collection, next.id);
+    this.#items.setDocument({ ...next, changedAt: this.#changes });
+    return () => {
+      if (before === undefined) this.#forgetDocument(`${next.collection}/${next.id}`);
+      else this.#items.setDocument({ ...before, changedAt: this.#changes });
+    };
+  }
+
+  #begin(id: string): void {
+    this.#begun.add(id);
+    if (this.#begun.size <= MAXIMUM_BEGUN) return;
+    for (const oldest of this.#begun) {
+      this.#begun.delete(oldest);
+      return;
+    }
+  }
+
+  #forgetDocument(key: string): void {
+    this.#changes += 1;
+    this.#floor = this.#changes;
+    this.#items.removeDocument(key);
+  }
+
+  #forgetLog(log: string): void {
+    this.#changes += 1;
+    this.#floor = this.#changes;
+    this.#items.removeLog(log);
+    this.#begun.delete(keyOfLog(log));
+  }
+}
+
+/** The part of a log behind which every entry is known: the greatest number that this cannot be said of. */
+function knownBehind(log: KnownLog): number {
+  if (log.last === undefined) return log.emptyBehind ?? Number.POSITIVE_INFINITY;
+  let behind = log.last;
+  for (const { sequence, covers } of [...log.entries.values()].sort((a, b) => b.sequence - a.sequence)) {
+    if (sequence < behind) break;
+    behind = covers;
+  }
+  return behind <= log.trimmed ? 0 : behind;
+}
+
+function documentKeys(operations: readonly CheckedOperation[]): Set<string> {
+  const keys = new Set<string>();
+  for (const operation of operations) {
+    if (operation.kind === 'put' || operation.kind === 'delete')
+      keys.add(`${operation.collection}/${operation.id}`);
+  }
+  return keys;
+}
+
+/** The key in the name of a log, '' when it has none; no document has that id. */
+function keyOfLog(log: string): string {
+  const at = log.indexOf('/');
+  return at < 0 ? '' : log.slice(at + 1);
+}
+
+function isThere({ version, expiresAt }: KnownDocument, now: number): boolean {
+  return version > 0 && (expiresAt === null || expiresAt > now);
+}
+
+function toDocument<T>({ collection, id, version, json, expiresAt }: KnownDocument): StoredDocument<T> {
+  const value = JSON.parse(json) as T;
+  return { collection, id, version, value, ...(expiresAt === null ? {} : { expiresAt }) };
+}
+
+/**
+ * Stands in for the index fields of a document that was only read, because the port does not tell them: fields of the
+ * value by the same names. A list from memory is a part of the truth anyway.
+ */
+function scalarsOf(json: string): Record<string, IndexValue> {
+  const value: unknown = JSON.parse(json);
+  if (typeof value !== 'object' || value === null) return {};
+  const scalars = Object.entries(value).filter(
+    ([, field]) => typeof field === 'string' || (typeof field === 'number' && Number.isFinite(field)),
+  );
+  return Object.fromEntries(scalars) as Record<string, IndexValue>;
+}
+
+function notKnown(what: string, data: Record<string, unknown> = {}): Error {
+  return fault(
+    'storage.not_known_now',
+    `The storage cannot be reached, and ${what} is not known without it. It can be read again once the storage is back.`,
+    data,
+  );
+}
