@@ -25,6 +25,8 @@ interface SubjectOfGroup {
   role: BenchRow['role'];
   /** Default: all. */
   cases?: CaseName[];
+  /** Gets servers of its own, because it would find what another one of the group has stored. */
+  apart?: boolean;
 }
 
 interface Group {
@@ -95,7 +97,7 @@ const GROUPS: Record<AdapterName, Group> = {
       // Its slower side where it writes to both, the faster one where it reads.
       { child: 'postgres', subject: 'postgres adapter', role: 'floor', cases: ['append', 'clients'] },
       { child: 'redis', subject: 'redis adapter', role: 'floor', cases: ['load'] },
-      { child: 'hybrid', subject: 'hybrid adapter', role: 'ours' },
+      { child: 'hybrid', subject: 'hybrid adapter', role: 'ours', apart: true },
     ],
     peers: [],
   },
@@ -142,7 +144,7 @@ try {
       );
     } else {
       const subjects = peers === undefined ? [...group.subjects, ...group.peers] : group.subjects;
-      rows.push(...(await measure(adapter, subjects, servers.places)));
+      rows.push(...(await measure(adapter, subjects, group.servers, servers.places)));
     }
   }
 } finally {
@@ -192,6 +194,7 @@ async function refusalOf(adapter: AdapterName, places: Places): Promise<string |
 async function measure(
   adapter: AdapterName,
   subjects: SubjectOfGroup[],
+  kinds: Group['servers'],
   places: Places,
 ): Promise<BenchRow[]> {
   const processes = new Map<string, SubjectProcess>();
@@ -199,10 +202,11 @@ async function measure(
   const keyOf = ({ child }: SubjectOfGroup, name: CaseName) => `${child} ${name}`;
   const takesPart = ({ cases }: SubjectOfGroup, name: CaseName) =>
     cases === undefined || cases.includes(name);
+  await using apart = await startServers(subjects.some((subject) => subject.apart) ? kinds : []);
   try {
-    for (const { child } of subjects) {
+    for (const { child, apart: own } of subjects) {
       const data = await mkdtemp(join(folder, `${child}-`));
-      processes.set(child, await SubjectProcess.start(child, data, places));
+      processes.set(child, await SubjectProcess.start(child, data, own ? apart.places : places));
     }
     for (let round = 0; round <= rounds; round++) {
       for (const name of Object.keys(CASES) as CaseName[]) {
