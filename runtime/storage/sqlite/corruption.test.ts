@@ -322,6 +322,33 @@ describe('forged rows', () => {
     expect(damaged()).toEqual([`entry events#${COUNT}`]);
   });
 
+  it.each([['sessions'], ['settings']])(
+    'lists no document of %s under the name of another, whose index row leads to it',
+    async (collection) => {
+      const own = { kind: 'put', collection, id: id(4), value: 'other', index: { rank: 3 } } as const;
+      const storage = await folder.open();
+      await storage.commit([own]);
+      await storage.close();
+      await folder.behindItsBack((database) =>
+        database
+          .prepare(
+            `UPDATE document_field SET document = (SELECT key FROM document WHERE collection = ? AND id = ?)
+             WHERE collection = 'sessions' AND field = 'rank' AND id = ?`,
+          )
+          .run(collection, id(4), id(3)),
+      );
+      const again = await folder.open();
+      const three = { where: [{ field: 'rank', is: 3 }], limit: 10 };
+      const { items } = await again.list('sessions', three);
+      for (const item of items) expect(item).toMatchObject({ collection: 'sessions' });
+      expect(items.map((item) => item.id)).not.toContain(id(3));
+      expect(damaged()).toContain(`index of sessions/${id(3)}`);
+      const mended = await again.list('sessions', three);
+      expect(mended.items.map((item) => item.id)).toContain(id(3));
+      expect(mended.items.find((item) => item.id === id(3))?.value).toBe(payload('document', 3));
+    },
+  );
+
   it('does not list a document by an index row that says what the document does not', async () => {
     await folder.behindItsBack((database) =>
       database.exec(`UPDATE document_field SET value = 1000 WHERE field = 'rank' AND value = 8`),

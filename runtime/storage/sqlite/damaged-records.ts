@@ -65,19 +65,35 @@ function entryAside(database: Database, logs: LogTable, log: string, sequence: n
 }
 
 /**
- * Puts right a document whose index rows and own fields contradict each other: sets it aside when it is damaged itself,
- * otherwise builds its index rows anew from its fields. Says what it found. Inside a transaction.
+ * Puts right a document whose index rows and own fields contradict each other, and the others whose index rows lead to it:
+ * sets it aside when it is damaged itself, otherwise builds the index rows anew from the fields. Says what it found. Inside
+ * a transaction.
  */
-export function mendDocument(database: Database, key: number, now: number): FaultNotice | undefined {
+export function mendDocument(database: Database, key: number, now: number): FaultNotice[] {
   const row = database.prepare(`SELECT ${DOCUMENT_COLUMNS} FROM document WHERE key = ?`).raw().get(key);
-  if (row === undefined) return undefined;
-  const [, collection, id, , fields] = row as DocumentRow;
+  if (row === undefined) return [];
+  const [, collection, id] = row as DocumentRow;
   if (!isWholeDocument(row as DocumentRow)) {
     setDocumentAside(database, key, now);
     const record = `document ${collection}/${id}`;
-    return { record, message: `The ${record} failed its checksum; it was set aside and is not served.` };
+    return [{ record, message: `The ${record} failed its checksum; it was set aside and is not served.` }];
   }
+  const misled = database
+    .prepare(
+      `SELECT DISTINCT d.key FROM document_field f JOIN document d ON d.collection = f.collection AND d.id = f.id
+       WHERE f.document = ? AND d.key <> f.document`,
+    )
+    .pluck()
+    .all(key) as number[];
+  return [key, ...misled].map((one) => indexAnew(database, one)).filter((notice) => notice !== undefined);
+}
+
+/** Of a document that is damaged itself nothing is indexed: whoever meets it next sets it aside. */
+function indexAnew(database: Database, key: number): FaultNotice | undefined {
+  const row = database.prepare(`SELECT ${DOCUMENT_COLUMNS} FROM document WHERE key = ?`).raw().get(key);
   database.prepare('DELETE FROM document_field WHERE document = ?').run(key);
+  if (!isWholeDocument(row as DocumentRow)) return undefined;
+  const [, collection, id, , fields] = row as DocumentRow;
   new FieldIndex(database).insert(collection, id, key, fieldsFromText(fields));
   const record = `index of ${collection}/${id}`;
   return { record, message: `The ${record} was damaged; it was built anew from the document.` };

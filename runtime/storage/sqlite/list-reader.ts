@@ -55,9 +55,17 @@ export class ListReader {
     const page = places.slice(0, query.limit);
     const last = places.length > page.length ? page.at(-1) : undefined;
     return {
-      rows: page.map(({ key }) => this.#document.get(key) as DocumentRow),
+      rows: page.map((place) => this.#rowOf(place, collection)).filter((row) => row !== undefined),
       next: last === undefined ? null : { value: last.value, id: last.id },
     };
+  }
+
+  /** The document at a place; undefined when the index led to that of another id, or of another collection. */
+  #rowOf({ key, id }: Place, collection: string): DocumentRow | undefined {
+    const row = this.#document.get(key) as DocumentRow;
+    if (row[1] === collection && row[2] === id) return row;
+    this.misleading.add(key);
+    return undefined;
   }
 
   /** In the order of the list, until the page is full; one more, to know whether another page follows. */

@@ -333,9 +333,9 @@ export class WorkerStore {
       const { database } = this.#open();
       const found = this.#transaction(({ documents }) => {
         documents.forget();
-        return keys.map((key) => mendDocument(database, key, now));
+        return keys.flatMap((key) => mendDocument(database, key, now));
       });
-      for (const notice of found) if (notice !== undefined) this.#listeners.onFault(notice);
+      for (const notice of found) this.#listeners.onFault(notice);
     } catch {
       // The page was right without it. It is found again by the next list that meets it.
     }
