@@ -131,17 +131,21 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
       metrics.storageMode(state !== 'normal', journalBytes);
     },
   });
-  const makeStorage = (of: StorageSettings) =>
-    createStorage({
+  const makeStorage = async (of: StorageSettings) => {
+    const made = await createStorage({
       ...of,
       dataDir: settings.dataDir,
       onOperation: (operation, result, seconds) => metrics.storageOperation(operation, result, seconds),
       onFault: (fault) => logger.with({ component: 'storage' }).error(fault.message, { ...fault }),
       onModeChange: (changed, report) => {
+        // The target of a move that is lost is the end of that move, and nothing to the storage in force.
+        if (made !== storage.current) return;
         health.forget();
         storageWatch.modeChanged(changed, report);
       },
     });
+    return made;
+  };
   const storage = new SwitchableStorage(await makeStorage(settings.storage));
   const bus = createEventBus({
     storage,

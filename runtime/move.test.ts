@@ -7,6 +7,7 @@ import { fill } from './backup/backup.fixture.ts';
 import type {
   Job,
   Problem,
+  RuntimeEvent,
   Session,
   SessionDetail,
   Setting,
@@ -15,6 +16,8 @@ import type {
 } from './contract/index.ts';
 import { createRuntime, type Runtime, readSettings } from './index.ts';
 import { openStorage } from './storage/open-storage.ts';
+import { describeWithServers } from './storage/testing/servers/describe-with-servers.ts';
+import { startPostgres } from './storage/testing/servers/postgres-server.ts';
 
 let dataDir: string;
 let runtime: Runtime;
@@ -174,4 +177,36 @@ test('what the environment says is told, and not changed', async () => {
     data: { variables: ['STORAGE_TYPE'] },
   });
   await expect(readFile(join(dataDir, 'settings.json'))).rejects.toMatchObject({ code: 'ENOENT' });
+});
+
+describeWithServers(['postgres'], 'with a PostgreSQL server', () => {
+  test('the loss of a target is the end of the move, and no loss of the storage in force', async () => {
+    const password = 'hunter2-hunter2';
+    const server = await startPostgres();
+    try {
+      await runtime.stop();
+      const storage = await openStorage({ type: 'sqlite', dataDir });
+      await fill(storage, 15_000);
+      await storage.close();
+      await start();
+      const { body: begun } = await call<Job>('POST', '/api/storage/move', {
+        type: 'postgres',
+        postgres: { url: server.url, password },
+      });
+      const job = () => call<Job>('GET', `/api/jobs/${begun.id}`).then(({ body }) => body);
+      await vi.waitFor(async () => expect((await job()).phase).toBe('Copying'), {
+        timeout: 20_000,
+        interval: 2,
+      });
+      await server.kill();
+      await vi.waitFor(async () => expect((await job()).state).not.toBe('running'), { timeout: 40_000 });
+      expect(await job()).toMatchObject({ state: 'failed', error: { code: 'storage.unreachable' } });
+      const { body: events } = await call<{ items: RuntimeEvent[] }>('GET', '/api/events?topics=storage.>');
+      expect(events.items.map(({ type }) => type)).not.toContain('storage.degraded');
+      expect(logs.filter((line) => line.includes('storage.degraded'))).toEqual([]);
+      expect(logs.join('') + JSON.stringify(await job())).not.toContain(password);
+    } finally {
+      await server.stop();
+    }
+  }, 90_000);
 });

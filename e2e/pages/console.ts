@@ -8,11 +8,12 @@ export class Console {
     this.page = page;
   }
 
-  async open(name: 'Overview' | 'Sessions' | 'Agents' | 'Events' | 'Backups' | 'Settings'): Promise<void> {
+  async open(name: 'Sessions' | 'Agents' | 'Events' | 'Backups' | 'Settings'): Promise<void> {
     const link = this.page.getByRole('navigation').getByRole('link', { name, exact: true }).first();
     await link.click();
     await expect(link).toHaveAttribute('aria-current', 'page');
-    await expect(this.page.getByRole('heading', { level: 1 })).toBeVisible();
+    // By its name: until the page has been loaded, the one before is still there.
+    await expect(this.page.getByRole('heading', { level: 1, name, exact: true })).toBeVisible();
   }
 
   /** Begins a session and resolves when its page is there. */

@@ -60,6 +60,18 @@ describe('planStorage', () => {
     });
   });
 
+  it.each(['100%', 'p%40ss', 'a:b@c/d?e#f', 'ü €'])('keeps the password %s as it is', (password) => {
+    const { storage, secrets } = plan({
+      type: 'hybrid',
+      redis: { url: 'redis://cache', password },
+      postgres: { url: 'postgres://me@db/talk', password },
+    });
+    for (const url of [storage.redis.url, storage.postgres.url]) {
+      expect(decodeURIComponent(new URL(url ?? '').password)).toBe(password);
+    }
+    expect(secrets).toContain(password);
+  });
+
   it('drops the replica of the server before', () => {
     const file = { POSTGRES_URL: 'postgres://a/x', POSTGRES_READ_URL: 'postgres://b/x' };
     const { changes, storage } = plan({ type: 'postgres', postgres: { url: 'postgres://c/x' } }, {}, file);

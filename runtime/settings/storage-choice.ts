@@ -169,7 +169,8 @@ function withPassword(name: SettingName, field: string, text: string, password: 
   checked(name, field, text);
   if (password === undefined) return text;
   const url = new URL(text);
-  url.password = password;
+  // The setter takes a “%” for the beginning of what is encoded already.
+  url.password = encodeURIComponent(password);
   return url.href;
 }
 

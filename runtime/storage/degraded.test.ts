@@ -408,10 +408,39 @@ describe('degraded storage', () => {
       code: 'storage.journal_elsewhere',
       message: expect.stringContaining('remote:1'),
     });
-    await other.close();
+    // Both in one process, as when the data is moved from the one to the other.
     storage = create();
     await storage.open();
+    await other.close();
     expect(await logged('events')).toEqual([1, 2]);
+  });
+
+  it('knows a log as it was read last, when others have switched to another data set', async () => {
+    await storage.commit([append('events', 'old')]);
+    expect(await logged('events')).toEqual(['old']);
+    expect((await storage.read('events')).map(({ value }) => value)).toEqual(['old']);
+    const next = await server.generations.create('another');
+    await next.write([
+      { kind: 'log', log: 'events', lastSequence: 1 },
+      { kind: 'entry', log: 'events', sequence: 1, at: 5, json: '"new"' },
+    ]);
+    await next.seal();
+    await server.generations.activate(next.id);
+    expect((await storage.read('events')).map(({ value }) => value)).toEqual(['new']);
+    away();
+    expect((await storage.read('events')).map(({ value }) => value)).toEqual(['new']);
+  });
+
+  it('knows nothing of the data before when the answer to a switch was lost', async () => {
+    await storage.commit([put('a', 'old')]);
+    const next = await storage.generations.create('another');
+    await next.write([
+      { kind: 'document', collection: 'sessions', id: 'a', version: 7, json: '"new"', index: {} },
+    ]);
+    await next.seal();
+    remote.fails = (call) => (call === 'generations' ? 'after' : 'before');
+    expect((await rejection(storage.generations.activate(next.id))).code).toBe('storage.unreachable');
+    expect((await rejection(storage.get('sessions', 'a'))).code).toBe('storage.not_known_now');
   });
 
   it('goes on draining where a new outage has cut it, and lets new commits in behind', async () => {

@@ -133,8 +133,12 @@ export class DegradedStorage implements Storage {
       create: (reason) => this.#passOn(async () => this.#guarded(await generations.create(reason))),
       activate: (id) =>
         this.#passOn(async () => {
-          await generations.activate(id);
-          this.#known.clear();
+          try {
+            await generations.activate(id);
+          } finally {
+            // Also when it failed: a switch whose answer was lost may have taken place.
+            this.#known.clear();
+          }
         }),
       drop: (id) => this.#passOn(() => generations.drop(id)),
     };

@@ -33,6 +33,8 @@ export interface DrainOptions {
  * out already is not doubled. Rejects with whatever ended it; what was taken over till then stays taken over.
  */
 export async function drain(file: JournalFile, options: DrainOptions): Promise<void> {
+  // Else each attempt on a full disk would get further ahead of what the next process knows of it.
+  if (!file.isPositionSaved) await file.savePosition();
   const journal = file.header.id;
   const conflicting = await conflictsOf(options.storage, journal);
   let unsaved = 0;

@@ -199,3 +199,56 @@ describe('JournalFile', () => {
     }
   });
 });
+
+describe('JournalFile that was damaged on the disk', () => {
+  it('finds a flipped bit in any byte of the header, and never passes its commits over in silence', async () => {
+    const file = create();
+    await append(file, 1);
+    await file.close();
+    const whole = await readFile(file.path);
+    for (let at = 0; at <= whole.indexOf('\n'); at++) {
+      const bytes = Buffer.from(whole);
+      bytes[at] = (bytes[at] ?? 0) ^ (1 << (at % 8));
+      await writeFile(file.path, bytes);
+      const damaged: number[] = [];
+      expect(await JournalFile.open(file.path, (line) => damaged.push(line))).toBeUndefined();
+      expect(damaged, `byte ${at}`).toEqual([1]);
+      expect(await readFile(file.path)).toEqual(bytes);
+    }
+  });
+
+  it('keeps a last line of which only the line break was damaged', async () => {
+    const file = create();
+    await append(file, 1);
+    await append(file, 2);
+    await file.close();
+    const bytes = await readFile(file.path);
+    bytes[bytes.length - 1] = 0x0b;
+    await writeFile(file.path, bytes);
+    const again = await reopen();
+    expect(await numbersIn(again)).toEqual([1, 2]);
+    await append(again, 3);
+    await again.close();
+    expect(await numbersIn(await reopen())).toEqual([1, 2, 3]);
+  });
+
+  it('still has what is to be drained when a line that was drained long ago is damaged', async () => {
+    const file = create();
+    for (let number = 1; number <= 3; number++) await append(file, number);
+    for await (const { commit, end } of file.undrained()) {
+      if (commit.id.number > 2) break;
+      file.advance(end);
+    }
+    await file.savePosition();
+    await file.close();
+    const bytes = await readFile(file.path);
+    const first = bytes.indexOf('\n') + 1;
+    bytes[first + 20] = (bytes[first + 20] ?? 0) ^ 1;
+    await writeFile(file.path, bytes);
+    const damaged: number[] = [];
+    const again = await reopen(damaged);
+    expect([again.commits, again.isEmpty, await numbersIn(again)]).toEqual([1, false, [3]]);
+    // It is in the storage, and nothing is lost with it.
+    expect(damaged).toEqual([]);
+  });
+});

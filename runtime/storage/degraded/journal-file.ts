@@ -49,6 +49,8 @@ export class JournalFile {
   #size: number;
   #commits = 0;
   #drained: Position;
+  /** The offset in `<file>.drained`, or where the first commit begins. */
+  #savedOffset: number;
   #waiting: Waiting[] = [];
   #writing: Promise<void> | undefined;
 
@@ -66,6 +68,7 @@ export class JournalFile {
     this.header = header;
     this.#size = size;
     this.#drained = drained;
+    this.#savedOffset = drained.offset;
   }
 
   /** A new journal; nothing is on the disk before its first line. `prepare` is called before the file is made. */
@@ -76,8 +79,9 @@ export class JournalFile {
 
   /**
    * Opens what an earlier process has left. A last line that was not written to its end is cut off: nobody was told that it
-   * was there. A whole line that fails its check is copied into `<file>.damaged`, told to `onDamaged`, and passed over.
-   * Resolves with undefined when not even the header was completed.
+   * was there. A whole line that fails its check is copied into `<file>.damaged`, told to `onDamaged`, and passed over,
+   * unless the storage has it already. Resolves with undefined when not even the header was completed, and, with the file
+   * left as it is, when the header (line 1) is what is damaged: nobody knows then where the commits belong.
    */
   static async open(path: string, onDamaged: (line: number) => void): Promise<JournalFile | undefined> {
     const handle = await fs.open(path, 'r+', PRIVATE_FILE_MODE);
@@ -87,26 +91,39 @@ export class JournalFile {
       let damaged = false;
       let end = 0;
       let commits = 0;
-      for await (const { line, end: lineEnd } of linesOf(handle, 0)) {
-        const json = unsealed(line);
+      let drainedTo = 0;
+      let mend = false;
+      for await (const { line, end: lineEnd, torn } of linesOf(handle, 0)) {
+        // Whole but for its line break, which was damaged: somebody may have been told that it was there.
+        mend = torn && number > 0 && unsealed(line.subarray(0, -1)) !== undefined;
+        if (torn && !mend) break;
+        const json = unsealed(mend ? line.subarray(0, -1) : line);
         number += 1;
         end = lineEnd;
         if (number === 1) {
-          if (json === undefined) break;
+          if (json === undefined) {
+            onDamaged(number);
+            break;
+          }
           const header = JSON.parse(json) as JournalHeader;
           const drained = await readPosition(path, lineEnd);
+          drainedTo = drained.offset;
           journal = new JournalFile(path, header, lineEnd, drained, async () => undefined);
-        } else if (json === undefined) {
-          damaged = true;
-          onDamaged(number);
-        } else commits += 1;
+        } else if (lineEnd > drainedTo) {
+          if (json === undefined) {
+            damaged = true;
+            onDamaged(number);
+          } else commits += 1;
+        }
       }
       if (journal === undefined) return undefined;
       if (damaged) await fs.copyFile(path, `${path}.damaged`);
       await handle.truncate(end);
+      if (mend) await handle.write('\n', end - 1);
       await handle.sync();
       journal.#size = end;
-      journal.#commits = commits;
+      // What was drained counts as it did then, whatever has become of those lines.
+      journal.#commits = journal.#drained.commits + commits;
       journal.#handle = handle;
       return journal;
     } finally {
@@ -147,8 +164,8 @@ export class JournalFile {
     // A handle of its own: that of the writer goes with a failed write.
     const handle = await fs.open(this.path, 'r');
     try {
-      for await (const { line, end } of linesOf(handle, this.#drained.offset)) {
-        if (end > limit) return;
+      for await (const { line, end, torn } of linesOf(handle, this.#drained.offset)) {
+        if (torn || end > limit) return;
         const json = unsealed(line);
         // A damaged line was told of when the file was opened.
         if (json !== undefined) yield { commit: JSON.parse(json) as JournaledCommit, end };
@@ -174,8 +191,15 @@ export class JournalFile {
     }
   }
 
+  /** Whether the next open would go on where this one is. */
+  get isPositionSaved(): boolean {
+    return this.#savedOffset === this.#drained.offset;
+  }
+
   async savePosition(): Promise<void> {
-    await writeFileDurably(`${this.path}.drained`, sealed(JSON.stringify(this.#drained)));
+    const drained = this.#drained;
+    await writeFileDurably(`${this.path}.drained`, sealed(JSON.stringify(drained)));
+    this.#savedOffset = drained.offset;
   }
 
   async close(): Promise<void> {
@@ -258,6 +282,7 @@ export class JournalFile {
       await syncFolder(folder);
       this.#size = header.length;
       this.#drained = { commits: 0, offset: header.length };
+      this.#savedOffset = header.length;
     } catch (error) {
       await handle.close();
       throw error;
@@ -310,14 +335,21 @@ async function readPosition(path: string, headerEnd: number): Promise<Position> 
   return json === undefined ? start : (JSON.parse(json) as Position);
 }
 
-/** The whole lines of a file from an offset on, without their line breaks. */
-async function* linesOf(handle: FileHandle, from: number): AsyncGenerator<{ line: Buffer; end: number }> {
+/** A line without its line break and where the next one begins; `torn` when the file ends without one. */
+interface Line {
+  line: Buffer;
+  end: number;
+  torn: boolean;
+}
+
+/** The lines of a file from an offset on. */
+async function* linesOf(handle: FileHandle, from: number): AsyncGenerator<Line, void, void> {
   let rest: Buffer[] = [];
   let offset = from;
   let end = from;
   for (;;) {
     const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(READ_BYTES), 0, READ_BYTES, offset);
-    if (bytesRead === 0) return;
+    if (bytesRead === 0) break;
     offset += bytesRead;
     const chunk = buffer.subarray(0, bytesRead);
     let begin = 0;
@@ -326,10 +358,12 @@ async function* linesOf(handle: FileHandle, from: number): AsyncGenerator<{ line
       rest = [];
       begin = at + 1;
       end += line.length + 1;
-      yield { line, end };
+      yield { line, end, torn: false };
     }
     rest.push(chunk.subarray(begin));
   }
+  const line = Buffer.concat(rest);
+  if (line.length > 0) yield { line, end: end + line.length, torn: true };
 }
 
 async function writeFully(handle: FileHandle, bytes: Buffer, position: number): Promise<void> {

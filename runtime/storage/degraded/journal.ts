@@ -94,7 +94,10 @@ export class Journal {
         this.#onFault?.({
           code: 'storage.corrupt_record',
           record: `journal ${path} line ${line}`,
-          message: `Line ${line} of the journal ${path} is damaged: a commit that was acknowledged while the storage was away cannot be taken over. The line is kept in ${path}.damaged.`,
+          message:
+            line === 1
+              ? `The journal ${path} is damaged where it says which storage it belongs to: the commits in it, which were acknowledged while that was away, cannot be taken over. It is left as it is.`
+              : `Line ${line} of the journal ${path} is damaged: a commit that was acknowledged while the storage was away cannot be taken over. The line is kept in ${path}.damaged.`,
         }),
       );
       if (file === undefined) continue;
@@ -105,6 +108,8 @@ export class Journal {
         await file.close();
       }
     }
+    // Those of others are theirs to drain: perhaps by the next storage of this very process.
+    if (this.#files.length === 0) await this.#releaseLock();
     await this.#noteOldest();
   }
 

@@ -93,7 +93,14 @@ export class KnownData {
     const lowest = query.reverse && !complete ? (ascending[0]?.sequence ?? 1) - 1 : query.after;
     let covers = lowest;
     for (const { sequence, at, value } of ascending) {
-      this.#items.setEntry(log, header, { sequence, at, json: JSON.stringify(value), covers });
+      const before = header.entries.get(sequence);
+      // An entry never changes, so writing it down anew would be for nothing, and cost as much as the load itself. That of
+      // another data set, which others have switched to, has another time.
+      if (before !== undefined && before.at === at && before.covers <= covers) {
+        this.#items.touchEntry(log, sequence);
+      } else {
+        this.#items.setEntry(log, header, { sequence, at, json: JSON.stringify(value), covers });
+      }
       covers = sequence;
     }
     const last = ascending.at(-1);

@@ -234,10 +234,13 @@ export class Outage {
       this.#state = 'sealing';
       await journal.remove();
     } catch (error) {
-      this.#problem = messageOf(error);
       const wasDraining = this.#state !== 'degraded';
       this.#state = 'degraded';
-      if (wasDraining) this.#tell();
+      // A drain that a close has ended is no new loss.
+      if (!this.#stopping) {
+        this.#problem = messageOf(error);
+        if (wasDraining) this.#tell();
+      }
       this.#journalHeld();
       this.#scheduleProbe();
       return;
