@@ -11,9 +11,9 @@ export const OPERATION = { put: 1, delete: 2, append: 3, trim: 4 } as const;
 /** Slots in which the last commits of a writer are remembered; number modulo this is the slot. */
 const COMMIT_SLOTS = 1_024;
 
-const table = (behind: number) => `('{${byteChanges(behind).join(',')}}'::bigint[])`;
+const table = (behind: number) => `('[0:255]={${byteChanges(behind).join(',')}}'::bigint[])`;
 const change = (number: string, behind: number, shift: number) =>
-  `${table(behind)}[1 + ((${number} >> ${shift}) & 255)]`;
+  `${table(behind)}[${shift === 0 ? number : `(${number} >> ${shift})`} & 255]`;
 const changes = (number: string, from: number, to: number, behind: number) =>
   Array.from({ length: to - from }, (_, i) => change(number, behind + from + i, 8 * (from + i))).join(' # ');
 
@@ -25,16 +25,28 @@ const NEVER = '9007199254740992';
  * serve every schema that they are made in.
  */
 export const COMMIT_FUNCTIONS = `
+-- What the upper five bytes of a number in the last eight bytes change of a CRC-32. In plpgsql, and the rarely called part
+-- of the two below: those are put into the statements that call them, where every lookup costs at each start.
+CREATE FUNCTION smalltalk_upper_crc(n bigint) RETURNS bigint LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+  RETURN ${changes('n', 3, 8, 0)};
+END $$;
+
+-- What a time, eight bytes further to the front, changes.
+CREATE FUNCTION smalltalk_expiry_crc(expires_at bigint) RETURNS bigint LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+  RETURN ${changes('expires_at', 0, 8, 8)};
+END $$;
+
 -- What a number in the last eight bytes changes of a CRC-32.
 CREATE FUNCTION smalltalk_number_crc(n bigint) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT ${changes('n', 0, 3, 0)}
-    # CASE WHEN n >= 0 AND n < 16777216 THEN 0 ELSE ${changes('n', 3, 8, 0)} END
+  SELECT ${changes('n', 0, 3, 0)} # CASE WHEN n >> 24 = 0 THEN 0 ELSE smalltalk_upper_crc(n) END
 $$;
 
 -- Guards the two columns of a document that the server itself goes by.
 CREATE FUNCTION smalltalk_head_crc(version bigint, expires_at bigint) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT smalltalk_number_crc(version) # ${changes(`coalesce(expires_at, ${NEVER})`, 0, 8, 8)}
+  SELECT smalltalk_number_crc(version) # CASE WHEN expires_at IS NULL THEN smalltalk_expiry_crc(${NEVER}) ELSE smalltalk_expiry_crc(expires_at) END
 $$;
 
 -- Takes a damaged document out of everybody's way; nothing of it is lost.
@@ -242,7 +254,8 @@ CREATE FUNCTION smalltalk_write(
   p_fields text[], p_shapes text[],
   p_log_names text[], p_log_crcs bigint[], p_log_counts integer[],
   p_entry_logs integer[], p_entry_offsets integer[], p_entry_crcs bigint[], p_entry_jsons text[],
-  p_field_documents integer[], p_field_names text[], p_keys bytea[], p_fulls bytea[], p_foldeds bytea[]
+  p_field_documents integer[], p_members text[], p_field_names text[], p_keys bytea[], p_fulls bytea[],
+  p_foldeds bytea[]
 ) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
   g integer;
@@ -251,13 +264,14 @@ DECLARE
   versions bigint[];
   -- What is to be done to the index fields of each document: 0 nothing, 1 they are new, 2 they changed.
   changes integer[];
+  -- The members of the index fields that each had, each between commas.
+  formers text[];
   counters bigint[];
   answers text[] := '{}';
   answer text;
   op integer := 0;
 BEGIN
   PERFORM pg_advisory_xact_lock(smalltalk_lock());
-  SELECT s.active, s.active_id INTO STRICT g, generation_id FROM smalltalk_state s;
   IF NOT p_fresh THEN
     -- OFFSET 0, here and below: one look by the key for each, whatever the planner thinks of their number.
     PERFORM FROM generate_series(1, cardinality(p_writers)) i WHERE EXISTS (
@@ -265,30 +279,32 @@ BEGIN
         AND r.slot = (p_commit_numbers[i] & ${COMMIT_SLOTS - 1})::integer AND r.number = p_commit_numbers[i] OFFSET 0);
     IF FOUND THEN RETURN NULL; END IF;
   END IF;
-  IF cardinality(p_ids) > 0 THEN
-    SELECT array_agg(o.current ORDER BY o.n), array_agg(o.change ORDER BY o.n),
-        bool_or(o.current <> o.expected OR o.damaged OR o.change = 3)
-      INTO versions, changes, irregular
+  -- One statement for all that is to be known, as one below writes almost all: to begin one takes longer than its work.
+  SELECT s.active, s.active_id, o.versions, o.changes, o.formers, o.irregular IS TRUE OR l.irregular IS TRUE, l.counters
+    INTO STRICT g, generation_id, versions, changes, formers, irregular, counters
+    FROM smalltalk_state s CROSS JOIN LATERAL (
+      SELECT array_agg(r.current) AS versions, array_agg(r.change) AS changes, array_agg(r.former) AS formers,
+        bool_or(r.current <> r.expected OR r.damaged OR r.change = 3) AS irregular
       FROM (
-        SELECT i AS n, p_expected[i] AS expected,
+        SELECT p_expected[i] AS expected,
           CASE WHEN d.id IS NULL OR d.expires_at <= p_at THEN 0 ELSE d.version END AS current,
           coalesce(d.head_crc <> smalltalk_head_crc(d.version, d.expires_at), false) AS damaged,
           CASE WHEN coalesce(d.fields, '') = p_fields[i] THEN 0 WHEN coalesce(d.fields, '') = '' THEN 1
-            WHEN d.shape = p_shapes[i] THEN 2 ELSE 3 END AS change
+            WHEN d.shape = p_shapes[i] THEN 2 ELSE 3 END AS change,
+          coalesce(',' || substr(d.fields, 2, greatest(length(d.fields) - 2, 0)) || ',', '') AS former
         FROM generate_series(1, cardinality(p_ids)) i
-          LEFT JOIN smalltalk_documents d ON d.generation = g AND d.collection = p_collections[i] AND d.id = p_ids[i]
-      ) o;
-    IF irregular THEN RETURN NULL; END IF;
-  END IF;
-  IF cardinality(p_log_names) > 0 THEN
-    SELECT array_agg(coalesce(c.last_sequence, (SELECT coalesce(max(e.sequence), 0) FROM smalltalk_entries e
-          WHERE e.generation = g AND e.log = p_log_names[i])) ORDER BY i),
-        bool_or(c.crc <> (p_log_crcs[i] # smalltalk_number_crc(c.last_sequence)))
-      INTO counters, irregular
+          LEFT JOIN smalltalk_documents d
+            ON d.generation = s.active AND d.collection = p_collections[i] AND d.id = p_ids[i]
+        ORDER BY i
+      ) r
+    ) o CROSS JOIN LATERAL (
+      SELECT array_agg(coalesce(c.last_sequence, (SELECT coalesce(max(e.sequence), 0) FROM smalltalk_entries e
+            WHERE e.generation = s.active AND e.log = p_log_names[i])) ORDER BY i) AS counters,
+        bool_or(c.crc <> (p_log_crcs[i] # smalltalk_number_crc(c.last_sequence))) AS irregular
       FROM generate_series(1, cardinality(p_log_names)) i
-        LEFT JOIN smalltalk_logs c ON c.generation = g AND c.name = p_log_names[i];
-    IF irregular THEN RETURN NULL; END IF;
-  END IF;
+        LEFT JOIN smalltalk_logs c ON c.generation = s.active AND c.name = p_log_names[i]
+    ) l;
+  IF irregular THEN RETURN NULL; END IF;
 
   FOR c IN 1 .. cardinality(p_ends) LOOP
     answer := '';
@@ -299,14 +315,15 @@ BEGIN
     END LOOP;
     answers := answers || rtrim(answer, ',');
   END LOOP;
-  INSERT INTO smalltalk_commits AS r (writer, slot, number, at, generation, numbers, digest)
-    SELECT p_writers[i], (p_commit_numbers[i] & ${COMMIT_SLOTS - 1})::integer, p_commit_numbers[i], p_at,
-      generation_id, answers[i],
-      smalltalk_commit_check(p_writers[i], p_commit_numbers[i], p_at, generation_id, answers[i])
-    FROM generate_series(1, cardinality(p_writers)) i
-    ON CONFLICT (writer, slot) DO UPDATE SET number = excluded.number, at = excluded.at,
-      generation = excluded.generation, numbers = excluded.numbers, digest = excluded.digest;
-  IF cardinality(p_ids) > 0 THEN
+  WITH remembered AS (
+    INSERT INTO smalltalk_commits AS r (writer, slot, number, at, generation, numbers, digest)
+      SELECT p_writers[i], (p_commit_numbers[i] & ${COMMIT_SLOTS - 1})::integer, p_commit_numbers[i], p_at,
+        generation_id, answers[i],
+        smalltalk_commit_check(p_writers[i], p_commit_numbers[i], p_at, generation_id, answers[i])
+      FROM generate_series(1, cardinality(p_writers)) i
+      ON CONFLICT (writer, slot) DO UPDATE SET number = excluded.number, at = excluded.at,
+        generation = excluded.generation, numbers = excluded.numbers, digest = excluded.digest
+  ), put AS (
     INSERT INTO smalltalk_documents AS d
         (generation, collection, id, version, expires_at, head_crc, crc, fields, shape, json)
       SELECT g, p_collections[u.i], p_ids[u.i], u.version, u.expires_at, smalltalk_head_crc(u.version, u.expires_at),
@@ -315,38 +332,28 @@ BEGIN
         FROM generate_series(1, cardinality(p_ids)) i OFFSET 0) u
       ON CONFLICT (generation, collection, id) DO UPDATE SET version = excluded.version,
         expires_at = excluded.expires_at, head_crc = excluded.head_crc, crc = excluded.crc,
-        fields = excluded.fields, shape = excluded.shape, json = excluded.json;
-    IF 1 = ANY (changes) THEN
-      INSERT INTO smalltalk_fields AS f (generation, collection, id, field, key, "full", folded)
-        SELECT g, p_collections[p_field_documents[k]], p_ids[p_field_documents[k]], p_field_names[k], p_keys[k],
-          p_fulls[k], p_foldeds[k]
-        FROM generate_series(1, cardinality(p_keys)) k WHERE changes[p_field_documents[k]] = 1
-        ON CONFLICT (generation, collection, id, field) DO UPDATE
-          SET key = excluded.key, "full" = excluded."full", folded = excluded.folded;
-    END IF;
-    IF 2 = ANY (changes) THEN
-      -- || '' keeps it from the index by field and key, which would lead it past the fields of all documents.
-      UPDATE smalltalk_fields f SET key = p_keys[u.k], "full" = p_fulls[u.k], folded = p_foldeds[u.k]
-        FROM (SELECT k, found.row FROM generate_series(1, cardinality(p_keys)) k CROSS JOIN LATERAL (
-          SELECT t.ctid AS row FROM smalltalk_fields t
-            WHERE t.generation = g AND t.collection = p_collections[p_field_documents[k]]
-              AND t.id = p_ids[p_field_documents[k]] AND t.field || '' = p_field_names[k]
-              AND (t.key <> p_keys[k] OR t."full" IS DISTINCT FROM p_fulls[k]) OFFSET 0) found
-          WHERE changes[p_field_documents[k]] = 2 OFFSET 0) u
-        WHERE f.ctid = u.row;
-    END IF;
-  END IF;
-  IF cardinality(p_log_names) > 0 THEN
+        fields = excluded.fields, shape = excluded.shape, json = excluded.json
+  ), appended AS (
     INSERT INTO smalltalk_entries (generation, log, sequence, at, crc, json)
       SELECT g, p_log_names[p_entry_logs[u.i]], u.n, p_at, p_entry_crcs[u.i] # smalltalk_number_crc(u.n),
         p_entry_jsons[u.i]
       FROM (SELECT i, counters[p_entry_logs[i]] + p_entry_offsets[i] AS n
-        FROM generate_series(1, cardinality(p_entry_logs)) i OFFSET 0) u;
-    INSERT INTO smalltalk_logs AS c (generation, name, last_sequence, crc)
-      SELECT g, p_log_names[u.i], u.n, p_log_crcs[u.i] # smalltalk_number_crc(u.n)
-      FROM (SELECT i, counters[i] + p_log_counts[i] AS n
-        FROM generate_series(1, cardinality(p_log_names)) i OFFSET 0) u
-      ON CONFLICT (generation, name) DO UPDATE SET last_sequence = excluded.last_sequence, crc = excluded.crc;
+        FROM generate_series(1, cardinality(p_entry_logs)) i OFFSET 0) u
+  )
+  INSERT INTO smalltalk_logs AS c (generation, name, last_sequence, crc)
+    SELECT g, p_log_names[u.i], u.n, p_log_crcs[u.i] # smalltalk_number_crc(u.n)
+    FROM (SELECT i, counters[i] + p_log_counts[i] AS n
+      FROM generate_series(1, cardinality(p_log_names)) i OFFSET 0) u
+    ON CONFLICT (generation, name) DO UPDATE SET last_sequence = excluded.last_sequence, crc = excluded.crc;
+  IF 1 = ANY (changes) OR 2 = ANY (changes) THEN
+    -- Fields that stayed as they were are left out by the text of the former ones, without a look at their rows.
+    INSERT INTO smalltalk_fields AS f (generation, collection, id, field, key, "full", folded)
+      SELECT g, p_collections[p_field_documents[k]], p_ids[p_field_documents[k]], p_field_names[k], p_keys[k],
+        p_fulls[k], p_foldeds[k]
+      FROM generate_series(1, cardinality(p_keys)) k
+      WHERE changes[p_field_documents[k]] > 0 AND strpos(formers[p_field_documents[k]], p_members[k]) = 0
+      ON CONFLICT (generation, collection, id, field) DO UPDATE
+        SET key = excluded.key, "full" = excluded."full", folded = excluded.folded;
   END IF;
   RETURN concat(generation_id, ' ', array_to_string(versions, ','), ' ', array_to_string(counters, ','));
 END $$;

@@ -1,12 +1,15 @@
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { ListQuery } from '../storage.ts';
+import { checkOperations } from '../checked-input.ts';
+import type { ListQuery, Operation } from '../storage.ts';
 import { describeWithServers } from '../testing/servers/describe-with-servers.ts';
 import { type PostgresServer, startPostgres } from '../testing/servers/postgres-server.ts';
+import { COMMIT_STATEMENT, commitArguments } from './commit-arguments.ts';
 import { SESSION } from './connections.ts';
 import { candidateStatement, walkStatement } from './list-statement.ts';
 import { PostgresStorage } from './postgres-storage.ts';
 import { settingsFor } from './testing/schema.ts';
+import { WRITE_STATEMENT, WriteBatch } from './write-arguments.ts';
 
 const COUNT = 20_000;
 
@@ -54,6 +57,37 @@ describeWithServers(['postgres'], 'lists in PostgreSQL', () => {
       looked: nodes.reduce((sum, { looked }) => sum + looked, 0),
     };
   }
+
+  /** How many pages of the tables and their indexes the server took up for a commit, which is taken back. */
+  async function pages(text: string, values: unknown[]): Promise<number> {
+    await client.query('BEGIN');
+    const { rows } = await client.query(`EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${text}`, values);
+    await client.query('ROLLBACK');
+    const plan = rows[0]['QUERY PLAN'][0].Plan as Record<string, number>;
+    return (plan['Shared Hit Blocks'] as number) + (plan['Shared Read Blocks'] as number);
+  }
+
+  it('cost a commit to one document no look at the others', async () => {
+    const commit = (operation: Operation) => [
+      { id: { writer: 'w', number: 1 }, operations: checkOperations([operation]) },
+    ];
+    const key = { collection: 'sessions', id: 'id-15000' };
+    const put = { kind: 'put', ...key, value: 1 } as const;
+    const changed = WriteBatch.of(commit({ ...put, index: { lastActivityAt: 1, state: 'idle' } }), 1);
+    const fewer = commitArguments(commit({ ...put, index: { state: 'active' } }), 1);
+    const gone = commitArguments(commit({ kind: 'delete', ...key }), 1);
+    const taken = async () => [
+      await pages(WRITE_STATEMENT.text, changed?.toArguments(false) ?? []),
+      await pages(COMMIT_STATEMENT.text, fewer),
+      await pages(COMMIT_STATEMENT.text, gone),
+    ];
+    // Before and after the server has got to know the tables; the first time it looks into its own ones, too.
+    for (const analyze of [false, true]) {
+      if (analyze) await client.query('ANALYZE');
+      await taken();
+      expect(Math.max(...(await taken()))).toBeLessThan(150);
+    }
+  });
 
   const newest = { field: 'lastActivityAt', direction: 'descending' } as const;
   it.each<[string, Omit<ListQuery, 'limit'>]>([

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { checkOperations } from '../checked-input.ts';
 import { describeStorageContract } from '../storage.contract.ts';
-import type { Filter } from '../storage.ts';
+import type { Filter, StorageFault } from '../storage.ts';
 import { describeWithServers } from '../testing/servers/describe-with-servers.ts';
 import { type PostgresServer, startPostgres } from '../testing/servers/postgres-server.ts';
 import { PostgresStorage } from './postgres-storage.ts';
@@ -33,9 +33,9 @@ describeWithServers(['postgres'], 'PostgreSQL', () => {
     };
   });
 
-  async function start() {
+  async function start(onFault: (fault: StorageFault) => void = () => undefined) {
     const { schema, drop } = await makeSchema(server.url);
-    const storage = new PostgresStorage({ postgres: settingsFor(server.url), schema });
+    const storage = new PostgresStorage({ postgres: settingsFor(server.url), schema, onFault });
     onTestFinished(async () => {
       await storage.close();
       await drop();
@@ -80,6 +80,30 @@ describeWithServers(['postgres'], 'PostgreSQL', () => {
     expect(await having({ in: [`${long}c`, 'w'] })).toEqual(['w', `${long}c`]);
     expect(await having({ from: `${long}b`, below: `${long}d` })).toEqual([`${long}b`, `${long}c`]);
     expect(await having({ contains: 'XD' })).toEqual([`${long}d`]);
+  });
+
+  it('finds a document by each field that a put has changed, whatever its texts look like', async () => {
+    const faults: unknown[] = [];
+    const storage = await start((fault) => faults.push(fault));
+    const text = ',"count":1,"state":"idle",';
+    const versions = [
+      { count: 12, state: 'busy', title: text },
+      { count: 1, state: 'busy', title: text },
+      { count: 1, state: 'idle', title: text },
+      { count: 1, state: text, title: `${text}\0"` },
+      { count: 1.5, state: 'idle', title: '' },
+    ];
+    for (const index of versions) {
+      await storage.commit([{ kind: 'put', collection: 'sessions', id: 'a', value: index, index }]);
+      for (const other of versions) {
+        for (const field of ['count', 'state', 'title'] as const) {
+          const where = [{ field, is: other[field] }];
+          const { items } = await storage.list('sessions', { where, limit: 2 });
+          expect(items.map(({ value }) => value)).toEqual(index[field] === other[field] ? [index] : []);
+        }
+      }
+    }
+    expect(faults).toEqual([]);
   });
 
   it('tells when and in which generation a commit was carried out, also when it is sent again', async () => {

@@ -7,7 +7,7 @@ import { documentChecksum, entryChecksumsOf, logChecksum } from './record-checks
 /** Takes what {@link WriteBatch.toArguments} answers. */
 export const WRITE_STATEMENT: Statement = {
   name: 'smalltalk_write',
-  text: `SELECT smalltalk_write(${Array.from({ length: 28 }, (_, i) => `$${i + 1}`).join(', ')})`,
+  text: `SELECT smalltalk_write(${Array.from({ length: 29 }, (_, i) => `$${i + 1}`).join(', ')})`,
 };
 
 interface LogPart {
@@ -38,6 +38,11 @@ export class WriteBatch {
   readonly #entryJsons: string[] = [];
   readonly #index = new FieldArrays();
   readonly #owners: number[] = [];
+  /**
+   * The index fields as they stand in the text of all fields of a document, between commas. Nothing else in such a text looks
+   * like one: a quote behind a comma, with a name behind it, can only begin a name.
+   */
+  readonly #members: string[] = [];
   readonly #commits: readonly NamedCommit[];
   readonly #at: number;
 
@@ -91,6 +96,7 @@ export class WriteBatch {
       numberArray(this.#entryCrcs),
       textArray(this.#entryJsons),
       numberArray(this.#owners),
+      textArray(this.#members),
       ...this.#index.toArguments(),
     ];
   }
@@ -133,7 +139,10 @@ export class WriteBatch {
         const index = fieldsFromText(fields);
         this.#shapes.push(Object.keys(index).join(','));
         this.#index.add(index);
-        while (this.#owners.length < this.#index.length) this.#owners.push(place);
+        for (const name of Object.keys(index)) {
+          this.#owners.push(place);
+          this.#members.push(`,${JSON.stringify(name)}:${JSON.stringify(index[name])},`);
+        }
       }
       this.#documentPlaces.push(place);
       this.#logPlaces.push(0);
