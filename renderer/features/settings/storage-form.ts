@@ -35,9 +35,9 @@ export const STORAGE_NAMES: Readonly<Record<StorageKind, string>> = {
 export const STORAGE_USES: Readonly<Record<StorageKind, string>> = {
   sqlite: 'One database file in the data folder. Nothing to install; right for most.',
   file: 'Readable JSON files in the data folder, to look into, to search and to keep in Git.',
-  redis: 'A Redis server of yours. Several instances can share it.',
-  postgres: 'A PostgreSQL server of yours, with tables that you can query. Several instances can share it.',
-  hybrid: 'Recent sessions in Redis, all of them in PostgreSQL. Several instances can share both.',
+  redis: 'A Redis server of yours.',
+  postgres: 'A PostgreSQL server of yours, with tables that you can query.',
+  hybrid: 'Recent sessions in Redis, all of them in PostgreSQL.',
 };
 
 /** The name of a storage type that came over the wire: `memory`, which nobody can choose, has none. */
