@@ -68,11 +68,10 @@ export async function crashLoop(options: CrashLoopOptions): Promise<CrashReport>
     const faults: StorageFault[] = [];
     const storage = await openRig(rig, dataDir, faults);
     const reopenMs = performance.now() - begun;
-    const torn = options.powerCut === true ? faults.filter(isTornJournal) : [];
-    const problems = await ledger.verify(storage, { mayGap: torn.length > 0 });
+    const problems = await ledger.verify(storage);
     if (cycle % FORGET_AFTER === 0) await ledger.forget(storage);
     await storage.close();
-    problems.push(...faults.filter((fault) => !torn.includes(fault)).map(({ message }) => message));
+    problems.push(...faults.map(({ message }) => message));
     const done: CrashCycle = { cycle, kills, acknowledged, reopenMs };
     report.cycles.push(done);
     report.acknowledged += acknowledged;
@@ -83,6 +82,3 @@ export async function crashLoop(options: CrashLoopOptions): Promise<CrashReport>
   }
   return report;
 }
-
-/** What a power cut leaves of commits that were not acknowledged; nothing else may be damaged. */
-const isTornJournal = ({ record }: StorageFault) => /^journal\b/.test(record);

@@ -74,13 +74,12 @@ export class Ledger {
   /**
    * Compares what is stored with what was acknowledged, then sends the last commit of every session again, by its id: one
    * that had been carried out must answer as it did and change nothing, one that had not must be carried out now.
-   * Answers what is wrong; an empty list is the only good one. With `mayGap` the shared log may have left out numbers, because
-   * commits that nobody was told of were torn, and that was told.
+   * Answers what is wrong; an empty list is the only good one.
    */
-  async verify(storage: Storage, { mayGap = false } = {}): Promise<string[]> {
+  async verify(storage: Storage): Promise<string[]> {
     // A server may still be carrying out what a client sent that has been killed: there the commits that are sent again
     // settle it first.
-    const problems = storage.supports.remote ? [] : await this.#compare(storage, mayGap);
+    const problems = storage.supports.remote ? [] : await this.#compare(storage);
     const before = await countsOf(storage);
     for (const commit of this.#last.values()) {
       const results = await storage.commit(operationsOf(commit), commit.id).catch(String);
@@ -92,8 +91,7 @@ export class Ledger {
         problems.push(`${commit.session} is at ${had}, though its last commit was number ${commit.number}`);
       }
     }
-    if (this.#last.size > 0 || storage.supports.remote)
-      problems.push(...(await this.#compare(storage, mayGap)));
+    if (this.#last.size > 0 || storage.supports.remote) problems.push(...(await this.#compare(storage)));
     this.#last = new Map();
     return problems;
   }
@@ -103,7 +101,7 @@ export class Ledger {
     await storage.commit([{ kind: 'trim', log: 'events', through: this.#comparedThrough }]);
   }
 
-  async #compare(storage: Storage, mayGap: boolean): Promise<string[]> {
+  async #compare(storage: Storage): Promise<string[]> {
     const problems: string[] = [];
     const { items } = await storage.list<{ messages: number }>('sessions', { limit: 1000 });
     for (const { id, version, value } of items) {
@@ -125,12 +123,12 @@ export class Ledger {
       const there = stored.get(id) ?? 0;
       if (there < number) problems.push(`${id}: message ${number} was acknowledged, ${there} is there`);
     }
-    problems.push(...(await this.#compareEvents(storage, stored, mayGap)));
+    problems.push(...(await this.#compareEvents(storage, stored)));
     return problems;
   }
 
   /** The shared log must hold each message of each session exactly once, in order, without a gap in its own numbers. */
-  async #compareEvents(storage: Storage, stored: Map<string, number>, mayGap: boolean): Promise<string[]> {
+  async #compareEvents(storage: Storage, stored: Map<string, number>): Promise<string[]> {
     for (;;) {
       const entries = await storage.read<{ session: string; number: number }>('events', {
         after: this.#comparedThrough,
@@ -138,8 +136,7 @@ export class Ledger {
       });
       for (const { sequence, value } of entries) {
         const expected = (this.#compared.get(value.session) ?? 0) + 1;
-        const inOrder = mayGap ? sequence > this.#comparedThrough : sequence === this.#comparedThrough + 1;
-        if (!inOrder || value.number !== expected) {
+        if (sequence !== this.#comparedThrough + 1 || value.number !== expected) {
           return [
             `events#${sequence} is message ${value.number} of ${value.session}, ` +
               `not entry ${this.#comparedThrough + 1} with message ${expected}`,

@@ -72,7 +72,7 @@ export class FileKeeper {
 
   carryOut({ segments, remove, keep }: CarryOutRequest): CarriedOut {
     const commits = segments.flatMap(({ number, from, through }) => {
-      const { commits, damaged, tornBytes } = this.#journal.read(number, from, through).content;
+      const { commits, damaged, tornBytes } = this.#journal.readPart(number, from, through);
       if (damaged.length === 0 && tornBytes === 0) return commits;
       throw fault('storage.failed', 'The journal was changed while it was in use.');
     });
@@ -216,7 +216,7 @@ export class FileKeeper {
     const commits: JournalCommit[] = [];
     let tornBytes = 0;
     for (const number of numbers) {
-      const { bytes, content } = this.#journal.read(number);
+      const { bytes, content } = this.#journal.read(number, number === numbers.at(-1));
       commits.push(...content.commits);
       tornBytes += content.tornBytes;
       for (const { offset, bytes: length } of content.damaged) {

@@ -136,7 +136,7 @@ export class FileStore {
   activate(id: string): Promise<void> {
     return this.exclusive(async () => {
       // No frame of the one must be found when the other is active.
-      if (this.#journal.currentBytes > 0) await this.#journal.begin(this.#serial + 1);
+      await this.#beginUnlessEmpty();
       await this.#carryOutAll();
       const counters = [...this.#index.logs.values()].map(({ log, last }): [string, number] => [log, last]);
       try {
@@ -273,6 +273,18 @@ export class FileStore {
     } catch (error) {
       this.#break(error);
       throw this.#broken ?? error;
+    }
+  }
+
+  /** Goes on in a new file of the journal, unless the present one is empty. */
+  async #beginUnlessEmpty(): Promise<void> {
+    if (this.#journal.currentBytes === 0) return;
+    try {
+      await this.#journal.begin(this.#serial + 1);
+    } catch (error) {
+      // The new file may be there already, and in the way of a second try.
+      this.#break(error);
+      throw error;
     }
   }
 

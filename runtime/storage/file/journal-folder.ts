@@ -37,10 +37,17 @@ export class JournalFolder {
       .sort((a, b) => a - b);
   }
 
-  read(number: number, from = 0, through?: number): { bytes: Buffer; content: JournalContent } {
-    const all = fs.readFileSync(JournalFolder.segmentPath(this.path, number));
-    const bytes = all.subarray(from, through ?? all.length);
-    return { bytes, content: readFrames(bytes) };
+  /** A whole segment; `last` for the one that was written last. */
+  read(number: number, last: boolean): { bytes: Buffer; content: JournalContent } {
+    const bytes = fs.readFileSync(JournalFolder.segmentPath(this.path, number));
+    // A segment is called by the serial of its first frame.
+    return { bytes, content: readFrames(bytes, last ? number : undefined) };
+  }
+
+  /** A part of a segment that is known to be durable. */
+  readPart(number: number, from: number, through: number): JournalContent {
+    const bytes = fs.readFileSync(JournalFolder.segmentPath(this.path, number));
+    return readFrames(bytes.subarray(from, through));
   }
 
   remove(numbers: number[]): void {

@@ -34,7 +34,9 @@ export interface JournalCommit {
  *     16  body
  *         'END\n'
  *
- * The end mark tells a write that was cut short from one that was damaged later: only the first has none.
+ * The end mark tells a write that was cut short from one that was damaged later: only the first has none. The description
+ * names the first serial of the group with which the commit was written and synced: of the last group perhaps only some
+ * blocks reached the disk, in any order, before the power was cut.
  */
 const MAGIC = Buffer.from('STJ1');
 const END = Buffer.from('END\n');
@@ -48,14 +50,17 @@ type Described =
 
 interface Description {
   serial: number;
+  /** The serial of the first commit of the group. */
+  group: number;
   named?: JournalCommit['named'];
   changes: Described[];
 }
 
-/** Collects the frames of commits that are written together. */
+/** Collects the frames of a group: commits that are written and synced together. */
 export class FrameBuffer {
   #buffer = Buffer.allocUnsafeSlow(256 * 1024);
   #length = 0;
+  #group = 0;
 
   get bytes(): Buffer {
     return this.#buffer.subarray(0, this.#length);
@@ -76,7 +81,13 @@ export class FrameBuffer {
     this.#length += PREFIX;
     const described = changes.map((change) => this.#describe(change));
     const texts = this.#length - frame - PREFIX;
-    const description: Description = { serial, ...(named && { named }), changes: described };
+    if (frame === 0) this.#group = serial;
+    const description: Description = {
+      serial,
+      group: this.#group,
+      ...(named && { named }),
+      changes: described,
+    };
     this.#write(JSON.stringify(description));
     const body = this.#length - frame - PREFIX;
     const buffer = this.#buffer;
@@ -124,38 +135,88 @@ export class FrameBuffer {
 /** What the frames of a journal file hold. */
 export interface JournalContent {
   commits: JournalCommit[];
-  /** Bytes of a last frame that was never completely written, and never acknowledged. */
+  /** Bytes of a last write that never completely reached the disk, and was never acknowledged. */
   tornBytes: number;
   /** Where bytes are that were written and are not whole any more. */
   damaged: { offset: number; bytes: number }[];
 }
 
-/** Reads all frames; goes on behind a damaged one with the next that is whole. */
-export function readFrames(bytes: Buffer): JournalContent {
+/** The smallest part of a file that a disk writes or does not. */
+const SECTOR = 512;
+
+interface Frame {
+  commit: JournalCommit;
+  group: number;
+}
+
+/** Bytes of no whole frame. */
+interface Gap {
+  offset: number;
+  end: number;
+  /** So many whole frames are before it. */
+  frames: number;
+  /** The end mark of a frame that is whole otherwise. */
+  endMark: boolean;
+}
+
+/**
+ * Reads all frames; goes on behind a damaged one with the next that is whole. `lastWritten` is given for the file that was
+ * written last, and is the serial of its first frame: of its last group, which may never have been synced, everything from
+ * the first sector on that never reached the disk is left out, so that what is carried out has no hole in it.
+ */
+export function readFrames(bytes: Buffer, lastWritten?: number): JournalContent {
+  const { frames, gaps } = findFrames(bytes);
+  const lastGroup = frames.at(-1)?.group ?? 0;
+  const torn =
+    lastWritten === undefined
+      ? undefined
+      : gaps.find((gap) => {
+          const missing = (frames[gap.frames - 1]?.commit.serial ?? lastWritten - 1) + 1;
+          return missing >= lastGroup && neverWritten(bytes, gap);
+        });
   const content: JournalContent = { commits: [], tornBytes: 0, damaged: [] };
+  content.commits = frames.slice(0, torn?.frames).map(({ commit }) => commit);
+  for (const { offset, end, endMark } of gaps) {
+    // Without an end mark at the end of the file, it is a write that was cut short.
+    const cutShort = end === bytes.length && !endsAt(bytes, end - END.length) && !endMark;
+    if (offset === torn?.offset || cutShort) {
+      content.tornBytes = bytes.length - offset;
+      break;
+    }
+    content.damaged.push({ offset, bytes: end - offset });
+  }
+  return content;
+}
+
+function findFrames(bytes: Buffer): { frames: Frame[]; gaps: Gap[] } {
+  const frames: Frame[] = [];
+  const gaps: Gap[] = [];
   let offset = 0;
   while (offset < bytes.length) {
     const length = wholeFrame(bytes, offset);
-    if (length > 0) {
-      content.commits.push(decodeFrame(bytes, offset));
-      const end = offset + length;
-      if (!endsAt(bytes, end)) content.damaged.push({ offset: end, bytes: END.length });
-      offset = end + END.length;
+    if (length === 0) {
+      const next = nextWholeFrame(bytes, offset + 1);
+      const end = next < 0 ? bytes.length : next;
+      gaps.push({ offset, end, frames: frames.length, endMark: false });
+      offset = end;
       continue;
     }
-    const next = nextWholeFrame(bytes, offset + 1);
-    if (next >= 0) {
-      content.damaged.push({ offset, bytes: next - offset });
-      offset = next;
-      continue;
-    }
-    // The last write. If its end is there all of it was: then it is not the write that is to blame.
-    if (endsAt(bytes, bytes.length - END.length)) {
-      content.damaged.push({ offset, bytes: bytes.length - offset });
-    } else content.tornBytes = bytes.length - offset;
-    break;
+    frames.push(decodeFrame(bytes, offset));
+    const mark = offset + length;
+    offset = mark + END.length;
+    if (!endsAt(bytes, mark)) gaps.push({ offset: mark, end: offset, frames: frames.length, endMark: true });
   }
-  return content;
+  return { frames, gaps };
+}
+
+/** Whether a sector is zeros as far as it lies in the gap: no frame has that many, nor begins or ends with any. */
+function neverWritten(bytes: Buffer, { offset, end }: Gap): boolean {
+  for (let from = offset; from < end; ) {
+    const to = Math.min(end, (Math.floor(from / SECTOR) + 1) * SECTOR);
+    if (bytes.subarray(from, to).every((byte) => byte === 0)) return true;
+    from = to;
+  }
+  return false;
 }
 
 /** Bytes of the whole frame at an offset, without its end mark; 0 when there is none. */
@@ -186,21 +247,23 @@ function frameCrc(bytes: Buffer, frame: number, body: number): number {
   return crc32(bytes.subarray(frame + PREFIX, frame + PREFIX + body), lengths);
 }
 
-function decodeFrame(bytes: Buffer, frame: number): JournalCommit {
+function decodeFrame(bytes: Buffer, frame: number): Frame {
   const body = frame + PREFIX;
   const described = body + bytes.readUInt32LE(frame + 8);
   const end = body + bytes.readUInt32LE(frame + 4);
-  const { serial, named, changes } = JSON.parse(bytes.toString('utf8', described, end)) as Description;
+  const description = JSON.parse(bytes.toString('utf8', described, end)) as Description;
+  const { serial, group, named, changes } = description;
   let text = body;
   const next = (length: number) => {
     text += length;
     return bytes.toString('utf8', text - length, text);
   };
-  return {
+  const commit = {
     serial,
     ...(named && { named }),
     changes: changes.map((change) => restore(change, next)),
   };
+  return { commit, group };
 }
 
 /** `next` takes the text of so many bytes that follows. */

@@ -65,11 +65,54 @@ it('finds every flipped bit, and the whole commits around it', () => {
   }
 });
 
-it('takes a write whose middle never reached the disk for torn when its end is missing, for damaged when it is there', () => {
+it('takes a write whose middle was damaged for torn when its end is missing, for damaged when it is there', () => {
   const { bytes, ends } = framesOf(commits(3));
   const holed = Buffer.from(bytes);
-  holed.fill(0, (ends[1] as number) + 20, (ends[1] as number) + 60);
-  expect(readFrames(holed)).toMatchObject({ tornBytes: 0, damaged: [{ offset: ends[1] }] });
-  holed.fill(0, bytes.length - 10);
-  expect(readFrames(holed)).toMatchObject({ damaged: [], tornBytes: bytes.length - (ends[1] as number) });
+  holed.fill(0x20, (ends[1] as number) + 20, (ends[1] as number) + 60);
+  expect(readFrames(holed, 1)).toMatchObject({ tornBytes: 0, damaged: [{ offset: ends[1] }] });
+  holed.fill(0x20, bytes.length - 10);
+  expect(readFrames(holed, 1)).toMatchObject({ damaged: [], tornBytes: bytes.length - (ends[1] as number) });
+});
+
+const SECTOR = 512;
+
+it('leaves out all that is behind a sector of the last group that never reached the disk', () => {
+  const all = commits(12);
+  const first = framesOf(all.slice(0, 4));
+  const last = framesOf(all.slice(4));
+  const bytes = Buffer.concat([first.bytes, last.bytes]);
+  const ends = [...first.ends, ...last.ends.map((end) => first.bytes.length + end)];
+  let holes = 0;
+  for (let from = 0; from < bytes.length; from += SECTOR) {
+    // The sector in which the last group begins has the synced end of the group before.
+    const hole = Math.max(from, first.bytes.length);
+    const to = Math.min(from + SECTOR, bytes.length);
+    if (to <= hole) continue;
+    holes += 1;
+    const holed = Buffer.from(bytes).fill(0, hole, to);
+    const { commits: found, tornBytes, damaged } = readFrames(holed, 1);
+    // A commit of which only the end mark is missing may be there: it is whole, and nothing is missing before it.
+    expect(found).toEqual(all.slice(0, found.length));
+    expect(found.length).toBeGreaterThanOrEqual(ends.filter((end) => end <= hole).length);
+    expect(found.length).toBeLessThanOrEqual(ends.filter((end) => end - 4 <= hole).length);
+    expect(damaged).toEqual([]);
+    expect(tornBytes).toBeGreaterThan(0);
+  }
+  expect(holes).toBeGreaterThan(2);
+});
+
+it('tells sectors of zeros where everything had been synced, and goes on behind them', () => {
+  const all = commits(12);
+  const first = framesOf(all.slice(0, 6)).bytes;
+  const second = framesOf(all.slice(6)).bytes;
+  const holed = Buffer.concat([first, second]).fill(0, 0, SECTOR);
+  for (const content of [readFrames(holed, 1), readFrames(holed)]) {
+    expect(content).toMatchObject({ tornBytes: 0, damaged: [{ offset: 0 }] });
+    expect(content.commits).toEqual(all.slice(-content.commits.length));
+    expect(content.commits.length).toBeGreaterThanOrEqual(6);
+  }
+  // In a file that is followed by another, that is so of the last group, too.
+  const ofLast = Buffer.concat([first, second]).fill(0, first.length, first.length + SECTOR);
+  expect(readFrames(ofLast)).toMatchObject({ tornBytes: 0, damaged: [{ offset: first.length }] });
+  expect(readFrames(ofLast, 1)).toMatchObject({ commits: all.slice(0, 6), damaged: [] });
 });
