@@ -193,11 +193,18 @@ export class FileKeeper {
     this.#remembered.load(this.#openedAt, onFault);
     const carried = this.#journal.carriedOut();
     const numbers = this.#journal.segments();
-    const { commits, tornBytes } = this.#readJournal(numbers, onFault);
-    const pending = commits.filter(({ serial }) => serial > carried);
-    if (pending.length > 0) this.#replay(folderOf(active), pending, onFault);
-    if (carried === 0 && pending.length === 0) this.#journal.markCarriedOut(0);
-    this.#journal.remove(numbers);
+    let serial = carried;
+    let torn = 0;
+    for (const number of numbers) {
+      const { commits, tornBytes } = this.#readSegment(number, number === numbers.at(-1), onFault);
+      torn += tornBytes;
+      const pending = commits.filter((commit) => commit.serial > carried);
+      if (pending.length > 0) this.#replay(folderOf(active), pending, onFault);
+      serial = Math.max(serial, pending.at(-1)?.serial ?? 0);
+      // Before the next one: on a disk that is nearly full its room is what the files of the next one take.
+      this.#journal.remove([number]);
+    }
+    if (serial === 0) this.#journal.markCarriedOut(0);
     const { scan, files } = this.#filesOf(
       active,
       scanGeneration(folderOf(active), this.#disk, this.#asideFolder(active)),
@@ -207,29 +214,23 @@ export class FileKeeper {
       ...scan,
       faults: [...faults, ...scan.faults],
       remembered: this.#remembered.all(),
-      serial: Math.max(carried, pending.at(-1)?.serial ?? 0),
-      tornBytes,
+      serial,
+      tornBytes: torn,
     };
   }
 
-  #readJournal(numbers: number[], onFault: (fault: FaultNotice) => void) {
-    const commits: JournalCommit[] = [];
-    let tornBytes = 0;
-    for (const number of numbers) {
-      const { bytes, content } = this.#journal.read(number, number === numbers.at(-1));
-      commits.push(...content.commits);
-      tornBytes += content.tornBytes;
-      for (const { offset, bytes: length } of content.damaged) {
-        const aside = join(this.#path, 'damaged', 'journal', `${number}-${offset}.${randomId(6)}`);
-        const part = bytes.subarray(offset, offset + length);
-        this.#disk.replace(aside, (fd) => this.#disk.write(fd, part, 0));
-        onFault({
-          record: `journal ${number}#${offset}`,
-          message: `${length} bytes of the journal failed their checksum; what they held is lost unless it was in the files already. They are kept in ${aside}.`,
-        });
-      }
+  #readSegment(number: number, last: boolean, onFault: (fault: FaultNotice) => void) {
+    const { bytes, content } = this.#journal.read(number, last);
+    for (const { offset, bytes: length } of content.damaged) {
+      const aside = join(this.#path, 'damaged', 'journal', `${number}-${offset}.${randomId(6)}`);
+      const part = bytes.subarray(offset, offset + length);
+      this.#disk.replace(aside, (fd) => this.#disk.write(fd, part, 0));
+      onFault({
+        record: `journal ${number}#${offset}`,
+        message: `${length} bytes of the journal failed their checksum; what they held is lost unless it was in the files already. They are kept in ${aside}.`,
+      });
     }
-    return { commits, tornBytes };
+    return content;
   }
 
   #replay(folder: string, pending: JournalCommit[], onFault: (fault: FaultNotice) => void): void {

@@ -43,8 +43,11 @@ export interface Fence {
 /** Longer than a commit on PostgreSQL can take; a writer that has died is forgotten after it. */
 const LAPSE_MS = 120_000;
 const LEASE_MS = 30_000;
-/** How long a writer waits for a server that was lost (FLOORS: failover to the cold side within 250 ms). */
-const GRACE_MS = 250;
+/**
+ * How long a writer waits for a server that was lost. Readers do not wait: they go to the cold side at once. Long enough for a
+ * busy machine to connect again, because what is written without an announcement other processes do not notice.
+ */
+const GRACE_MS = 2_000;
 /** To announce a commit, when the server is lost by it and comes back at once. */
 const ATTEMPTS = 3;
 /** Characters above which a log is not kept hot as a whole. */

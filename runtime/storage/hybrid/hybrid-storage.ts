@@ -76,6 +76,8 @@ export class HybridStorage implements Storage {
   readonly #hot: HotCopies;
   /** Calls under way, and copies that are being brought up to date behind an answer; `close` waits for them. */
   readonly #updates = new Set<Promise<void>>();
+  /** Resolves when the commit that was called last is with the cold side. */
+  #handedOver: Promise<void> = Promise.resolve();
 
   constructor(options: HybridStorageOptions) {
     this.#now = options.now ?? Date.now;
@@ -112,19 +114,40 @@ export class HybridStorage implements Storage {
   commit(operations: Operation[], id?: CommitId): Promise<OperationResult[]> {
     return this.#run('commit', async () => {
       const checked = checkOperations(operations);
-      const fence = await this.#hot.begin(checked);
-      if (fence === undefined) return (await this.#cold.commitChecked(checked, id)).results;
+      const { fence, done } = await this.#handOver(checked, id);
       try {
-        const { results, at, again } = await this.#cold.commitChecked(checked, id);
+        const { results, at, again } = await done;
         // Not waited for: until it has arrived the readers go to the cold side, which has it.
-        this.#behind(again ? this.#hot.abort(fence) : this.#hot.finish(fence, checked, results, at));
+        if (fence !== undefined) {
+          this.#behind(again ? this.#hot.abort(fence) : this.#hot.finish(fence, checked, results, at));
+        }
         return results;
       } catch (error) {
         // Of a commit whose fate is not known the fence stays until it lapses.
-        if (isRefusal(error)) this.#behind(this.#hot.abort(fence));
+        if (fence !== undefined && isRefusal(error)) this.#behind(this.#hot.abort(fence));
         throw error;
       }
     });
+  }
+
+  /**
+   * Announces a commit and gives it to the cold side, in the order of the calls: one that need not be announced must not
+   * overtake one that is being announced.
+   */
+  async #handOver(checked: CheckedOperation[], id: CommitId | undefined) {
+    const before = this.#handedOver;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#handedOver = promise;
+    try {
+      const fence = await this.#hot.begin(checked);
+      await before;
+      const done = this.#cold.commitChecked(checked, id);
+      // Its failure is told to who awaits it, a moment later.
+      done.catch(() => undefined);
+      return { fence, done };
+    } finally {
+      resolve();
+    }
   }
 
   get<T>(collection: string, id: string): Promise<StoredDocument<T> | undefined> {
