@@ -1,7 +1,7 @@
 /**
  * The program of the sweep over failing calls: for k = 1, 2, 3, … it uses a storage in a fresh folder while the k-th call on
  * its files fails, until k is greater than the number of calls that there are. Arguments: the rig as JSON, the folder to
- * work in, the error, and `once` or `from then on`. Prints a line of JSON: {@link SweepReport}.
+ * work in, the error, `once` or `from then on`, the first k, and the step from one to the next. Prints a line of JSON: {@link SweepReport}.
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +16,14 @@ export interface SweepReport {
   problems: string[];
 }
 
-const [rigJson, folder, error, lasting] = process.argv.slice(2) as [string, string, FailingError, string];
+const [rigJson, folder, error, lasting, first, step] = process.argv.slice(2) as [
+  string,
+  string,
+  FailingError,
+  string,
+  string,
+  string,
+];
 const rig = JSON.parse(rigJson) as FaultRig;
 const sticky = lasting === 'from then on';
 const calls = new FailingCalls();
@@ -57,5 +64,5 @@ function refusalProblem(what: string, thrown: unknown, failed: string | undefine
 }
 
 mkdirSync(folder, { recursive: true });
-for (let k = 1; await sweepOne(k); k++);
+for (let k = Number(first); await sweepOne(k); k += Number(step));
 process.stdout.write(`${JSON.stringify(report)}\n`);

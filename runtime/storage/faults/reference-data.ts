@@ -245,5 +245,23 @@ async function truthWithout(gone: number[]): Promise<Readings> {
       else truth.set(key, content);
     }
   }
+  const kept = JOURNALED.filter((commit) => !gone.includes(commit));
+  for (const key of truth.keys()) {
+    if (nameOf(key).startsWith('log ')) truth.set(key, await counterAfter(key, before.get(key), kept));
+  }
   return truth;
+}
+
+/** The last number of a log when only these commits of the journal have moved it on. */
+async function counterAfter(
+  key: string,
+  before: string | undefined,
+  kept: readonly number[],
+): Promise<string> {
+  let counter = before ?? '';
+  for (const commit of kept) {
+    const [earlier, later] = await Promise.all([truthAfter(commit - 1), truthAfter(commit)]);
+    if (earlier.get(key) !== later.get(key)) counter = later.get(key) ?? counter;
+  }
+  return counter;
 }
