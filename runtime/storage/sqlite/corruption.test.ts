@@ -322,6 +322,24 @@ describe('forged rows', () => {
     expect(damaged()).toEqual([`entry events#${COUNT}`]);
   });
 
+  it.each<[string, string]>([
+    ['its number', 'UPDATE log SET number = number + 64'],
+    ['its last number', 'UPDATE log SET last_sequence = last_sequence + 256'],
+    ['its name', `UPDATE log SET name = 'dvents'`],
+    ['its checksum', 'UPDATE log SET crc = crc + iif(crc & 1, -1, 1)'],
+  ])('puts a log right of which one bit was flipped in %s', async (_what, flip) => {
+    await folder.behindItsBack((database) => database.exec(`${flip} WHERE name = 'events'`));
+    const storage = await folder.open();
+    expect(await storage.read('events')).toHaveLength(COUNT);
+    expect(damaged()).toEqual(['log events']);
+    expect(await storage.commit([{ kind: 'append', log: 'events', value: 1 }])).toEqual([
+      { sequence: COUNT + 1 },
+    ]);
+    await storage.close();
+    await folder.open();
+    expect(damaged()).toEqual(['log events']);
+  });
+
   it.each([['sessions'], ['settings']])(
     'lists no document of %s under the name of another, whose index row leads to it',
     async (collection) => {

@@ -11,6 +11,7 @@ import { DataFolder } from './data-folder.ts';
 import { GenerationBuilder } from './generation-builder.ts';
 import { GroupPace } from './group-pace.ts';
 import { type ListedRows, ListReader } from './list-reader.ts';
+import { checkLogs } from './log-check.ts';
 import type { DamagedRecord, FaultNotice, SnapshotRow, WorkerCounts } from './protocol.ts';
 import { RecordReader } from './record-reader.ts';
 import { SnapshotReader } from './snapshot-reader.ts';
@@ -305,7 +306,7 @@ export class WorkerStore {
     const notices = await checkWal(file);
     const database = await this.#folder.openActive();
     try {
-      notices.push(...checkStructure(database, file, this.#openedAt));
+      notices.push(...checkStructure(database, file, this.#openedAt), ...checkLogs(database));
     } catch (error) {
       database.close();
       throw error;
