@@ -6,6 +6,8 @@ export default defineConfig({
     include: ['{runtime,main,renderer,scripts,bench}/**/*.test.{ts,tsx}'],
     environment: 'node',
     pool: 'forks',
+    // One for each core, not one less: most of the time is spent in waiting for disks, servers and child processes.
+    maxWorkers: '100%',
     // Worker threads start from compiled code then. Without it each strips the types of its files with a WebAssembly module of
     // its own, and V8 (13.6, Node 24.21) can crash in TierUpWasmToJSWrapper when another worker before it has ended.
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/node-compile-cache') },
