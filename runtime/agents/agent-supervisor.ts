@@ -7,12 +7,12 @@ import type { Logger } from '../base/logger.ts';
 import { type AgentConfig, type AgentState, agentConfig, fault } from '../contract/index.ts';
 import type { EventBus, EventDraft } from '../events/event-bus.ts';
 import type { Storage } from '../storage/storage.ts';
-import { resolveLaunch } from './agent-launch.ts';
-import type { SpawnProcess } from './agent-process.ts';
-import { AgentRegistry, type StoredAgent } from './agent-registry.ts';
 import type { AgentCounts, Agents } from './agents.ts';
-import { DEMO_FLEET, FIRST_AGENT, type FleetMember } from './builtin-fleet.ts';
-import { type AgentSettings, SupervisedAgent } from './supervised-agent.ts';
+import type { SpawnProcess } from './processes/agent-process.ts';
+import { resolveLaunch } from './setup/agent-launch.ts';
+import { AgentRegistry, type StoredAgent } from './setup/agent-registry.ts';
+import { DEMO_FLEET, FIRST_AGENT, type FleetMember } from './setup/builtin-fleet.ts';
+import { type AgentSettings, SupervisedAgent } from './supervision/supervised-agent.ts';
 
 export interface AgentsDependencies {
   storage: Pick<Storage, 'get' | 'list'>;

@@ -6,7 +6,7 @@
 import { parseArgs } from 'node:util';
 import { agent, PROTOCOL_VERSION, RequestError } from '@agentclientprotocol/sdk';
 import type { ModelMessage } from 'ai';
-import { EXTENSION_METHODS, META } from '../extensions.ts';
+import { EXTENSION_METHODS, META } from '../protocol/extensions.ts';
 import { type Answer, answer, ProviderError, retryLimits } from './chat-answer.ts';
 import { chooseModel } from './chat-models.ts';
 import { knownTurns, promptText, serveStdio } from './serve-stdio.ts';

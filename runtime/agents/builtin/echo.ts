@@ -8,7 +8,7 @@
  */
 import { parseArgs } from 'node:util';
 import { agent, PROTOCOL_VERSION, RequestError } from '@agentclientprotocol/sdk';
-import { EXTENSION_METHODS, META } from '../extensions.ts';
+import { EXTENSION_METHODS, META } from '../protocol/extensions.ts';
 import { ECHO_COMMANDS, type EchoTurn } from './echo-commands.ts';
 import { knownTurns, pause, promptText, serveStdio } from './serve-stdio.ts';
 

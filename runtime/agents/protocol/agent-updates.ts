@@ -3,7 +3,7 @@
  * have the shape that this version knows is kept raw, and never takes its neighbours with it.
  */
 import * as z from 'zod';
-import type { AgentUpdate } from './agents.ts';
+import type { AgentUpdate } from '../agents.ts';
 
 type ToolCall = Extract<AgentUpdate, { kind: 'tool_call' }>['toolCall'];
 

@@ -1,5 +1,5 @@
 /** The built-in agents that the product offers, as data. */
-import type { AgentConfig } from '../contract/index.ts';
+import type { AgentConfig } from '../../contract/index.ts';
 
 export type FleetMember = Pick<AgentConfig, 'id' | 'name' | 'description' | 'launch'>;
 

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../base/clock.ts';
+import type { Clock, Timer } from '../../base/clock.ts';
 
 /** The next restart of an agent: at most one is planned at a time. */
 export class PlannedRestart {

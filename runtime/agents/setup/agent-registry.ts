@@ -1,8 +1,8 @@
 /** The configurations of the agents, as they are stored. */
-import type { Logger } from '../base/logger.ts';
-import { type AgentConfig, agentConfig, fault } from '../contract/index.ts';
-import type { EventBus } from '../events/event-bus.ts';
-import type { PutOperation, Storage, StoredDocument } from '../storage/storage.ts';
+import type { Logger } from '../../base/logger.ts';
+import { type AgentConfig, agentConfig, fault } from '../../contract/index.ts';
+import type { EventBus } from '../../events/event-bus.ts';
+import type { PutOperation, Storage, StoredDocument } from '../../storage/storage.ts';
 
 const COLLECTION = 'agents';
 /** Remembers that the store was given its first agent, so that a user who deletes it does not get it again. */

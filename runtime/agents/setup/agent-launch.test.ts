@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { AgentLaunch } from '../contract/index.ts';
+import type { AgentLaunch } from '../../contract/index.ts';
 import { resolveLaunch } from './agent-launch.ts';
 
 let folder: string;

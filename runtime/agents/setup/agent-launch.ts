@@ -3,9 +3,9 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
-import { programCommand } from '../base/program.ts';
-import { type AgentConfig, type AgentLaunch, fault } from '../contract/index.ts';
-import type { Settings } from '../settings/settings.ts';
+import { programCommand } from '../../base/program.ts';
+import { type AgentConfig, type AgentLaunch, fault } from '../../contract/index.ts';
+import type { Settings } from '../../settings/settings.ts';
 
 export interface LaunchCommand {
   /** Absolute. */

@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import { afterEach, expect, it, vi } from 'vitest';
-import { VirtualClock } from '../base/clock.ts';
-import type { CodedError } from '../base/errors.ts';
-import { silentLogger } from '../base/logger.ts';
-import { fault } from '../contract/index.ts';
+import { VirtualClock } from '../../base/clock.ts';
+import type { CodedError } from '../../base/errors.ts';
+import { silentLogger } from '../../base/logger.ts';
+import { fault } from '../../contract/index.ts';
+import { misbehaving } from '../fixtures/start-agents.ts';
+import { startAgentProcess } from '../processes/agent-process.ts';
 import { AgentConnection } from './agent-connection.ts';
-import { startAgentProcess } from './agent-process.ts';
-import { misbehaving } from './fixtures/start-agents.ts';
 
 const clientInfo = { name: 'test', version: '0' };
 

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../base/clock.ts';
+import type { Clock, Timer } from '../../base/clock.ts';
 
 export interface LivenessProbeOptions {
   /** Asks for a sign of life; rejects only when the connection is closed. */

@@ -1,9 +1,9 @@
 /** What goes wrong on the way to an agent, in the codes of the product. */
 import { RequestError } from '@agentclientprotocol/sdk';
 import * as z from 'zod';
-import { type CodedError, isCoded, messageOf } from '../base/errors.ts';
-import { fault, isErrorCode } from '../contract/index.ts';
-import type { ProcessEnd } from './agent-process.ts';
+import { type CodedError, isCoded, messageOf } from '../../base/errors.ts';
+import { fault, isErrorCode } from '../../contract/index.ts';
+import type { ProcessEnd } from '../processes/agent-process.ts';
 
 const METHOD_NOT_FOUND = -32601;
 const AUTHENTICATION_REQUIRED = -32000;

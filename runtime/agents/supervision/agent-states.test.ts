@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type AgentState, agentState } from '../contract/index.ts';
+import { type AgentState, agentState } from '../../contract/index.ts';
 import { type AgentSignal, nextState, TRANSITIONS } from './agent-states.ts';
 
 /** Every transition there is, one line each: a change of the table must be a change here, too. */

@@ -2,7 +2,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { ReadableStream as NodeReadableStream } from 'node:stream/web';
 import { type AnyMessage, ndJsonStream, type Stream } from '@agentclientprotocol/sdk';
-import { systemCodeOf } from '../base/errors.ts';
+import { systemCodeOf } from '../../base/errors.ts';
 
 /** The longest message that is taken, in bytes. */
 const MAX_MESSAGE_BYTES = 32 * 1024 * 1024;

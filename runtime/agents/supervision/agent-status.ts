@@ -1,5 +1,5 @@
-import type { Clock } from '../base/clock.ts';
-import type { AgentState } from '../contract/index.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { AgentState } from '../../contract/index.ts';
 import { type AgentSignal, nextState, TRANSITIONS } from './agent-states.ts';
 
 /** A change that others are to be told. */

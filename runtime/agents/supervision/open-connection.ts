@@ -1,11 +1,11 @@
-import type { Clock } from '../base/clock.ts';
-import type { CodedError } from '../base/errors.ts';
-import type { Logger } from '../base/logger.ts';
-import type { AgentConfig } from '../contract/index.ts';
-import { createRedactor } from '../settings/redact.ts';
-import { AgentConnection } from './agent-connection.ts';
-import { type LaunchContext, resolveLaunch } from './agent-launch.ts';
-import { type SpawnProcess, startAgentProcess } from './agent-process.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { CodedError } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { AgentConfig } from '../../contract/index.ts';
+import { createRedactor } from '../../settings/redact.ts';
+import { type SpawnProcess, startAgentProcess } from '../processes/agent-process.ts';
+import { AgentConnection } from '../protocol/agent-connection.ts';
+import { type LaunchContext, resolveLaunch } from '../setup/agent-launch.ts';
 
 /**
  * From the configuration of an agent to a running process with a connection to it. Rejects with `agent.command_not_found`,

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { afterEach, expect, it, vi } from 'vitest';
-import { systemClock } from '../base/clock.ts';
+import { systemClock } from '../../base/clock.ts';
 import { startAgentProcess } from './agent-process.ts';
 
 afterEach(() => vi.restoreAllMocks());

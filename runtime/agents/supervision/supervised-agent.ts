@@ -1,20 +1,26 @@
-import type { Clock } from '../base/clock.ts';
-import { type CodedError, isCoded, messageOf } from '../base/errors.ts';
-import { type MakeId, timeOrderedId } from '../base/ids.ts';
-import type { Logger } from '../base/logger.ts';
-import { type Agent, type AgentConfig, type AgentDrill, type AgentExit, fault } from '../contract/index.ts';
-import type { EventDraft } from '../events/event-bus.ts';
-import type { Settings } from '../settings/settings.ts';
-import type { AgentConnection } from './agent-connection.ts';
-import { endInWords } from './agent-faults.ts';
+import type { Clock } from '../../base/clock.ts';
+import { type CodedError, isCoded, messageOf } from '../../base/errors.ts';
+import { type MakeId, timeOrderedId } from '../../base/ids.ts';
+import type { Logger } from '../../base/logger.ts';
+import {
+  type Agent,
+  type AgentConfig,
+  type AgentDrill,
+  type AgentExit,
+  fault,
+} from '../../contract/index.ts';
+import type { EventDraft } from '../../events/event-bus.ts';
+import type { Settings } from '../../settings/settings.ts';
+import type { PromptRequest, PromptResult } from '../agents.ts';
+import type { ProcessEnd, SpawnProcess } from '../processes/agent-process.ts';
+import type { AgentConnection } from '../protocol/agent-connection.ts';
+import { endInWords } from '../protocol/agent-faults.ts';
+import { keptTurns } from '../protocol/agent-priming.ts';
+import type { LaunchSettings } from '../setup/agent-launch.ts';
+import type { StoredAgent } from '../setup/agent-registry.ts';
 import { AgentGeneration, type ProbeResult } from './agent-generation.ts';
-import type { LaunchSettings } from './agent-launch.ts';
-import { keptTurns } from './agent-priming.ts';
-import type { ProcessEnd, SpawnProcess } from './agent-process.ts';
-import type { StoredAgent } from './agent-registry.ts';
 import type { AgentSignal } from './agent-states.ts';
 import { AgentStatus } from './agent-status.ts';
-import type { PromptRequest, PromptResult } from './agents.ts';
 import { openConnection } from './open-connection.ts';
 import { PlannedRestart } from './planned-restart.ts';
 import { RestartPolicy } from './restart-policy.ts';

@@ -1,8 +1,8 @@
-import type { Clock } from '../base/clock.ts';
-import { type CodedError, isCoded, messageOf } from '../base/errors.ts';
-import { fault } from '../contract/index.ts';
-import type { Settings } from '../settings/settings.ts';
-import type { AgentConnection } from './agent-connection.ts';
+import type { Clock } from '../../base/clock.ts';
+import { type CodedError, isCoded, messageOf } from '../../base/errors.ts';
+import { fault } from '../../contract/index.ts';
+import type { Settings } from '../../settings/settings.ts';
+import type { AgentConnection } from '../protocol/agent-connection.ts';
 import { LivenessProbe } from './liveness-probe.ts';
 
 export type ProbeResult =

@@ -2,10 +2,10 @@
 import type { ChildProcessByStdio, SpawnOptionsWithStdioTuple, StdioPipe } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
-import type { Clock } from '../base/clock.ts';
-import { messageOf, systemCodeOf } from '../base/errors.ts';
-import { fault } from '../contract/index.ts';
-import type { LaunchCommand } from './agent-launch.ts';
+import type { Clock } from '../../base/clock.ts';
+import { messageOf, systemCodeOf } from '../../base/errors.ts';
+import { fault } from '../../contract/index.ts';
+import type { LaunchCommand } from '../setup/agent-launch.ts';
 import { LastLines } from './last-lines.ts';
 
 export type SpawnProcess = (

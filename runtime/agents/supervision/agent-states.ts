@@ -1,4 +1,4 @@
-import type { AgentState } from '../contract/index.ts';
+import type { AgentState } from '../../contract/index.ts';
 
 /**
  * What can happen to an agent. The supervisor turns what it sees (a process, an answer, a click) into one of these; which

@@ -1,16 +1,16 @@
 import { type ClientConnection, client, methods, PROTOCOL_VERSION } from '@agentclientprotocol/sdk';
 import * as z from 'zod';
-import type { Clock } from '../base/clock.ts';
-import type { CodedError } from '../base/errors.ts';
-import type { Logger } from '../base/logger.ts';
-import { type Agent, type AgentDrill, fault } from '../contract/index.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { CodedError } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
+import { type Agent, type AgentDrill, fault } from '../../contract/index.ts';
+import type { PromptRequest, PromptResult } from '../agents.ts';
+import type { AgentProcess, ProcessEnd } from '../processes/agent-process.ts';
 import { crashed, toAgentFault } from './agent-faults.ts';
 import { type HistoryEntry, preface } from './agent-priming.ts';
-import type { AgentProcess, ProcessEnd } from './agent-process.ts';
 import { initializeResponse, newSessionResponse, promptResponse } from './agent-responses.ts';
 import { UpdateMapper } from './agent-updates.ts';
 import { openWire } from './agent-wire.ts';
-import type { PromptRequest, PromptResult } from './agents.ts';
 import { EXTENSION_METHODS, META } from './extensions.ts';
 
 /** An agent has so long to answer `initialize`. */

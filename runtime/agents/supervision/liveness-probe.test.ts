@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { VirtualClock } from '../base/clock.ts';
+import { VirtualClock } from '../../base/clock.ts';
 import { LivenessProbe } from './liveness-probe.ts';
 
 function probed() {

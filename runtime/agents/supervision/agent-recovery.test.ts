@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { type Asked, isAlive, misbehaving, startAgents, type TestAgents } from './fixtures/start-agents.ts';
+import { type Asked, isAlive, misbehaving, startAgents, type TestAgents } from '../fixtures/start-agents.ts';
 
 let house: TestAgents;
 
