@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import packageJson from '../package.json' with { type: 'json' };
 import { createAgents } from './agents/agent-supervisor.ts';
+import { createSecrets } from './agents/setup/secrets.ts';
 import type { Quiesce } from './backup/backups.ts';
 import { createBackups } from './backup/create-backups.ts';
 import { createMoves } from './backup/create-moves.ts';
@@ -27,10 +28,14 @@ import { type AuthOptions, createAuth } from './http/auth.ts';
 import type { Connection } from './http/connection.ts';
 import { type Listener, listen } from './http/listen.ts';
 import { createJobs } from './jobs/create-jobs.ts';
+import { createBudgets } from './sessions/budgets/create-budgets.ts';
 import { createSessions } from './sessions/create-sessions.ts';
+import { createNeedsYou } from './sessions/needs-you/create-needs-you.ts';
+import { SessionStore } from './sessions/session-store.ts';
 import { dataDirOf, loadSettings } from './settings/load-settings.ts';
 import { readSettingsFile } from './settings/read-settings-file.ts';
 import { createRedactor } from './settings/redact.ts';
+import { createSecretStore, type SecretProtection } from './settings/secret-store.ts';
 import { securityWarnings } from './settings/security-warnings.ts';
 import type { Settings, StorageSettings } from './settings/settings.ts';
 import { adoptStorage } from './settings/storage-choice.ts';
@@ -43,6 +48,7 @@ import { probeStorage } from './storage/probe-storage.ts';
 import { SwitchableStorage } from './storage/switchable-storage.ts';
 
 export { createAssets } from './http/assets.ts';
+export type { SecretProtection } from './settings/secret-store.ts';
 export type { Settings } from './settings/settings.ts';
 
 export const PRODUCT_NAME = packageJson.productName;
@@ -57,6 +63,8 @@ export interface RuntimeOptions {
   writeLog: (line: string) => void;
   /** The built console; without it `fetch` answers only the API, health and metrics. */
   assets?: Assets;
+  /** How secrets are encrypted where they lie; without it they lie in a file that only the user can read. */
+  secretProtection?: SecretProtection;
 }
 
 /** Starts once and stops once: after a stop make another. */
@@ -160,6 +168,11 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   });
   const storageWatch = createStorageWatch({ storage, bus, correlationId, logger });
   const jobs = createJobs({ storage, bus, clock, makeId, logger });
+  const secretStore = createSecretStore({
+    file: join(settings.dataDir, 'secrets.json'),
+    clock,
+    ...(options.secretProtection === undefined ? {} : { protection: options.secretProtection }),
+  });
   const agents = createAgents({
     storage,
     bus,
@@ -167,11 +180,37 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     makeId,
     logger,
     settings,
+    secrets: secretStore,
     clientInfo: { name: PRODUCT_NAME, version: PRODUCT_VERSION },
+  });
+  const agentSecrets = createSecrets({
+    store: {
+      ...secretStore,
+      async set(name, value) {
+        learnSecrets([value]);
+        return secretStore.set(name, value);
+      },
+    },
+    agents: () => agents.list(),
+  });
+  const sessionStore = new SessionStore(storage, bus);
+  const budgets = createBudgets({ storage, bus, agents, clock, logger });
+  const needsYou = createNeedsYou({
+    storage,
+    bus,
+    store: sessionStore,
+    agents,
+    budgets,
+    clock,
+    makeId,
+    logger,
   });
   const sessions = createSessions({
     storage,
     bus,
+    store: sessionStore,
+    needsYou,
+    budgets,
     agents,
     clock,
     makeId,
@@ -284,6 +323,9 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     ...shared,
     sessions,
     agents,
+    needsYou,
+    budgets,
+    secrets: agentSecrets,
     bus,
     backups,
     moves,
@@ -302,6 +344,19 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     const { notices } = await storage.info();
     setAside = notices.find(({ code }) => code === 'storage.set_aside')?.message;
     if (setAside !== undefined) ownLogger.error(setAside, { code: 'storage.set_aside' });
+  }
+
+  /** What agents are given, and no log line may hold. Secrets that cannot be read cannot be given either. */
+  async function learnStoredSecrets(): Promise<void> {
+    try {
+      const kept = await secretStore.list();
+      const values = await Promise.all(kept.map(({ name }) => secretStore.get(name)));
+      learnSecrets(values.filter((value) => value !== undefined));
+    } catch (error) {
+      ownLogger.error('The secrets cannot be read; agents that need one will not start', {
+        error: messageOf(error),
+      });
+    }
   }
 
   /** In the order of the arrows: what stands below starts first and stops last. */
@@ -326,6 +381,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     },
     { name: 'jobs', start: jobs.start, stop: jobs.stop },
     { name: 'backup', start: backups.start, stop: backups.stop },
+    { name: 'secrets', start: learnStoredSecrets, stop: async () => undefined },
     { name: 'agents', start: agents.start, stop: agents.stop },
     { name: 'sessions', start: sessions.start, stop: sessions.stop },
     { name: 'samples', start: samples.start, stop: samples.stop },

@@ -1,5 +1,6 @@
 import {
   IconArchive,
+  IconDiamond,
   IconGauge,
   IconMessages,
   IconRobot,
@@ -10,7 +11,7 @@ import {
 
 export interface PageEntry {
   readonly label: string;
-  readonly to: '/' | '/sessions' | '/agents' | '/events' | '/backups' | '/settings';
+  readonly to: '/' | '/needs-you' | '/sessions' | '/agents' | '/events' | '/backups' | '/settings';
   readonly icon: TablerIcon;
   /** Pressed after `g`. */
   readonly key: string;
@@ -19,6 +20,7 @@ export interface PageEntry {
 /** The pages in the rail, from the top down; Settings stands at the bottom. */
 export const PAGES: readonly PageEntry[] = [
   { label: 'Overview', to: '/', icon: IconGauge, key: 'o' },
+  { label: 'Needs you', to: '/needs-you', icon: IconDiamond, key: 'n' },
   { label: 'Sessions', to: '/sessions', icon: IconMessages, key: 's' },
   { label: 'Agents', to: '/agents', icon: IconRobot, key: 'a' },
   { label: 'Events', to: '/events', icon: IconTimelineEvent, key: 'e' },

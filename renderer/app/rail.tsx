@@ -1,6 +1,8 @@
-import { ActionIcon, Box, Group, NavLink, Stack, Text, Tooltip } from '@mantine/core';
+import { ActionIcon, Badge, Box, Group, Indicator, NavLink, Stack, Text, Tooltip } from '@mantine/core';
 import { IconLayoutSidebarLeftCollapse, IconLayoutSidebarLeftExpand } from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
 import { Link, useRouterState } from '@tanstack/react-router';
+import { api } from '../lib/api.ts';
 import icon from './icon.svg';
 import { PAGES, type PageEntry, SETTINGS_PAGE } from './pages.ts';
 import classes from './rail.module.css';
@@ -42,7 +44,11 @@ export function Rail({ collapsed, onToggle }: { collapsed: boolean; onToggle: ()
   );
 }
 
+/** More than this is told as "99+". */
+const MOST_COUNTED = 99;
+
 function RailLink({ page, collapsed }: { page: PageEntry; collapsed: boolean }) {
+  const waiting = useWaiting(page.to === '/needs-you');
   const path = useRouterState({ select: (state) => state.location.pathname });
   const active = page.to === '/' ? path === '/' : path === page.to || path.startsWith(`${page.to}/`);
   return (
@@ -52,12 +58,37 @@ function RailLink({ page, collapsed }: { page: PageEntry; collapsed: boolean }) 
         to={page.to}
         className={classes.link ?? ''}
         label={collapsed ? undefined : page.label}
-        aria-label={page.label}
+        aria-label={waiting > 0 ? `${page.label}, ${waiting} waiting` : page.label}
         aria-current={active ? 'page' : undefined}
         active={active}
         data-collapsed={collapsed || undefined}
-        leftSection={<page.icon size={18} stroke={1.7} />}
+        leftSection={
+          <Indicator
+            size={8}
+            color="var(--tone-attention)"
+            disabled={!collapsed || waiting === 0}
+            aria-hidden={true}
+          >
+            <page.icon size={18} stroke={1.7} />
+          </Indicator>
+        }
+        rightSection={
+          !collapsed &&
+          waiting > 0 && (
+            <Badge size="sm" circle={waiting < 10} color="var(--tone-attention)" autoContrast>
+              {waiting > MOST_COUNTED ? `${MOST_COUNTED}+` : waiting}
+            </Badge>
+          )
+        }
       />
     </Tooltip>
   );
+}
+
+/** How many items wait for the user. */
+function useWaiting(enabled: boolean): number {
+  const { data } = useQuery(
+    api.needsYou.list.queryOptions({ input: { state: 'waiting', limit: 100 }, enabled }),
+  );
+  return data?.items.length ?? 0;
 }

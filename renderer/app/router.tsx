@@ -14,6 +14,11 @@ const routes = [
   }),
   createRoute({
     getParentRoute: () => root,
+    path: '/needs-you',
+    component: lazyRouteComponent(() => import('../features/needs-you/needs-you-page.tsx'), 'NeedsYouPage'),
+  }),
+  createRoute({
+    getParentRoute: () => root,
     path: '/sessions',
     component: lazyRouteComponent(() => import('../features/sessions/sessions-page.tsx'), 'SessionsPage'),
   }),

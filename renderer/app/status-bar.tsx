@@ -11,7 +11,7 @@ import {
   toneColor,
 } from '../components/status-vocabulary.ts';
 import { api } from '../lib/api.ts';
-import { formatBytes, formatDuration, formatFigure, formatRelativeTime } from '../lib/format.ts';
+import { formatBytes, formatDuration, formatFigure, formatMoney, formatRelativeTime } from '../lib/format.ts';
 import { useLiveStatus } from '../lib/live-events.ts';
 import { useLiveInterval } from '../lib/live-pause.ts';
 import { useNow } from '../lib/now.ts';
@@ -37,6 +37,7 @@ export function StatusBar() {
         <JobItem />
         <StorageItem />
         <BackupItem />
+        <CostItem />
       </Group>
     </Group>
   );
@@ -133,6 +134,28 @@ function BackupItem() {
   return (
     <Item to="/backups" label="The newest backup that was checked">
       {text}
+    </Item>
+  );
+}
+
+/** Nothing tells of every cent that is used, so it is read once in a while. */
+const COST_REFRESH_MS = 15_000;
+
+function CostItem() {
+  const { data } = useQuery(
+    api.budgets.get.queryOptions({ refetchInterval: useLiveInterval(COST_REFRESH_MS) }),
+  );
+  if (data === undefined) return null;
+  const { money, unpriced } = data.today;
+  const limit = data.budgets.day?.money;
+  return (
+    <Item
+      to="/settings"
+      label={unpriced ? 'Cost today, at least: not every agent tells what it costs' : 'Cost today'}
+    >
+      {unpriced && '≥ '}
+      {formatMoney(money)}
+      {limit !== undefined && ` of ${formatMoney(limit)}`} today
     </Item>
   );
 }

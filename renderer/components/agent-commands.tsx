@@ -1,10 +1,12 @@
+import { Stack, Text } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
-import type { Agent, AgentDrill } from '#contract';
+import type { Agent, AgentDrill, AgentDrillResult } from '#contract';
 import { api, client } from '../lib/api.ts';
-import { formatCount } from '../lib/format.ts';
+import { formatCount, formatDuration } from '../lib/format.ts';
+import { onLiveEvent } from '../lib/live-events.ts';
 import { confirm } from './confirm.tsx';
-import { toastError, toastSuccess } from './toast.tsx';
+import { toastError, toastFailure, toastSuccess } from './toast.tsx';
 
 /** What each drill rehearses, in the words of its menu item. */
 export const DRILLS: Readonly<Record<AgentDrill, { label: string; what: string }>> = {
@@ -19,6 +21,10 @@ export interface AgentCommands {
   start(agent: Agent): void;
   stop(agent: Agent): void;
   restart(agent: Agent): void;
+  /** Makes the next try now: without waiting out the back-off, or half-open in a crash loop. */
+  retry(agent: Agent): void;
+  /** Cancels what the agent is at. */
+  cancelTurns(agent: Agent): void;
   drill(agent: Agent, kind: AgentDrill): void;
   remove(agent: Agent, onRemoved?: () => void): void;
   /** Opens a new session with the agent. */
@@ -92,14 +98,25 @@ export function useAgentCommands(): AgentCommands {
         failed: `${agent.name} was not restarted`,
       });
     },
-    drill(agent, kind) {
-      const { label } = DRILLS[kind];
-      void whenSafe(agent, `Run the ${label.toLowerCase()} drill on ${agent.name}?`, 'Run drill', {
+    retry(agent) {
+      mutate({
         agent,
-        call: () => client.agents.drill({ id: agent.id, kind }),
-        done: `${label} drill started on ${agent.name}`,
-        failed: `The drill was not run on ${agent.name}`,
+        call: () => client.agents.retry({ id: agent.id }),
+        done: `${agent.name} is tried again`,
+        failed: `${agent.name} was not tried again`,
       });
+    },
+    cancelTurns(agent) {
+      void cancelRunning(agent, mutate);
+    },
+    drill(agent, kind) {
+      const command = {
+        agent,
+        call: () => runDrill(agent, kind),
+        done: `${DRILLS[kind].label} drill started on ${agent.name}`,
+        failed: `The drill was not run on ${agent.name}`,
+      };
+      void confirmDrill(agent, kind).then((agreed) => agreed && mutate(command));
     },
     remove(agent, onRemoved) {
       void confirm({
@@ -129,4 +146,90 @@ export function useAgentCommands(): AgentCommands {
       });
     },
   };
+}
+
+/** Cancels the running turns of the agent; asks when there are several, because the click named none of them. */
+async function cancelRunning(agent: Agent, mutate: (command: Command) => void): Promise<void> {
+  const cancel = async (): Promise<void> => {
+    const { items } = await client.sessions.list({ agentId: agent.id, status: 'busy', limit: 100 });
+    await Promise.all(items.map(({ id }) => client.sessions.cancel({ id })));
+  };
+  const turns = formatCount(agent.runningTurns, 'running turn');
+  const agreed =
+    agent.runningTurns <= 1 ||
+    (await confirm({
+      question: `Cancel ${turns} of ${agent.name}?`,
+      body: 'What was said so far is kept.',
+      action: `Cancel ${formatCount(agent.runningTurns, 'turn')}`,
+      cancel: 'Let them run',
+    }));
+  if (!agreed) return;
+  mutate({
+    agent,
+    call: cancel,
+    done: `${agent.runningTurns === 1 ? 'The turn' : turns} of ${agent.name} is being cancelled`,
+    failed: `The turns of ${agent.name} were not cancelled`,
+  });
+}
+
+/** Asks before a drill that costs more than the drill itself: somebody else's program, or work that is under way. */
+async function confirmDrill(agent: Agent, kind: AgentDrill): Promise<boolean> {
+  const { label, what } = DRILLS[kind];
+  const isForeign = agent.launch.kind === 'command';
+  if (!isForeign && agent.runningTurns === 0) return true;
+  return confirm({
+    question: `Run the ${label.toLowerCase()} drill on ${agent.name}?`,
+    body: (
+      <Stack gap="xs">
+        <Text size="sm">{what}</Text>
+        {isForeign && (
+          <Text size="sm">
+            {agent.name} is not built in: its process is treated like this from outside, and work that it
+            keeps to itself may be lost.
+          </Text>
+        )}
+        {agent.runningTurns > 0 && (
+          <Text size="sm">
+            {formatCount(agent.runningTurns, 'running turn')} will be interrupted. What was said so far is
+            kept.
+          </Text>
+        )}
+      </Stack>
+    ),
+    action: 'Run drill',
+    danger: true,
+  });
+}
+
+/** Runs the drill; its result is told once it is there, wherever the user is by then. */
+async function runDrill(agent: Agent, kind: AgentDrill): Promise<void> {
+  // From before the request: a crash with a warm spare is over before its answer is here.
+  const end = onLiveEvent('agent.drill.ended', ({ data }) => {
+    if (data.id !== agent.id || data.drill.kind !== kind) return;
+    end();
+    tellResult(agent, data.drill);
+  });
+  try {
+    await client.agents.drill({ id: agent.id, kind });
+  } catch (error) {
+    end();
+    throw error;
+  }
+}
+
+function tellResult(agent: Agent, drill: AgentDrillResult): void {
+  const { label } = DRILLS[drill.kind];
+  if (drill.state === 'recovered') toastSuccess(`${label} drill of ${agent.name}: ${drillTimes(drill)}`);
+  else toastFailure(`${label} drill of ${agent.name} failed`, drill.note || drillTimes(drill));
+}
+
+/** When a drill was noticed and when it was over, and what it cost: `noticed after 5 ms, ready again after 48 ms`. */
+export function drillTimes(drill: AgentDrillResult): string {
+  return [
+    drill.detectMs === undefined ? 'not noticed' : `noticed after ${formatDuration(drill.detectMs)}`,
+    drill.recoverMs === undefined
+      ? 'not ready again'
+      : `ready again after ${formatDuration(drill.recoverMs)}`,
+    ...(drill.interruptedTurns > 0 ? [`${formatCount(drill.interruptedTurns, 'turn')} interrupted`] : []),
+  ].join(', ');
 }

@@ -46,9 +46,9 @@ export function AgentFirstAction({
     case 'crashed':
       return button('Restart', commands.restart);
     case 'restarting':
-      return button('Retry now', commands.restart);
+      return button('Retry now', commands.retry);
     case 'interrupted':
-      return button('Resume', commands.restart);
+      return button('Resume', commands.start);
     case 'stopped':
     case 'unknown':
       return button('Start', commands.start);
@@ -57,18 +57,17 @@ export function AgentFirstAction({
     case 'degraded':
       return look('Inspect', 'health');
     case 'busy':
+      return button('Cancel', commands.cancelTurns);
     case 'needs-you':
       return (
         <Button
           size="compact-xs"
           variant={variant}
-          aria-label={`${agent.state === 'busy' ? 'Sessions' : 'Answer'}: ${agent.name}`}
+          aria-label={`Answer: ${agent.name}`}
           onClick={(event) => event.stopPropagation()}
-          renderRoot={(props) => (
-            <Link to="/sessions" search={{ agentId: agent.id, status: agent.state } as never} {...props} />
-          )}
+          renderRoot={(props) => <Link to="/needs-you" search={{ agentId: agent.id } as never} {...props} />}
         >
-          {agent.state === 'busy' ? 'Sessions' : 'Answer'}
+          Answer
         </Button>
       );
   }

@@ -17,11 +17,14 @@ export const HeartbeatBar = memo(function HeartbeatBar({
   heartbeats,
   label,
   slots = 60,
+  large = false,
 }: {
   heartbeats: readonly Heartbeat[];
   /** Whose it is: "Heartbeats of echo". */
   label: string;
   slots?: number;
+  /** Higher, and the height of an answer tells how late it came. */
+  large?: boolean;
 }) {
   const [cursor, setCursor] = useState<number | undefined>();
   const shown = heartbeats.slice(-slots);
@@ -35,6 +38,7 @@ export const HeartbeatBar = memo(function HeartbeatBar({
     <Tooltip label={slotText(beat)} opened={cursor !== undefined} position="top" withinPortal>
       <div
         className={classes.bar}
+        data-large={large || undefined}
         role="slider"
         tabIndex={0}
         aria-label={label}
@@ -67,6 +71,7 @@ export const HeartbeatBar = memo(function HeartbeatBar({
             className={classes.slot}
             data-kind={kindOf(shown[slot - empty])}
             data-cursor={slot === cursor || undefined}
+            style={large ? { height: heightOf(shown[slot - empty]) } : undefined}
           />
         ))}
       </div>
@@ -78,6 +83,14 @@ function kindOf(beat: Heartbeat | undefined): 'none' | 'ok' | 'slow' | 'missed' 
   if (beat === undefined) return 'none';
   if (!beat.ok) return 'missed';
   return (beat.latencyMs ?? 0) > SLOW_MS ? 'slow' : 'ok';
+}
+
+/** An answer after 1 ms and less stands at the bottom, one after 10 s at the top; in between each tenfold is a step. */
+function heightOf(beat: Heartbeat | undefined): string | undefined {
+  if (beat === undefined) return undefined;
+  if (!beat.ok) return '100%';
+  const share = Math.log10(Math.max(1, beat.latencyMs ?? 1)) / 4;
+  return `${Math.round(20 + 75 * Math.min(1, share))}%`;
 }
 
 function slotText(beat: Heartbeat | undefined): string {

@@ -66,7 +66,7 @@ export const STATUS_LOOKS: Readonly<Record<StatusKind, StatusLook>> = {
     label: 'Crash loop',
     shape: 'square-pause',
     tone: 'bad',
-    meaning: 'It ended too often; it is not started again until you ask.',
+    meaning: 'It ended too often: it is tried again after a long pause, or when you ask.',
   },
   crashed: {
     label: 'Crashed',

@@ -57,3 +57,14 @@ export function toastError(error: unknown, what: string): void {
     autoClose: false,
   });
 }
+
+/** Tells that something has come out badly that was no failed request; stays until it is closed. */
+export function toastFailure(what: string, why: string): void {
+  notifications.show({
+    title: what,
+    message: why,
+    icon: <IconAlertOctagon size={16} />,
+    color: 'red',
+    autoClose: false,
+  });
+}

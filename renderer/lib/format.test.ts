@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import {
+  formatBudget,
   formatBytes,
+  formatCost,
   formatCount,
   formatDuration,
   formatFigure,
@@ -84,5 +86,20 @@ describe('numbers, counts, ids', () => {
 
   it('writes the exact time in UTC', () => {
     expect(formatIso(Date.UTC(2026, 10, 21, 14, 3, 7, 120))).toBe('2026-11-21T14:03:07.120Z');
+  });
+});
+
+describe('money and budgets', () => {
+  it.each([
+    [{ amount: 1.2, currency: 'USD' }, '$1.20'],
+    [{ amount: 0.0042, currency: 'USD' }, '$0.0042'],
+    [{ amount: 0, currency: 'USD' }, '$0.00'],
+    [{ amount: 1234.5, currency: 'EUR' }, '1,234.50 EUR'],
+  ])('writes %o as %s', (cost, text) => expect(formatCost(cost)).toBe(text));
+
+  it('names the unit of a budget', () => {
+    expect(formatBudget(12_400, 'tokens')).toBe('12,400 tokens');
+    expect(formatBudget(8.5, 'minutes')).toBe('8.5 min');
+    expect(formatBudget(3, 'money')).toBe('$3.00');
   });
 });

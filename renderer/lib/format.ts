@@ -1,3 +1,5 @@
+import type { LimitUnit } from '#contract';
+
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
@@ -7,6 +9,8 @@ const WEEK = 7 * DAY;
 const integer = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
 const oneDecimal = new Intl.NumberFormat('en-US', { maximumFractionDigits: 1 });
 const twoDecimals = new Intl.NumberFormat('en-US', { maximumFractionDigits: 2 });
+const cents = new Intl.NumberFormat('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const fourDecimals = new Intl.NumberFormat('en-US', { minimumFractionDigits: 4, maximumFractionDigits: 4 });
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const hourAndMinute = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
 const dayAndMonth = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
@@ -98,4 +102,26 @@ function largestUnit(milliseconds: number): string {
   if (milliseconds < HOUR) return `${Math.floor(milliseconds / MINUTE)} min`;
   if (milliseconds < DAY) return `${Math.floor(milliseconds / HOUR)} h`;
   return `${Math.floor(milliseconds / DAY)} d`;
+}
+
+/** US dollars: `$1.20`; what is less than a cent keeps four digits, because agents cost that little. */
+export function formatMoney(amount: number): string {
+  return `$${(amount > 0 && amount < 0.01 ? fourDecimals : cents).format(amount)}`;
+}
+
+/** An amount of what a budget limits: `12,400 tokens`, `$1.20`, `8.5 min`. */
+export function formatBudget(amount: number, unit: LimitUnit): string {
+  switch (unit) {
+    case 'tokens':
+      return `${integer.format(amount)} tokens`;
+    case 'money':
+      return formatMoney(amount);
+    case 'minutes':
+      return `${formatFigure(amount)} min`;
+  }
+}
+
+/** What something cost, in its own currency: `$1.20`, `3.10 EUR`. */
+export function formatCost({ amount, currency }: { amount: number; currency: string }): string {
+  return currency === 'USD' ? formatMoney(amount) : `${cents.format(amount)} ${currency}`;
 }

@@ -28,6 +28,8 @@ async function staleAfter(happened: RuntimeEvent): Promise<string[]> {
     otherSession: api.sessions.get.queryKey({ input: { id: 's2' } }),
     agents: api.agents.list.queryKey(),
     agent: api.agents.get.queryKey({ input: { id: 'a1' } }),
+    frames: api.agents.frames.queryKey({ input: { id: 'a1' } }),
+    needsYou: api.needsYou.list.queryKey({ input: {} }),
     jobs: api.jobs.list.queryKey(),
     backups: api.backups.list.queryKey(),
     preview: api.backups.preview.queryKey({ input: { id: 'b1' } }),
@@ -50,6 +52,9 @@ describe('what an event makes stale', () => {
     ['session.turn.changed', { sessionId: 's1', state: 'completed' }, ['session']],
     ['agent.state.changed', { id: 'a1' }, ['agents', 'agent', 'status']],
     ['agent.recovered', { id: 'a1' }, ['agents', 'agent', 'status']],
+    ['agent.drill.ended', { id: 'a1' }, ['agents', 'agent', 'status']],
+    ['agent.changed', { id: 'a1' }, ['agents', 'agent', 'status']],
+    ['needs_you.asked', { id: 'n1' }, ['agents', 'agent', 'needsYou']],
     ['agent.heartbeat', { id: 'a1' }, []],
     ['job.changed', { id: 'j1', state: 'running' }, ['jobs']],
     ['job.changed', { id: 'j1', state: 'succeeded' }, ['jobs', 'backups', 'status']],
@@ -63,7 +68,7 @@ describe('what an event makes stale', () => {
   it('is everything when the data was replaced', async () => {
     expect(
       await staleAfter(event('data.generation.switched', { generation: '2', reason: 'restore' })),
-    ).toHaveLength(10);
+    ).toHaveLength(12);
   });
 });
 

@@ -35,7 +35,19 @@ export function staleKeys(event: RuntimeEvent): QueryKey[] {
     case 'agent.process.started':
     case 'agent.process.exited':
     case 'agent.recovered':
-      return [api.agents.key(), api.status.get.key()];
+    case 'agent.changed':
+    case 'agent.drill.started':
+    case 'agent.drill.ended':
+    case 'agent.quiet.changed':
+      return [...agentKeys(), api.status.get.key()];
+    case 'needs_you.asked':
+    case 'needs_you.answered':
+    case 'needs_you.withdrawn':
+      return [api.needsYou.key(), ...agentKeys()];
+    case 'budget.notice':
+    case 'budget.exhausted':
+    case 'budget.changed':
+      return [api.budgets.key()];
     case 'job.changed': {
       const job = data as LiveEvents['job.changed'];
       // A job that ended may have made, replaced or removed an archive.
@@ -146,6 +158,11 @@ export function connectLiveQueries(queries: QueryClient): () => void {
     for (const each of disconnect) each();
     coalescer.stop();
   };
+}
+
+/** What is known of the agents; not which are found on the machine, nor their frames, which no event tells of. */
+function agentKeys(): QueryKey[] {
+  return [api.agents.list.key(), api.agents.get.key()];
 }
 
 function sessionKey(id: string): QueryKey {

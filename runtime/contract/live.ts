@@ -2,8 +2,10 @@
  * The topics of the events that the product itself publishes, and the shape of their `data`. Events broadcast facts;
  * whatever one tells can be read again from the API.
  */
-import type { AgentExit, AgentState } from './agents.ts';
+import type { AgentDrillResult, AgentExit, AgentState } from './agents.ts';
+import type { BudgetNotice } from './budgets.ts';
 import type { Job } from './jobs.ts';
+import type { NeedsYouItem } from './needs-you.ts';
 import type { Message, Session, Turn } from './sessions.ts';
 
 export interface LiveEvents {
@@ -39,6 +41,22 @@ export interface LiveEvents {
   'agent.process.started': { id: string; generation: number; pid: number };
   'agent.process.exited': { id: string; exit: AgentExit };
   'agent.recovered': { id: string; generation: number; durationMs: number };
+  /** Durable: its configuration was changed. */
+  'agent.changed': { id: string; name: string };
+  'agent.drill.started': { id: string; drill: AgentDrillResult };
+  'agent.drill.ended': { id: string; drill: AgentDrillResult };
+  /** Durable: nothing came from it for 5 minutes of a turn (`since`), or something came again (absent). */
+  'agent.quiet.changed': { id: string; since?: number };
+  /** Durable: processes that an app that was killed had left behind were ended at the start of this one. */
+  'agent.orphans.reaped': { processes: { agentId: string; generation: number; pid: number }[] };
+  /** Durable. `subject`: the session. */
+  'needs_you.asked': NeedsYouItem;
+  'needs_you.answered': NeedsYouItem;
+  'needs_you.withdrawn': NeedsYouItem;
+  /** Durable: 80 % of a budget were used, or all of it. */
+  'budget.notice': BudgetNotice;
+  'budget.exhausted': BudgetNotice;
+  'budget.changed': { version: number };
   /** Only live: a probe was answered, or was not. */
   'agent.heartbeat': { id: string; at: number; ok: boolean; latencyMs?: number };
   /** Durable when a job starts or ends; only live (`sequence` 0) for progress. */

@@ -1,9 +1,14 @@
 import { oc } from '@orpc/contract';
 import * as z from 'zod';
 import { id, idInput, MAX_SEARCH_LENGTH, page, pageQuery, timestamp } from './common.ts';
+import { toolCall } from './tool-calls.ts';
 
 /** Bytes of UTF-8 that a prompt may have unless settings say otherwise. */
 export const MAX_PROMPT_BYTES = 1_048_576;
+
+/** Bytes that one attachment may have, and all of one prompt together. */
+export const MAX_ATTACHMENT_BYTES = 8 * 1_048_576;
+export const MAX_ATTACHMENTS_BYTES = 20 * 1_048_576;
 
 /** What the user may expect of a session: in use, idle for `SESSION_TTL`, for `SESSION_EXPIRATION_DAYS`, or put away. */
 export const sessionState = z.enum(['active', 'inactive', 'expired', 'archived']);
@@ -21,6 +26,13 @@ export type TurnState = z.infer<typeof turnState>;
 export const usage = z.object({
   inputTokens: z.int().nonnegative(),
   outputTokens: z.int().nonnegative(),
+  cost: z
+    .object({
+      amount: z.number().nonnegative(),
+      currency: z.string().describe('ISO 4217'),
+      estimated: z.boolean().describe('by the price table, not told by the agent'),
+    })
+    .optional(),
 });
 export type Usage = z.infer<typeof usage>;
 
@@ -36,16 +48,37 @@ export const turn = z.object({
   stopReason: z.string().optional().describe('the stop reason that the agent gave (ACP)'),
   error: turnError.optional(),
   usage: usage.optional(),
+  resentFrom: id.optional().describe('the interrupted turn whose prompt was sent again'),
+  knownBy: z
+    .enum(['new', 'kept', 'resumed', 'loaded', 'primed'])
+    .optional()
+    .describe(
+      'how the agent process knew the session: it was new; it had it; by session/resume; by session/load; by the kept turns',
+    ),
 });
 export type Turn = z.infer<typeof turn>;
 
-/** What a tool call is doing (ACP `ToolCallStatus`). */
-export const toolCall = z.object({
-  toolCallId: z.string(),
-  title: z.string(),
-  kind: z.string().optional(),
-  status: z.enum(['pending', 'in_progress', 'completed', 'failed']),
-  content: z.string().optional().describe('its output as text'),
+/** A file or an image that goes with a prompt. */
+export const attachmentInput = z.strictObject({
+  name: z.string().trim().min(1).max(255),
+  mimeType: z.string().min(1).max(200),
+  data: z.base64().describe(`at most ${MAX_ATTACHMENT_BYTES} bytes`),
+});
+export type AttachmentInput = z.infer<typeof attachmentInput>;
+
+/** The same in the transcript; its bytes are read at `GET /api/sessions/{id}/attachments/{attachmentId}`. */
+export const attachment = z.object({
+  id,
+  name: z.string(),
+  mimeType: z.string(),
+  sizeBytes: z.int().nonnegative(),
+});
+export type Attachment = z.infer<typeof attachment>;
+
+export const planEntry = z.object({
+  content: z.string(),
+  priority: z.string().optional(),
+  status: z.string().describe('pending, in_progress, completed'),
 });
 
 /** One entry of the transcript. `kind` other than the first says what an agent did beside answering. */
@@ -53,9 +86,15 @@ export const message = z.object({
   id,
   turnId: id,
   role: z.enum(['user', 'agent']),
-  kind: z.enum(['text', 'thought', 'tool_call', 'plan', 'raw']),
+  kind: z.enum(['text', 'thought', 'tool_call', 'plan', 'content', 'raw']),
   text: z.string(),
   toolCall: toolCall.optional(),
+  plan: z.array(planEntry).optional(),
+  attachments: z.array(attachment).optional(),
+  content: z
+    .unknown()
+    .optional()
+    .describe('an ACP content block of the answer that is no text: image, audio, resource, resource_link'),
   raw: z
     .unknown()
     .optional()
@@ -64,6 +103,41 @@ export const message = z.object({
   complete: z.boolean().describe('false while the entry is still streaming in'),
 });
 export type Message = z.infer<typeof message>;
+
+/** What an agent offers in one session, as it told last. */
+export const sessionAgent = z.object({
+  modes: z
+    .object({
+      currentModeId: z.string(),
+      availableModes: z.array(
+        z.object({ id: z.string(), name: z.string(), description: z.string().optional() }),
+      ),
+    })
+    .optional(),
+  commands: z
+    .array(z.object({ name: z.string(), description: z.string(), hint: z.string().optional() }))
+    .optional(),
+  options: z
+    .array(
+      z.object({
+        id: z.string(),
+        name: z.string(),
+        description: z.string().optional(),
+        category: z.string().optional(),
+        value: z.union([z.string(), z.boolean()]),
+        choices: z
+          .array(z.object({ value: z.string(), name: z.string(), description: z.string().optional() }))
+          .optional()
+          .describe('absent for a switch'),
+      }),
+    )
+    .optional(),
+  contextWindow: z
+    .object({ used: z.int().nonnegative(), size: z.int().nonnegative() })
+    .optional()
+    .describe('tokens'),
+});
+export type SessionAgent = z.infer<typeof sessionAgent>;
 
 export const session = z.object({
   id,
@@ -79,6 +153,8 @@ export const session = z.object({
   sizeBytes: z.int().nonnegative().describe('bytes of the transcript'),
   usage,
   lastTurn: turn.optional(),
+  waitingForYou: z.int().nonnegative().default(0).describe('how many items wait in "Needs you"'),
+  agent: sessionAgent.optional().describe('what the agent told of this session'),
 });
 export type Session = z.infer<typeof session>;
 
@@ -104,6 +180,11 @@ export const sessionListQuery = pageQuery.extend({
     .optional()
     .describe('part of the title or the id, without regard to case'),
 });
+
+/** Where the bytes of an attachment are read; outside the contract because they are not JSON. */
+export function attachmentPath(sessionId: string, attachmentId: string): string {
+  return `/api/sessions/${encodeURIComponent(sessionId)}/attachments/${encodeURIComponent(attachmentId)}`;
+}
 
 export const sessionRoutes = {
   list: oc
@@ -155,8 +236,48 @@ export const sessionRoutes = {
       successStatus: 202,
       summary: 'Prompt the agent; the answer streams as events and is appended to the messages',
     })
-    .input(z.strictObject({ id, message: promptText }))
+    .input(
+      z.strictObject({
+        id,
+        message: promptText,
+        attachments: z.array(attachmentInput).max(20).optional(),
+      }),
+    )
     .output(turn),
+  resend: oc
+    .route({
+      method: 'POST',
+      path: '/sessions/{id}/resend',
+      tags: ['sessions'],
+      successStatus: 202,
+      summary: 'Send the prompt of the last turn again, when that was interrupted or failed',
+    })
+    .input(z.strictObject({ id, turnId: id.describe('the last turn: a second click sends nothing twice') }))
+    .output(turn),
+  setMode: oc
+    .route({
+      method: 'POST',
+      path: '/sessions/{id}/mode',
+      tags: ['sessions'],
+      summary: 'Switch the mode of the agent in this session (ACP `session/set_mode`)',
+    })
+    .input(z.strictObject({ id, modeId: z.string().min(1).max(200) }))
+    .output(session),
+  setOption: oc
+    .route({
+      method: 'POST',
+      path: '/sessions/{id}/option',
+      tags: ['sessions'],
+      summary: 'Set an option of the agent in this session (ACP `session/set_config_option`)',
+    })
+    .input(
+      z.strictObject({
+        id,
+        optionId: z.string().min(1).max(200),
+        value: z.union([z.string().max(2000), z.boolean()]),
+      }),
+    )
+    .output(session),
   cancel: oc
     .route({
       method: 'POST',

@@ -1,6 +1,7 @@
 import { OpenAPIHandler } from '@orpc/openapi/fetch';
 import { implement } from '@orpc/server';
 import type { Agents } from '../agents/agents.ts';
+import type { Secrets } from '../agents/setup/secrets.ts';
 import type { Backups } from '../backup/backups.ts';
 import type { Moves } from '../backup/moves.ts';
 import {
@@ -14,6 +15,8 @@ import {
 import type { EventBus } from '../events/event-bus.ts';
 import type { StorageWatch } from '../events/storage-watch.ts';
 import type { Jobs } from '../jobs/jobs.ts';
+import type { Budgets } from '../sessions/budgets/budgets.ts';
+import type { NeedsYou } from '../sessions/needs-you/needs-you.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import { API_PREFIX } from './route-table.ts';
 
@@ -21,6 +24,9 @@ import { API_PREFIX } from './route-table.ts';
 export interface ApiServices {
   sessions: Sessions;
   agents: Agents;
+  needsYou: NeedsYou;
+  budgets: Budgets;
+  secrets: Secrets;
   bus: EventBus;
   backups: Backups;
   moves: Moves;
@@ -45,7 +51,7 @@ export interface ApiContext {
  * an input that does not fit; resolves with undefined when no route of the contract matches.
  */
 export function createApi(services: ApiServices) {
-  const { sessions, agents, bus, backups, moves, storageWatch, jobs } = services;
+  const { sessions, agents, needsYou, budgets, secrets, bus, backups, moves, storageWatch, jobs } = services;
   const api = implement(contract).$context<ApiContext>();
 
   const router = api.router({
@@ -59,6 +65,9 @@ export function createApi(services: ApiServices) {
       prompt: api.sessions.prompt.handler(({ input, context }) =>
         sessions.prompt(withinPromptLimit(input), context),
       ),
+      resend: api.sessions.resend.handler(({ input, context }) => sessions.resend(input, context)),
+      setMode: api.sessions.setMode.handler(({ input, context }) => sessions.setMode(input, context)),
+      setOption: api.sessions.setOption.handler(({ input, context }) => sessions.setOption(input, context)),
       cancel: api.sessions.cancel.handler(({ input, context }) => sessions.cancel(input.id, context)),
       delete: api.sessions.delete.handler(({ input, context }) => sessions.delete(input.id, context)),
     },
@@ -69,11 +78,39 @@ export function createApi(services: ApiServices) {
       createDemoFleet: api.agents.createDemoFleet.handler(async () => ({
         items: await agents.createDemoFleet(),
       })),
+      update: api.agents.update.handler(({ input }) => agents.update(input)),
+      test: api.agents.test.handler(({ input, context }) => agents.test(input, context.signal)),
+      detect: api.agents.detect.handler(({ context }) => agents.detect(context.signal)),
+      authenticate: api.agents.authenticate.handler(({ input }) =>
+        agents.authenticate(input.id, input.methodId),
+      ),
       delete: api.agents.delete.handler(({ input }) => agents.delete(input.id)),
       start: api.agents.start.handler(({ input }) => agents.startAgent(input.id)),
       stop: api.agents.stop.handler(({ input }) => agents.stopAgent(input.id)),
       restart: api.agents.restart.handler(({ input }) => agents.restartAgent(input.id)),
+      retry: api.agents.retry.handler(({ input }) => agents.retryAgent(input.id)),
       drill: api.agents.drill.handler(({ input }) => agents.drill(input.id, input.kind)),
+      frames: api.agents.frames.handler(({ input }) => ({ items: agents.frames(input.id, input.after) })),
+    },
+    needsYou: {
+      list: api.needsYou.list.handler(({ input }) => needsYou.list(input)),
+      get: api.needsYou.get.handler(({ input }) => needsYou.get(input.id)),
+      answer: api.needsYou.answer.handler(({ input, context }) => needsYou.answer(input, context)),
+      policies: api.needsYou.policies.handler(async ({ input }) => ({
+        items: await needsYou.policies(input.agentId),
+      })),
+      deletePolicy: api.needsYou.deletePolicy.handler(({ input, context }) =>
+        needsYou.deletePolicy(input.id, context),
+      ),
+    },
+    budgets: {
+      get: api.budgets.get.handler(() => budgets.state()),
+      set: api.budgets.set.handler(({ input, context }) => budgets.set(input, context)),
+    },
+    secrets: {
+      list: api.secrets.list.handler(() => secrets.list()),
+      set: api.secrets.set.handler(({ input }) => secrets.set(input.name, input.value)),
+      delete: api.secrets.delete.handler(({ input }) => secrets.delete(input.name)),
     },
     events: {
       list: api.events.list.handler(({ input }) => bus.read(input)),

@@ -194,6 +194,52 @@ describe('the root', () => {
   });
 });
 
+describe('attachments', () => {
+  const download = async (id: string) => fetch('GET', `/api/sessions/${await sessionId()}/attachments/${id}`);
+  const sessionId = async () => {
+    const response = await fetch('POST', '/api/sessions', { json: {} });
+    return ((await response.json()) as { id: string }).id;
+  };
+
+  it('that are pictures are shown by a browser', async () => {
+    await open();
+    const response = await download('picture');
+    expect([response.headers.get('content-type'), response.headers.get('content-disposition')]).toEqual([
+      'image/png',
+      null,
+    ]);
+    expect([...new Uint8Array(await response.arrayBuffer())]).toEqual([1, 2, 3]);
+  });
+
+  it('that could carry a script are files to be saved', async () => {
+    await open();
+    const { headers } = await download('page');
+    expect([headers.get('content-type'), headers.get('x-content-type-options')]).toEqual([
+      'application/octet-stream',
+      'nosniff',
+    ]);
+    expect(headers.get('content-disposition')).toMatch(/^attachment; filename="_x_.html"/);
+  });
+
+  it('that are not there are told as such', async () => {
+    await open();
+    expect(await problemOf(await download('other'))).toMatchObject({ code: 'session.attachment_not_found' });
+  });
+
+  it('may come with a prompt beyond the size of other bodies', async () => {
+    await open();
+    const id = await sessionId();
+    const data = Buffer.alloc(3 * 1_048_576).toString('base64');
+    const attachments = [{ name: 'a.bin', mimeType: 'application/octet-stream', data }];
+    const prompt = await fetch('POST', `/api/sessions/${id}/prompt`, {
+      json: { message: 'hi', attachments },
+    });
+    expect(prompt.status).toBe(202);
+    const title = await fetch('PATCH', `/api/sessions/${id}`, { json: { title: data } });
+    expect(await problemOf(title)).toMatchObject({ code: 'request.too_large' });
+  });
+});
+
 describe('archives', () => {
   it('are downloaded with a safe name and their size', async () => {
     await open();

@@ -6,7 +6,13 @@ import { messageOf } from '../base/errors.ts';
 import type { MakeId } from '../base/ids.ts';
 import type { Logger } from '../base/logger.ts';
 import { idInput } from '../contract/common.ts';
-import { EVENT_STREAM_PATH, fault, IMPORT_PATH, MAX_PROMPT_BYTES } from '../contract/index.ts';
+import {
+  EVENT_STREAM_PATH,
+  fault,
+  IMPORT_PATH,
+  MAX_ATTACHMENTS_BYTES,
+  MAX_PROMPT_BYTES,
+} from '../contract/index.ts';
 import type { HealthMonitor } from '../health/health.ts';
 import type { Metrics } from '../health/metrics.ts';
 import { isLoopback } from '../settings/loopback.ts';
@@ -15,6 +21,7 @@ import { wantsJson, wantsPage } from './accept.ts';
 import { type ApiServices, createApi } from './api.ts';
 import { downloadArchive, importArchive } from './archives.ts';
 import type { Assets } from './assets.ts';
+import { attachmentParameters, downloadAttachment } from './attachments.ts';
 import type { Area, Auth, Caller } from './auth.ts';
 import { type Client, createClientResolver } from './client-address.ts';
 import type { Connection } from './connection.ts';
@@ -29,6 +36,9 @@ import { signInPage } from './sign-in-page.ts';
 
 /** A prompt of the largest size, and what JSON adds to an ordinary one. */
 const MAX_BODY_BYTES = MAX_PROMPT_BYTES + 64 * 1024;
+/** The same with attachments, whose bytes are sent as base64: four characters for three of them. */
+const MAX_PROMPT_BODY_BYTES = MAX_BODY_BYTES + Math.ceil(MAX_ATTACHMENTS_BYTES / 3) * 4;
+const PROMPT_PATTERN = `${API_PREFIX}/sessions/{id}/prompt`;
 const BODY_TIMEOUT_MS = 30_000;
 const CORRELATION_ID_LENGTH = 20;
 const CORRELATION_HEADER = 'x-correlation-id';
@@ -178,6 +188,11 @@ export function createHttpApp(dependencies: HttpDependencies): HttpApp {
     if (!parsed.success) throw invalidRequest([{ path: 'id', message: 'is not the id of a backup' }]);
     return downloadArchive(context.req.raw, parsed.data.id, dependencies.backups);
   });
+  app.get(`${API_PREFIX}/sessions/:id/attachments/:attachmentId`, (context) => {
+    const parsed = attachmentParameters.safeParse(context.req.param());
+    if (!parsed.success) throw invalidRequest([{ path: 'id', message: 'is not the id of an attachment' }]);
+    return downloadAttachment(parsed.data, dependencies.sessions);
+  });
   app.post(IMPORT_PATH, (context) =>
     importArchive(context.req.raw, context.req.raw.signal, dependencies.backups),
   );
@@ -218,7 +233,7 @@ export function createHttpApp(dependencies: HttpDependencies): HttpApp {
       route.method === 'GET'
         ? undefined
         : await readJsonObject(request, route.bodyFields ?? new Set(), {
-            maxBytes: MAX_BODY_BYTES,
+            maxBytes: route.pattern === PROMPT_PATTERN ? MAX_PROMPT_BODY_BYTES : MAX_BODY_BYTES,
             timeoutMs: BODY_TIMEOUT_MS,
             clock,
           });

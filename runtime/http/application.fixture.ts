@@ -3,6 +3,7 @@
  * backups and jobs that are lists in memory. Their own behaviour is tested where they live.
  */
 import type { Agents } from '../agents/agents.ts';
+import type { Secrets } from '../agents/setup/secrets.ts';
 import type { Backups } from '../backup/backups.ts';
 import type { Moves } from '../backup/moves.ts';
 import { VirtualClock } from '../base/clock.ts';
@@ -11,9 +12,11 @@ import { createLogger } from '../base/logger.ts';
 import {
   type Agent,
   type Backup,
+  type BudgetState,
   fault,
   type Job,
   type Problem,
+  type Secret,
   type Session,
   type Status,
   type Turn,
@@ -23,6 +26,8 @@ import { createStorageWatch } from '../events/storage-watch.ts';
 import { createHealth } from '../health/health.ts';
 import { createMetrics } from '../health/metrics.ts';
 import type { Jobs } from '../jobs/jobs.ts';
+import type { Budgets } from '../sessions/budgets/budgets.ts';
+import type { NeedsYou } from '../sessions/needs-you/needs-you.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import { loadSettings } from '../settings/load-settings.ts';
 import { createRedactor } from '../settings/redact.ts';
@@ -106,6 +111,9 @@ export async function createApplication(
     ...shared,
     sessions,
     agents: inMemoryAgents(clock, counts),
+    needsYou: inMemoryNeedsYou(),
+    budgets: inMemoryBudgets(),
+    secrets: inMemorySecrets(clock),
     bus,
     backups,
     moves: inMemoryMoves(),
@@ -172,6 +180,11 @@ const NO_AGENT_FAILED = {
 
 const service = { start: async () => undefined, stop: async () => undefined };
 
+const ATTACHMENTS: Record<string, { name: string; mimeType: string; bytes: Uint8Array }> = {
+  picture: { name: 'a.png', mimeType: 'image/png', bytes: new Uint8Array([1, 2, 3]) },
+  page: { name: 'ü "x".html', mimeType: 'text/html', bytes: new TextEncoder().encode('<script>') },
+};
+
 function inMemorySessions(clock: VirtualClock, makeId: MakeId): Sessions {
   const all = new Map<string, Session>();
   const find = (id: string): Session => {
@@ -204,6 +217,7 @@ function inMemorySessions(clock: VirtualClock, makeId: MakeId): Sessions {
         messageCount: 0,
         sizeBytes: 0,
         usage: { inputTokens: 0, outputTokens: 0 },
+        waitingForYou: 0,
       };
       all.set(session.id, session);
       return session;
@@ -219,6 +233,16 @@ function inMemorySessions(clock: VirtualClock, makeId: MakeId): Sessions {
       return updated;
     },
     prompt: async ({ id }, { correlationId }) => turn(find(id).id, correlationId),
+    resend: async ({ id }, { correlationId }) => turn(find(id).id, correlationId),
+    setMode: async ({ id }) => find(id),
+    setOption: async ({ id }) => find(id),
+    async attachment(id, attachmentId) {
+      const attachment = ATTACHMENTS[attachmentId];
+      if (attachment === undefined) {
+        throw fault('session.attachment_not_found', `There is no attachment ${attachmentId}.`, { id });
+      }
+      return attachment;
+    },
     cancel: async (id, { correlationId }) => turn(find(id).id, correlationId),
     delete: async (id) => void all.delete(find(id).id),
     counts: () => ({ active: all.size, runningTurns: 0, limit: 100 }),
@@ -243,7 +267,15 @@ function inMemoryAgents(clock: VirtualClock, counts: ReturnType<Agents['counts']
     runningTurns: 0,
     restarts: 0,
     attempt: 0,
+    mcpServers: [],
+    limits: {},
+    authMethods: [],
+    isProbed: true,
+    failures: [],
+    breakerLimit: 5,
+    waitingForYou: 0,
     drills: ['crash'],
+    drillResults: [],
     exits: [],
     heartbeats: [],
   };
@@ -258,6 +290,19 @@ function inMemoryAgents(clock: VirtualClock, counts: ReturnType<Agents['counts']
     counts: () => counts,
     create: async (input) => ({ ...echo, ...input, id: 'made' }) as Agent,
     createDemoFleet: async () => [echo],
+    update: async (change) => ({ ...find(change.id), ...change }) as Agent,
+    test: async () => ({ ok: true, durationMs: 1, command: '/bin/echo', authMethods: [], stderr: '' }),
+    detect: async () => ({ items: [], path: [], pathFrom: 'environment' }),
+    authenticate: async (id) => find(id),
+    retryAgent: async (id) => find(id),
+    frames: (id) => {
+      find(id);
+      return [];
+    },
+    setMode: async () => undefined,
+    setOption: async () => undefined,
+    watchSessions: () => undefined,
+    setWaiting: () => undefined,
     delete: async (id) => void find(id),
     startAgent: async (id) => find(id),
     stopAgent: async (id) => find(id),
@@ -351,6 +396,53 @@ class InMemoryBackups implements Backups {
   #missing(id: string): Error {
     return fault('backup.not_found', `There is no backup ${id}.`, { id });
   }
+}
+
+function inMemoryNeedsYou(): NeedsYou {
+  const missing = (id: string) => fault('needs_you.not_found', `There is no item ${id}.`, { id });
+  return {
+    list: async () => ({ items: [] }),
+    get: async (id) => Promise.reject(missing(id)),
+    answer: async ({ id }) => Promise.reject(missing(id)),
+    policies: async () => [],
+    deletePolicy: async (id) => Promise.reject(missing(id)),
+  };
+}
+
+function inMemoryBudgets(): Budgets {
+  const spent = { tokens: 0, money: 0, minutes: 0, unpriced: false };
+  let state: BudgetState = {
+    budgets: {},
+    version: 0,
+    day: '2026-01-01',
+    today: spent,
+    agents: [],
+    raised: [],
+    notices: [],
+    prices: { asOf: '2026-01-01', source: 'test' },
+  };
+  return {
+    state: async () => state,
+    async set({ budgets }) {
+      state = { ...state, budgets, version: state.version + 1 };
+      return state;
+    },
+  };
+}
+
+function inMemorySecrets(clock: VirtualClock): Secrets {
+  const all = new Map<string, Secret>();
+  return {
+    list: async () => ({ items: [...all.values()], protection: 'file' }),
+    async set(name) {
+      const secret = { name, updatedAt: clock.now(), usedBy: [] };
+      all.set(name, secret);
+      return secret;
+    },
+    async delete(name) {
+      if (!all.delete(name)) throw fault('secret.not_found', `There is no secret ${name}.`, { name });
+    },
+  };
 }
 
 function inMemoryMoves(): Moves {

@@ -1,6 +1,7 @@
 import type { Backups } from '../backup/backups.ts';
 import { isCoded } from '../base/errors.ts';
 import { ARCHIVE_MEDIA_TYPE, fault } from '../contract/index.ts';
+import { contentDisposition } from './content-disposition.ts';
 
 /** The archive as a file to download. */
 export async function downloadArchive(
@@ -12,7 +13,7 @@ export async function downloadArchive(
   const headers = {
     'content-type': ARCHIVE_MEDIA_TYPE,
     'content-length': String(sizeBytes),
-    'content-disposition': contentDisposition(fileName),
+    'content-disposition': contentDisposition(fileName, 'backup'),
     'cache-control': 'no-store, no-transform',
   };
   if (request.method === 'HEAD') {
@@ -52,14 +53,4 @@ export async function importArchive(
     }
     throw error;
   }
-}
-
-/** An attachment with a name that no header and no file system can stumble over, and the real one beside it (RFC 6266). */
-function contentDisposition(fileName: string): string {
-  const safe = fileName.replace(/[^A-Za-z0-9._-]+/g, '_').replace(/^\.+/, '') || 'backup';
-  const exact = encodeURIComponent(fileName).replace(
-    /['()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
-  return `attachment; filename="${safe}"; filename*=UTF-8''${exact}`;
 }

@@ -13,7 +13,7 @@ import {
   session,
 } from '../contract/index.ts';
 import { PROBLEM_MEDIA_TYPE } from './problem.ts';
-import { API_PREFIX, ARCHIVE_PATTERN, OPENAPI_PATH } from './route-table.ts';
+import { API_PREFIX, ARCHIVE_PATTERN, ATTACHMENT_PATTERN, OPENAPI_PATH } from './route-table.ts';
 
 /** OpenAPI 3.1 of everything under `/api`: the contract, and the routes that stream and are therefore not in it. */
 export async function describeApi(options: { version: string }): Promise<OpenAPI.Document> {
@@ -142,6 +142,23 @@ const RAW_PATHS: OpenAPI.PathsObject = {
       tags: ['backups'],
       parameters: [idParameter],
       responses: { 200: { description: 'OK', content: binaryArchive } },
+    },
+  },
+  [ATTACHMENT_PATTERN]: {
+    get: {
+      operationId: 'sessions.attachment',
+      summary: 'The bytes of an attachment',
+      tags: ['sessions'],
+      parameters: [
+        idParameter,
+        { name: 'attachmentId', in: 'path', required: true, schema: { type: 'string' } },
+      ],
+      responses: {
+        200: {
+          description: 'OK',
+          content: { '*/*': { schema: { type: 'string', contentMediaType: 'application/octet-stream' } } },
+        },
+      },
     },
   },
   [IMPORT_PATH]: {

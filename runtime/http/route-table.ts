@@ -1,11 +1,15 @@
 import type { AnyContractProcedure } from '@orpc/contract';
 import * as z from 'zod';
-import { archivePath, contract, EVENT_STREAM_PATH, IMPORT_PATH } from '../contract/index.ts';
+import { archivePath, attachmentPath, contract, EVENT_STREAM_PATH, IMPORT_PATH } from '../contract/index.ts';
 
 export const API_PREFIX = '/api';
 export const OPENAPI_PATH = `${API_PREFIX}/openapi.json`;
 /** The pattern of {@link archivePath}, written like those of the contract. */
 export const ARCHIVE_PATTERN = archivePath('{id}').replace('%7Bid%7D', '{id}');
+
+export const ATTACHMENT_PATTERN = attachmentPath('{id}', '{attachmentId}')
+  .replaceAll('%7B', '{')
+  .replaceAll('%7D', '}');
 
 export interface Route {
   method: string;
@@ -25,6 +29,7 @@ export interface RouteMatch {
 const RAW_ROUTES: Route[] = [
   { method: 'GET', pattern: EVENT_STREAM_PATH },
   { method: 'GET', pattern: ARCHIVE_PATTERN },
+  { method: 'GET', pattern: ATTACHMENT_PATTERN },
   { method: 'POST', pattern: IMPORT_PATH },
   { method: 'GET', pattern: OPENAPI_PATH },
 ];

@@ -1,4 +1,4 @@
-import type { Agents } from '../agents/agents.ts';
+import type { Agents, PromptAttachment, SessionTold } from '../agents/agents.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import { isCoded, messageOf } from '../base/errors.ts';
 import type { MakeId } from '../base/ids.ts';
@@ -8,21 +8,39 @@ import { fault, type Session, type SessionDetail, type Turn } from '../contract/
 import type { EventBus } from '../events/event-bus.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Filter, Storage } from '../storage/storage.ts';
-import { KeyedQueue } from './keyed-queue.ts';
+import { decodeAttachments, deleteAttachments, placeAttachments, readAttachment } from './attachments.ts';
+import type { BudgetDesk } from './budgets/budgets.ts';
+import { listDocuments } from './list-documents.ts';
+import type { NeedsYouDesk, Withdrawal } from './needs-you/needs-you.ts';
 import { PendingEnds } from './pending-ends.ts';
 import { fromDocument, SESSION_COLLECTION, type SessionRecord } from './session-record.ts';
-import { SessionStore } from './session-store.ts';
+import type { SessionStore } from './session-store.ts';
 import { ageSessions, recoverInterrupted } from './session-sweeps.ts';
+import { SessionTellings } from './session-tellings.ts';
 import type { CallContext, SessionCounts, Sessions } from './sessions.ts';
 import { historyOf, readTranscript, transcriptLog } from './transcript.ts';
-import type { TurnRecorder } from './turn-recorder.ts';
-import { TurnRunner } from './turn-runner.ts';
-import { beginTurn, turnChanged, turnEntry, withEndedTurn } from './turns.ts';
+import { type TurnEnd, TurnRunner } from './turn-runner.ts';
+import {
+  beginTurn,
+  canBeResent,
+  type Prompt,
+  TurnOver,
+  turnChanged,
+  turnEntry,
+  withEndedTurn,
+} from './turns.ts';
 
 export interface SessionsDependencies {
   storage: Storage;
   bus: EventBus;
-  agents: Pick<Agents, 'list' | 'get' | 'prompt' | 'forgetSession'>;
+  /** The same one that `needsYou` has. */
+  store: SessionStore;
+  needsYou: NeedsYouDesk;
+  budgets: BudgetDesk;
+  agents: Pick<
+    Agents,
+    'list' | 'get' | 'prompt' | 'setMode' | 'setOption' | 'watchSessions' | 'forgetSession'
+  >;
   clock: Clock;
   logger: Logger;
   makeId: MakeId;
@@ -42,14 +60,14 @@ export interface SessionsDependencies {
 
 /** The sessions over a storage adapter; the agents answer. */
 export function createSessions(dependencies: SessionsDependencies): Sessions {
-  const { storage, bus, agents, clock, makeId, settings } = dependencies;
+  const { storage, bus, store, needsYou, budgets, agents, clock, makeId, settings } = dependencies;
+  const { queue } = store;
   const logger = dependencies.logger.with({ component: 'sessions' });
-  const store = new SessionStore(storage, bus);
-  /** Changes to one session happen one after the other. */
-  const queue = new KeyedQueue();
+  const tellings = new SessionTellings({ store, clock, makeId, logger });
   const pendingEnds = new PendingEnds(clock, queue);
   const runner = new TurnRunner({
     agents,
+    needsYou,
     bus,
     clock,
     makeId,
@@ -98,30 +116,56 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
     });
   }
 
-  async function finishTurn(turn: Turn, recorder: TurnRecorder): Promise<void> {
+  async function finishTurn({ turn, agentId, recorder, bill }: TurnEnd): Promise<void> {
+    const { sessionId, correlationId } = turn;
     const rest = await recorder.close();
-    const storeEnd = () =>
-      store.change(turn.sessionId, turn.correlationId, (record) => {
+    // A turn that was over before its budget was has nothing to go on with: what is left to ask is about the next ones.
+    const isAsked =
+      turn.error?.code === 'budget.exhausted' ||
+      (turn.state === 'completed' && bill.exhausted !== undefined && bill.exhausted.scope !== 'turn');
+    const question =
+      isAsked && bill.exhausted !== undefined
+        ? needsYou.askBudget({ agentId, turn }, bill.exhausted)
+        : undefined;
+    const storeEnd = async () => {
+      const withdrawal = needsYou.withdraw(sessionId, new TurnOver(turn.state).message);
+      const batches = [
+        rest,
+        bill.batch,
+        withdrawal.batch,
+        ...(question === undefined ? [] : [question.batch]),
+      ];
+      let isStored = true;
+      await store.change(sessionId, correlationId, (record) => {
         // Stored by an attempt that was said to have failed.
-        if (record.lastTurn?.id !== turn.id || record.lastTurn.state !== 'running') return undefined;
+        isStored = record.lastTurn?.id !== turn.id || record.lastTurn.state !== 'running';
+        if (isStored) return undefined;
+        const added = {
+          messageCount: recorder.messageCount,
+          sizeBytes: recorder.sizeBytes,
+          waitingForYou: question === undefined ? 0 : 1,
+        };
         return {
-          record: withEndedTurn(record, turn, recorder, clock.now()),
+          record: withEndedTurn(record, turn, added, clock.now()),
           batch: {
-            operations: [...rest.operations, turnEntry(turn)],
-            drafts: [...rest.drafts, turnChanged(turn)],
+            operations: [...batches.flatMap(({ operations }) => operations), turnEntry(turn)],
+            drafts: [...batches.flatMap(({ drafts }) => drafts), turnChanged(turn)],
           },
         };
       });
-    await queue.run(turn.sessionId, async () => {
+      withdrawal.done();
+      question?.done();
+    };
+    await queue.run(sessionId, async () => {
       try {
         await storeEnd();
       } catch (error) {
-        if (!isCoded(error, 'session.not_found')) pendingEnds.add(turn.sessionId, storeEnd);
+        if (!isCoded(error, 'session.not_found')) pendingEnds.add(sessionId, storeEnd);
         throw error;
       }
     });
-    logger.with({ correlationId: turn.correlationId }).info('A turn has ended', {
-      sessionId: turn.sessionId,
+    logger.with({ correlationId }).info('A turn has ended', {
+      sessionId,
       turnId: turn.id,
       state: turn.state,
       ...(turn.error === undefined ? {} : { code: turn.error.code }),
@@ -130,15 +174,18 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
 
   async function reload(): Promise<void> {
     pendingEnds.clear();
+    tellings.clear();
     await store.reload();
-    await recoverInterrupted({ storage, store, clock, logger });
+    await budgets.reload();
+    await needsYou.reload();
+    await recoverInterrupted({ storage, store, needsYou, clock, logger });
+    await needsYou.withdrawRest('the app stopped meanwhile');
   }
 
   function age(): void {
     if (paused !== undefined) return;
     ageSessions({
       store,
-      queue,
       clock,
       ttlSeconds: settings.sessionTtlSeconds,
       expirationDays: settings.sessionExpirationDays,
@@ -146,6 +193,12 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
     }).catch((error: unknown) =>
       logger.error('Idle sessions could not be aged; it is tried again', { error: messageOf(error) }),
     );
+  }
+
+  /** Called by the agents: must neither throw nor wait. */
+  function told(sessionId: string, { cost, ...rest }: SessionTold): void {
+    runner.tell(sessionId, cost === undefined ? rest : { ...rest, cost });
+    if (paused === undefined && Object.keys(rest).length > 0) tellings.tell(sessionId, rest);
   }
 
   /** Ends every turn, also those that are just being begun. Nothing new must be taken any more. */
@@ -156,6 +209,7 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
 
   const service = lifecycle({
     async start() {
+      agents.watchSessions(told);
       await reload();
       paused = undefined;
       cleanup = clock.every(settings.sessionCleanupIntervalSeconds * 1000, age);
@@ -166,6 +220,7 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
       await endAll('The app was closed while the agent was answering.');
       await pendingEnds.settleAll();
       pendingEnds.clear();
+      await tellings.end();
     },
   });
 
@@ -176,18 +231,12 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
     if (query.status !== undefined) where.push({ field: 'status', is: query.status });
     if (query.agentId !== undefined) where.push({ field: 'agentId', is: query.agentId });
     if (query.search) where.push({ field: 'search', contains: query.search });
-    const { items, nextCursor } = await storage
-      .list<SessionRecord>(SESSION_COLLECTION, {
-        where,
-        orderBy: { field: 'lastActivityAt', direction: 'descending' },
-        limit: query.limit,
-        ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
-      })
-      .catch((error: unknown) => {
-        // All else is checked already, so it is the cursor that the storage cannot take.
-        if (query.cursor === undefined || !isCoded(error, 'storage.invalid')) throw error;
-        throw fault('request.invalid', 'The cursor is not one that this list gave.', {}, { cause: error });
-      });
+    const { items, nextCursor } = await listDocuments<SessionRecord>(storage, SESSION_COLLECTION, {
+      where,
+      orderBy: { field: 'lastActivityAt', direction: 'descending' },
+      limit: query.limit,
+      cursor: query.cursor,
+    });
     return { items: items.map(fromDocument), ...(nextCursor === undefined ? {} : { nextCursor }) };
   };
 
@@ -226,24 +275,32 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
       messageCount: 0,
       sizeBytes: 0,
       usage: { inputTokens: 0, outputTokens: 0 },
+      waitingForYou: 0,
+      attachmentCount: 0,
     };
-    const begun = input.message === undefined ? undefined : begin(record, input.message, correlationId);
+    const prompt = input.message === undefined ? undefined : { text: input.message, attachments: [] };
+    const account =
+      prompt === undefined ? undefined : await budgets.account({ sessionId: id, agentId: agent.id });
+    const begun = prompt === undefined ? undefined : begin(record, prompt, correlationId);
     return queue.run(id, async () => {
       refuseWhilePaused();
       refuseOverLimit(id);
+      account?.refuse();
       const session = await store.add(
         begun?.record ?? record,
         begun?.batch ?? { operations: [], drafts: [] },
         correlationId,
       );
       dependencies.onCreated?.();
-      if (begun !== undefined && input.message !== undefined) runner.run(session, begun.turn, input.message);
+      if (begun !== undefined && prompt !== undefined && account !== undefined) {
+        runner.run(session, begun.turn, prompt, account);
+      }
       return session;
     });
   }
 
-  function begin(record: SessionRecord, text: string, correlationId: string) {
-    return beginTurn(record, text, {
+  function begin(record: SessionRecord, prompt: Prompt, correlationId: string) {
+    return beginTurn(record, prompt, {
       now: clock.now(),
       makeId,
       correlationId,
@@ -278,30 +335,105 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
     });
   };
 
-  const prompt: Sessions['prompt'] = async ({ id, message }, { correlationId }) => {
+  const prompt: Sessions['prompt'] = async ({ id, message, attachments }, { correlationId }) => {
+    const decoded = decodeAttachments(attachments);
+    return queue.run(id, () =>
+      startTurn(id, correlationId, (record) => ({
+        text: message,
+        attachments: placeAttachments(id, record.attachmentCount, decoded),
+      })),
+    );
+  };
+
+  const resend: Sessions['resend'] = async ({ id, turnId }, { correlationId }) => {
     return queue.run(id, async () => {
-      refuseWhilePaused();
       await pendingEnds.settle(id);
-      const turns: Turn[] = [];
-      const session = await store.change(id, correlationId, (record) => {
-        if (record.state === 'archived') {
-          throw fault('session.archived', 'The session is archived. Bring it back before you prompt it.', {
-            id,
-          });
-        }
-        if (runner.has(id)) throw busy(id, 'prompted again');
-        agents.get(record.agentId);
-        refuseOverLimit(id);
-        const begun = begin(record, message, correlationId);
-        turns.push(begun.turn);
-        return begun;
+      refuseResend((await store.load(id)).value, turnId);
+      const { messages } = await readTranscript(storage, id);
+      const sent = messages.find((message) => message.turnId === turnId && message.role === 'user');
+      if (sent === undefined) throw nothingToResend(id, turnId, 'its prompt is not there any more');
+      const attachments = await Promise.all(
+        (sent.attachments ?? []).map(async (attachment) => ({
+          ...attachment,
+          ...(await readAttachment(storage, id, attachment.id)),
+        })),
+      );
+      return startTurn(id, correlationId, (record) => {
+        refuseResend(record, turnId);
+        return { text: sent.text, attachments, resentFrom: turnId };
       });
-      const turn = turns.at(-1);
-      if (turn === undefined) throw new Error('A change without a turn cannot have been committed');
-      runner.run(session, turn, message);
-      return turn;
     });
   };
+
+  function refuseResend({ id, lastTurn }: SessionRecord, turnId: string): void {
+    if (lastTurn?.id !== turnId) throw nothingToResend(id, turnId, 'it is not the last turn');
+    if (!canBeResent(lastTurn))
+      throw nothingToResend(id, turnId, 'it was neither interrupted nor has it failed');
+  }
+
+  /** Makes a turn durable and runs it. Call it in the queue. `make` may throw to refuse. */
+  async function startTurn(
+    id: string,
+    correlationId: string,
+    make: (record: SessionRecord) => Prompt,
+  ): Promise<Turn> {
+    refuseWhilePaused();
+    await pendingEnds.settle(id);
+    const { agentId } = (await store.load(id)).value;
+    const account = await budgets.account({ sessionId: id, agentId });
+    const started: { turn: Turn; prompt: Prompt; withdrawal: Withdrawal }[] = [];
+    const session = await store.change(id, correlationId, (record) => {
+      if (record.state === 'archived') {
+        throw fault('session.archived', 'The session is archived. Bring it back before you prompt it.', {
+          id,
+        });
+      }
+      if (runner.has(id)) throw busy(id, 'prompted again');
+      agents.get(record.agentId);
+      refuseOverLimit(id);
+      account.refuse();
+      const prompt = make(record);
+      const begun = begin(record, prompt, correlationId);
+      // The question about a budget that ended the turn before.
+      const withdrawal = needsYou.withdraw(id, 'the session was prompted again');
+      started.push({ turn: begun.turn, prompt, withdrawal });
+      return {
+        record: begun.record,
+        batch: {
+          operations: [...withdrawal.batch.operations, ...begun.batch.operations],
+          drafts: [...withdrawal.batch.drafts, ...begun.batch.drafts],
+        },
+      };
+    });
+    const last = started.at(-1);
+    if (last === undefined) throw new Error('A change without a turn cannot have been committed');
+    last.withdrawal.done();
+    runner.run(session, last.turn, last.prompt, account);
+    return last.turn;
+  }
+
+  const setMode: Sessions['setMode'] = async ({ id, modeId }) => {
+    const { agentId } = (await store.load(id)).value;
+    await agents.setMode(agentId, id, modeId);
+    return toldSession(id);
+  };
+
+  const setOption: Sessions['setOption'] = async ({ id, optionId, value }) => {
+    const { agentId } = (await store.load(id)).value;
+    await agents.setOption(agentId, id, optionId, value);
+    return toldSession(id);
+  };
+
+  /** A session with all that its agent has told so far. */
+  async function toldSession(id: string): Promise<Session> {
+    await tellings.flush(id);
+    return fromDocument(await store.load(id));
+  }
+
+  async function attachment(id: string, attachmentId: string): Promise<PromptAttachment> {
+    await store.load(id);
+    return readAttachment(storage, id, attachmentId);
+  }
 
   async function cancel(id: string): Promise<Turn> {
     const ended = runner.end(id, { state: 'cancelled' });
@@ -319,12 +451,22 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
       // A prompt was faster. Its turn cannot be waited for here, because its end needs the queue, too.
       if (runner.has(id)) return false;
       const document = await store.load(id);
+      const withdrawal = needsYou.withdraw(id, 'the session was deleted');
       await bus.commit(
         [
           { kind: 'delete', collection: SESSION_COLLECTION, id, expectVersion: document.version },
           { kind: 'trim', log: transcriptLog(id), through: Number.MAX_SAFE_INTEGER },
+          ...deleteAttachments(id, document.value.attachmentCount),
+          ...withdrawal.batch.operations,
         ],
-        [{ topic: 'session.deleted', subject: id, correlationId, data: { id } }],
+        [...withdrawal.batch.drafts, { topic: 'session.deleted', subject: id, correlationId, data: { id } }],
+      );
+      withdrawal.done();
+      await needsYou.forget(id).catch((error: unknown) =>
+        logger.warn('What a deleted session had asked is kept until it expires', {
+          sessionId: id,
+          error: messageOf(error),
+        }),
       );
       store.active.delete(id);
       agents.forgetSession(id);
@@ -340,6 +482,10 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
     create,
     update,
     prompt,
+    resend,
+    setMode,
+    setOption,
+    attachment,
     cancel,
     delete: remove,
     counts: (): SessionCounts => ({
@@ -356,4 +502,11 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
       paused = undefined;
     },
   };
+}
+
+function nothingToResend(id: string, turnId: string, because: string): Error {
+  return fault('session.nothing_to_resend', `The prompt of this turn cannot be sent again: ${because}.`, {
+    id,
+    turnId,
+  });
 }

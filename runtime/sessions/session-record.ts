@@ -1,4 +1,4 @@
-import type { Session } from '../contract/index.ts';
+import type { Session, Turn } from '../contract/index.ts';
 import type { IndexValue, PutOperation, StoredDocument } from '../storage/storage.ts';
 
 export const SESSION_COLLECTION = 'sessions';
@@ -7,11 +7,40 @@ export const SESSION_COLLECTION = 'sessions';
 export interface SessionRecord extends Omit<Session, 'version'> {
   /** The title was not given by the user: the first prompt may give it. */
   untitled: boolean;
+  /** How many attachments were ever taken: the last part of the id of the newest one. */
+  attachmentCount: number;
+}
+
+/** Fills in what sessions of older versions do not have. */
+export function withDefaults(record: SessionRecord): SessionRecord {
+  return {
+    ...record,
+    waitingForYou: record.waitingForYou ?? 0,
+    attachmentCount: record.attachmentCount ?? 0,
+  };
 }
 
 export function toSession(record: SessionRecord, version: number): Session {
-  const { untitled: _, ...session } = record;
+  const { untitled: _, attachmentCount: __, ...session } = withDefaults(record);
   return { ...session, version };
+}
+
+/** What the session is doing, which follows from its last turn and from what waits for the user. */
+export function statusOf(record: Pick<SessionRecord, 'lastTurn' | 'waitingForYou'>): Session['status'] {
+  if (record.waitingForYou > 0) return 'needs-you';
+  return record.lastTurn === undefined ? 'idle' : statusAfter(record.lastTurn);
+}
+
+function statusAfter(turn: Turn): Session['status'] {
+  switch (turn.state) {
+    case 'running':
+      return 'busy';
+    case 'interrupted':
+    case 'failed':
+      return turn.state;
+    default:
+      return 'idle';
+  }
 }
 
 export function fromDocument(document: StoredDocument<SessionRecord>): Session {

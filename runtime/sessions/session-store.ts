@@ -2,16 +2,17 @@ import { isCoded } from '../base/errors.ts';
 import { fault, type Session } from '../contract/index.ts';
 import type { EventBus, EventDraft } from '../events/event-bus.ts';
 import type { Filter, Operation, Storage, StoredDocument } from '../storage/storage.ts';
+import { KeyedQueue } from './keyed-queue.ts';
+import { everyDocument } from './list-documents.ts';
 import {
   fromDocument,
   putSession,
   SESSION_COLLECTION,
   type SessionRecord,
   toSession,
+  withDefaults,
 } from './session-record.ts';
 
-/** Documents that a walk over many sessions reads at a time. */
-const WALK_PAGE = 200;
 const MAX_ATTEMPTS = 5;
 
 /** What is committed together with a session: entries of its transcript, and the events that tell of them. */
@@ -20,12 +21,17 @@ export interface Batch {
   drafts: EventDraft[];
 }
 
-/** The documents of the sessions, and which of them are active. */
+/**
+ * The documents of the sessions, and which of them are active. One for the whole room: what waits for the user and the
+ * turns change the same sessions, and do so through its queue.
+ */
 export class SessionStore {
   readonly #storage: Storage;
   readonly #bus: EventBus;
   /** The ids of the sessions in the state `active`, for the limit. */
   readonly active = new Set<string>();
+  /** Changes to one session happen one after the other. A task must not wait for another one of its session. */
+  readonly queue = new KeyedQueue();
 
   constructor(storage: Storage, bus: EventBus) {
     this.#storage = storage;
@@ -35,7 +41,7 @@ export class SessionStore {
   /** Rejects with `session.not_found`. */
   async load(id: string): Promise<StoredDocument<SessionRecord>> {
     const document = await this.#storage.get<SessionRecord>(SESSION_COLLECTION, id);
-    if (document !== undefined) return document;
+    if (document !== undefined) return { ...document, value: withDefaults(document.value) };
     throw fault('session.not_found', `There is no session ${id}: it was deleted, or the id is wrong.`, {
       id,
     });
@@ -89,18 +95,9 @@ export class SessionStore {
     }
   }
 
-  /** Every session that the filters let through, page by page. */
-  async *matching(where: Filter[]): AsyncGenerator<StoredDocument<SessionRecord>> {
-    let cursor: string | undefined;
-    do {
-      const page = await this.#storage.list<SessionRecord>(SESSION_COLLECTION, {
-        where,
-        limit: WALK_PAGE,
-        ...(cursor === undefined ? {} : { cursor }),
-      });
-      yield* page.items;
-      cursor = page.nextCursor;
-    } while (cursor !== undefined);
+  /** Every session that the filters let through. */
+  matching(where: Filter[]): AsyncGenerator<StoredDocument<SessionRecord>> {
+    return everyDocument<SessionRecord>(this.#storage, SESSION_COLLECTION, where);
   }
 
   /** Reads again which sessions are active. */

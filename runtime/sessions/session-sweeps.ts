@@ -2,24 +2,27 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Turn } from '../contract/index.ts';
 import type { Storage } from '../storage/storage.ts';
-import type { KeyedQueue } from './keyed-queue.ts';
+import type { NeedsYouDesk } from './needs-you/needs-you.ts';
+import { statusOf } from './session-record.ts';
 import type { SessionStore } from './session-store.ts';
 import { readTranscript, transcriptLog } from './transcript.ts';
-import { statusAfter, turnChanged, turnEntry } from './turns.ts';
+import { addUsage, turnChanged, turnEntry } from './turns.ts';
 
 const DAY_MS = 86_400_000;
 
 /**
  * Marks the turns that were running when the process ended as interrupted, so that nothing is "running" that does not
- * run. Each session in one commit: killed in the middle, the next start does the rest.
+ * run, and withdraws what waited for the user meanwhile. What a turn had used is in its last entry. Each session in one
+ * commit: killed in the middle, the next start does the rest.
  */
 export async function recoverInterrupted(context: {
   storage: Storage;
   store: SessionStore;
+  needsYou: Pick<NeedsYouDesk, 'withdraw'>;
   clock: Clock;
   logger: Logger;
 }): Promise<void> {
-  const { storage, store, clock, logger } = context;
+  const { storage, store, needsYou, clock, logger } = context;
   for await (const { id } of store.matching([{ field: 'status', in: ['busy', 'needs-you'] }])) {
     const transcript = await readTranscript(storage, id);
     // It ended when it last gave a sign, not when that was found out.
@@ -36,18 +39,26 @@ export async function recoverInterrupted(context: {
         }),
       );
     const last = interrupted.at(-1) ?? transcript.turns.at(-1);
+    const withdrawal = needsYou.withdraw(id, 'the app stopped meanwhile');
     const sizeBytes = transcript.messages.reduce((sum, message) => sum + Buffer.byteLength(message.text), 0);
     await store.change(id, last?.correlationId ?? id, (record) => ({
       record: {
         ...record,
-        status: last === undefined ? 'idle' : statusAfter(last),
+        status: statusOf({ waitingForYou: 0, ...(last === undefined ? {} : { lastTurn: last }) }),
+        waitingForYou: 0,
         updatedAt: clock.now(),
         messageCount: transcript.messages.length,
         sizeBytes: Math.max(record.sizeBytes, sizeBytes),
+        usage: interrupted.reduce((sum, turn) => addUsage(sum, turn.usage), record.usage),
         ...(last === undefined ? {} : { lastTurn: last }),
       },
-      batch: { operations: interrupted.map(turnEntry), drafts: interrupted.map(turnChanged) },
+      batch: {
+        operations: [...interrupted.map(turnEntry), ...withdrawal.batch.operations],
+        drafts: [...interrupted.map(turnChanged), ...withdrawal.batch.drafts],
+      },
     }));
+    withdrawal.done();
+    if (interrupted.length === 0) continue;
     logger.warn('A session was in mid-turn when the app stopped: its turn is marked as interrupted', {
       sessionId: id,
     });
@@ -57,14 +68,13 @@ export async function recoverInterrupted(context: {
 /** Ages idle sessions: active, after `ttlSeconds` inactive, after `expirationDays` expired. */
 export async function ageSessions(context: {
   store: SessionStore;
-  queue: KeyedQueue;
   clock: Clock;
   ttlSeconds: number;
   expirationDays: number;
   /** Left alone. */
   isRunning: (id: string) => boolean;
 }): Promise<void> {
-  const { store, queue, clock } = context;
+  const { store, clock } = context;
   const now = clock.now();
   const steps = [
     { from: 'active', to: 'inactive', below: now - context.ttlSeconds * 1000 },
@@ -76,7 +86,7 @@ export async function ageSessions(context: {
       { field: 'lastActivityAt', from: 0, below },
     ]);
     for await (const { id } of idle) {
-      await queue.run(id, () =>
+      await store.queue.run(id, () =>
         store.change(id, id, (record) => {
           if (record.state !== from || record.lastActivityAt >= below || context.isRunning(id))
             return undefined;

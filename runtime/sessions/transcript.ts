@@ -33,8 +33,11 @@ export function foldTranscript(entries: Iterable<TranscriptEntry>): Transcript {
   const messages = new Map<string, StoredMessage>();
   const parts = new Map<string, string[]>();
   for (const entry of entries) {
-    if (entry.type === 'turn') turns.set(entry.turn.id, entry.turn);
-    else if (entry.type === 'message') {
+    if (entry.type === 'turn') {
+      // What a running turn has used may be written more than once; nothing makes one run again that has ended.
+      const known = turns.get(entry.turn.id);
+      if (known === undefined || known.state === 'running') turns.set(entry.turn.id, entry.turn);
+    } else if (entry.type === 'message') {
       messages.set(entry.message.id, entry.message);
       parts.delete(entry.message.id);
     } else {

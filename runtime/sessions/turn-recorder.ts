@@ -11,6 +11,8 @@ const FLUSH_INTERVAL_MS = 250;
 /** … or as soon as this much is waiting, in UTF-16 units. */
 const FLUSH_LENGTH = 64 * 1024;
 
+type MessageContent = Pick<StoredMessage, 'kind' | 'text' | 'toolCall' | 'plan' | 'content' | 'raw'>;
+
 /**
  * Records what an agent does in one turn. Text is told to the live subscribers as it comes and appended to the transcript
  * in batches; tool calls, plans and unknown updates are appended as they stand when a batch is written. Holds the agent's
@@ -84,7 +86,10 @@ export class TurnRecorder {
         });
         break;
       case 'plan':
-        this.#put('plan', { kind: 'plan', text: update.text });
+        this.#put('plan', { kind: 'plan', text: update.text, plan: update.plan });
+        break;
+      case 'content':
+        this.#put(undefined, { kind: 'content', text: update.text, content: update.content });
         break;
       case 'raw':
         this.#put(undefined, { kind: 'raw', text: '', raw: update.raw });
@@ -132,7 +137,7 @@ export class TurnRecorder {
     this.#streaming = undefined;
   }
 
-  #put(key: string | undefined, content: Pick<StoredMessage, 'kind' | 'text' | 'toolCall' | 'raw'>): void {
+  #put(key: string | undefined, content: MessageContent): void {
     this.#endStreaming();
     const known = key === undefined ? undefined : this.#messages.get(this.#replaceable.get(key) ?? '');
     const message = known ?? this.#add(content);
@@ -144,7 +149,7 @@ export class TurnRecorder {
     this.#wait(message, true);
   }
 
-  #add(content: Pick<StoredMessage, 'kind' | 'text' | 'toolCall' | 'raw'>): StoredMessage {
+  #add(content: MessageContent): StoredMessage {
     const now = this.#clock.now();
     const message: StoredMessage = {
       id: timeOrderedId(now, this.#makeId),

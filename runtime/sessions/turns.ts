@@ -1,11 +1,28 @@
 import { isCoded, messageOf } from '../base/errors.ts';
 import { type MakeId, timeOrderedId } from '../base/ids.ts';
-import { fault, type Session, type Turn } from '../contract/index.ts';
+import { fault, type Turn, type Usage } from '../contract/index.ts';
 import type { EventDraft } from '../events/event-bus.ts';
 import type { Operation } from '../storage/storage.ts';
-import { type SessionRecord, titleOf } from './session-record.ts';
+import { type PlacedAttachment, putAttachment, withoutBytes } from './attachments.ts';
+import { type SessionRecord, statusOf, titleOf } from './session-record.ts';
 import type { Batch } from './session-store.ts';
 import { type StoredMessage, transcriptLog } from './transcript.ts';
+
+const ENDED = {
+  running: 'is over',
+  completed: 'is over',
+  cancelled: 'was cancelled',
+  interrupted: 'was interrupted',
+  failed: 'failed',
+} as const satisfies Record<Turn['state'], string>;
+
+/** Why a turn is aborted; the message says it in words. */
+export class TurnOver extends Error {
+  constructor(state: Turn['state']) {
+    super(`the turn ${ENDED[state]}`);
+    this.name = 'TurnOver';
+  }
+}
 
 /** The event that tells how a turn stands. */
 export function turnChanged(turn: Turn): EventDraft {
@@ -30,14 +47,26 @@ export function tooLarge(id: string, sizeBytes: number, limit: number): Error {
   );
 }
 
+/** What the user says. Attachments of a prompt that is sent again are stored already. */
+export interface Prompt {
+  text: string;
+  attachments: PlacedAttachment[];
+  resentFrom?: string;
+}
+
 /** A turn that begins: the session as it is then, and what is to be committed for it. Throws `session.too_large`. */
 export function beginTurn(
   record: SessionRecord,
-  text: string,
+  prompt: Prompt,
   context: { now: number; makeId: MakeId; correlationId: string; maxSizeBytes: number },
 ): { record: SessionRecord; turn: Turn; batch: Batch } {
   const { now, makeId, correlationId } = context;
-  const sizeBytes = record.sizeBytes + Buffer.byteLength(text);
+  const { text, attachments, resentFrom } = prompt;
+  const added = resentFrom === undefined ? attachments : [];
+  const sizeBytes =
+    record.sizeBytes +
+    Buffer.byteLength(text) +
+    added.reduce((sum, attachment) => sum + attachment.sizeBytes, 0);
   if (sizeBytes > context.maxSizeBytes) throw tooLarge(record.id, sizeBytes, context.maxSizeBytes);
   const turn: Turn = {
     id: timeOrderedId(now, makeId),
@@ -45,13 +74,15 @@ export function beginTurn(
     state: 'running',
     startedAt: now,
     correlationId,
+    ...(resentFrom === undefined ? {} : { resentFrom }),
   };
-  const prompt: StoredMessage = {
+  const message: StoredMessage = {
     id: timeOrderedId(now, makeId),
     turnId: turn.id,
     role: 'user',
     kind: 'text',
     text,
+    ...(attachments.length === 0 ? {} : { attachments: attachments.map(withoutBytes) }),
     createdAt: now,
   };
   return {
@@ -61,16 +92,19 @@ export function beginTurn(
       ...(record.untitled ? { title: titleOf(text), untitled: false } : {}),
       state: 'active',
       status: 'busy',
+      waitingForYou: 0,
       updatedAt: now,
       lastActivityAt: now,
       messageCount: record.messageCount + 1,
       sizeBytes,
+      attachmentCount: record.attachmentCount + added.length,
       lastTurn: turn,
     },
     batch: {
       operations: [
+        ...added.map(putAttachment),
         turnEntry(turn),
-        { kind: 'append', log: transcriptLog(record.id), value: { type: 'message', message: prompt } },
+        { kind: 'append', log: transcriptLog(record.id), value: { type: 'message', message } },
       ],
       drafts: [
         turnChanged(turn),
@@ -78,7 +112,7 @@ export function beginTurn(
           topic: 'session.message.completed',
           subject: record.id,
           correlationId,
-          data: { sessionId: record.id, message: { ...prompt, complete: true } },
+          data: { sessionId: record.id, message: { ...message, complete: true } },
         },
       ],
     },
@@ -89,28 +123,47 @@ export function beginTurn(
 export function withEndedTurn(
   record: SessionRecord,
   turn: Turn,
-  added: { messageCount: number; sizeBytes: number },
+  added: { messageCount: number; sizeBytes: number; waitingForYou: number },
   now: number,
 ): SessionRecord {
   return {
     ...record,
-    status: statusAfter(turn),
+    status: statusOf({ lastTurn: turn, waitingForYou: added.waitingForYou }),
+    waitingForYou: added.waitingForYou,
     updatedAt: now,
     lastActivityAt: now,
     messageCount: record.messageCount + added.messageCount,
     sizeBytes: record.sizeBytes + added.sizeBytes,
-    usage: {
-      inputTokens: record.usage.inputTokens + (turn.usage?.inputTokens ?? 0),
-      outputTokens: record.usage.outputTokens + (turn.usage?.outputTokens ?? 0),
-    },
+    usage: addUsage(record.usage, turn.usage),
     lastTurn: turn,
   };
 }
 
-/** What the session's status becomes when a turn has ended. */
-export function statusAfter(turn: Turn): Session['status'] {
-  if (turn.state === 'interrupted') return 'interrupted';
-  return turn.state === 'failed' ? 'failed' : 'idle';
+/** Amounts of different currencies cannot be added: the first one that was told stays. */
+export function addUsage(sum: Usage, added: Usage | undefined): Usage {
+  if (added === undefined) return sum;
+  const cost = addCost(sum.cost, added.cost);
+  return {
+    inputTokens: sum.inputTokens + added.inputTokens,
+    outputTokens: sum.outputTokens + added.outputTokens,
+    ...(cost === undefined ? {} : { cost }),
+  };
+}
+
+function addCost(sum: Usage['cost'], added: Usage['cost']): Usage['cost'] {
+  if (sum === undefined || added === undefined) return sum ?? added;
+  if (sum.currency !== added.currency) return sum;
+  return {
+    amount: sum.amount + added.amount,
+    currency: sum.currency,
+    estimated: sum.estimated || added.estimated,
+  };
+}
+
+/** True for a turn whose prompt can be sent again: it was interrupted, it failed, or a budget ended it. */
+export function canBeResent(turn: Turn): boolean {
+  if (turn.state === 'interrupted' || turn.state === 'failed') return true;
+  return turn.state === 'cancelled' && turn.error?.code === 'budget.exhausted';
 }
 
 /** An error as a turn keeps it. */

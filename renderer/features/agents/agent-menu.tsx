@@ -3,9 +3,11 @@ import {
   IconDots,
   IconFlame,
   IconMessagePlus,
+  IconPencil,
   IconPlayerPlay,
   IconPlayerStop,
   IconRefresh,
+  IconRotateClockwise,
   IconTrash,
   type TablerIcon,
 } from '@tabler/icons-react';
@@ -15,20 +17,20 @@ import { type AgentCommands, DRILLS } from '../../components/agent-commands.tsx'
 const ICON = { size: 15, stroke: 1.7 } as const;
 
 /** States in which there is no process, and none is on its way. */
-function isDown(agent: Agent): boolean {
-  return agent.state === 'stopped' || agent.state === 'crashed' || agent.state === 'crash-loop';
+const DOWN: ReadonlySet<Agent['state']> = new Set(['stopped', 'crashed', 'crash-loop', 'interrupted']);
+/** States in which the supervisor waits for something before its next try. */
+const WAITS: ReadonlySet<Agent['state']> = new Set(['restarting', 'crash-loop']);
+
+interface Props {
+  agent: Agent;
+  commands: AgentCommands;
+  onEdit: () => void;
+  onRemoved?: () => void;
 }
 
 /** All that can be done to an agent, behind three dots. */
-export function AgentMenu({
-  agent,
-  commands,
-  onRemoved,
-}: {
-  agent: Agent;
-  commands: AgentCommands;
-  onRemoved?: () => void;
-}) {
+export function AgentMenu({ agent, commands, onEdit, onRemoved }: Props) {
+  const down = DOWN.has(agent.state);
   return (
     <Menu position="bottom-end">
       <Menu.Target>
@@ -44,7 +46,7 @@ export function AgentMenu({
       <Menu.Dropdown onClick={(event) => event.stopPropagation()}>
         <Menu.Item
           leftSection={<IconMessagePlus {...ICON} />}
-          disabled={isDown(agent)}
+          disabled={down}
           onClick={() => commands.prompt(agent)}
         >
           New session
@@ -52,7 +54,7 @@ export function AgentMenu({
         <Menu.Divider />
         <Menu.Item
           leftSection={<IconPlayerPlay {...ICON} />}
-          disabled={!isDown(agent) && agent.state !== 'unknown' && agent.state !== 'interrupted'}
+          disabled={!down && agent.state !== 'unknown'}
           onClick={() => commands.start(agent)}
         >
           Start
@@ -67,8 +69,16 @@ export function AgentMenu({
         <Menu.Item leftSection={<IconRefresh {...ICON} />} onClick={() => commands.restart(agent)}>
           Restart
         </Menu.Item>
+        {WAITS.has(agent.state) && (
+          <Menu.Item leftSection={<IconRotateClockwise {...ICON} />} onClick={() => commands.retry(agent)}>
+            Retry now
+          </Menu.Item>
+        )}
         <DrillSubmenu agent={agent} commands={commands} />
         <Menu.Divider />
+        <Menu.Item leftSection={<IconPencil {...ICON} />} onClick={onEdit}>
+          Edit configuration
+        </Menu.Item>
         <Menu.Item
           c="var(--tone-bad)"
           leftSection={<IconTrash {...ICON} />}
@@ -86,7 +96,7 @@ function DrillSubmenu({ agent, commands }: { agent: Agent; commands: AgentComman
   return (
     <Menu.Sub>
       <Menu.Sub.Target>
-        <Menu.Sub.Item leftSection={<IconFlame {...ICON} />} disabled={isDown(agent)}>
+        <Menu.Sub.Item leftSection={<IconFlame {...ICON} />} disabled={DOWN.has(agent.state)}>
           Drill
         </Menu.Sub.Item>
       </Menu.Sub.Target>
@@ -122,16 +132,8 @@ function CommandButton({
 }
 
 /** The buttons of the details of an agent. */
-export function AgentActions({
-  agent,
-  commands,
-  onRemoved,
-}: {
-  agent: Agent;
-  commands: AgentCommands;
-  onRemoved?: () => void;
-}) {
-  const down = isDown(agent);
+export function AgentActions({ agent, commands, onEdit, onRemoved }: Props) {
+  const down = DOWN.has(agent.state);
   return (
     <>
       <Button
@@ -147,21 +149,36 @@ export function AgentActions({
       ) : (
         <CommandButton label="Stop" icon={IconPlayerStop} onClick={() => commands.stop(agent)} />
       )}
-      <CommandButton label="Restart" icon={IconRefresh} onClick={() => commands.restart(agent)} />
-      {agent.drills.length > 0 && (
-        <Menu>
-          <Menu.Target>
-            <Button px={10} variant="default" leftSection={<IconFlame {...ICON} />} disabled={down}>
-              Drill
-            </Button>
-          </Menu.Target>
-          <Menu.Dropdown>
-            <Menu.Label>Rehearse a failure</Menu.Label>
-            <DrillItems agent={agent} commands={commands} />
-          </Menu.Dropdown>
-        </Menu>
+      {WAITS.has(agent.state) ? (
+        <CommandButton label="Retry now" icon={IconRotateClockwise} onClick={() => commands.retry(agent)} />
+      ) : (
+        <CommandButton label="Restart" icon={IconRefresh} onClick={() => commands.restart(agent)} />
       )}
-      <AgentMenu agent={agent} commands={commands} {...(onRemoved && { onRemoved })} />
+      <DrillButton agent={agent} commands={commands} />
+      <AgentMenu agent={agent} commands={commands} onEdit={onEdit} {...(onRemoved && { onRemoved })} />
     </>
+  );
+}
+
+/** A button that offers the drills of the agent; none where it has none. */
+function DrillButton({ agent, commands }: { agent: Agent; commands: AgentCommands }) {
+  if (agent.drills.length === 0) return null;
+  return (
+    <Menu>
+      <Menu.Target>
+        <Button
+          px={10}
+          variant="default"
+          leftSection={<IconFlame {...ICON} />}
+          disabled={DOWN.has(agent.state)}
+        >
+          Drill
+        </Button>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Label>Rehearse a failure</Menu.Label>
+        <DrillItems agent={agent} commands={commands} />
+      </Menu.Dropdown>
+    </Menu>
   );
 }

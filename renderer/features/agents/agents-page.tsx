@@ -12,6 +12,7 @@ import { StatusBadge } from '../../components/status-badge.tsx';
 import { AGENT_STATES_WORST_FIRST, STATUS_LOOKS } from '../../components/status-vocabulary.ts';
 import { api } from '../../lib/api.ts';
 import { formatCount } from '../../lib/format.ts';
+import { useLiveInterval } from '../../lib/live-pause.ts';
 import { useUrlState } from '../../lib/url-state.ts';
 import { AddAgentDialog } from './add-agent-dialog.tsx';
 import { AgentDetail } from './agent-detail.tsx';
@@ -19,11 +20,17 @@ import { AgentActions } from './agent-menu.tsx';
 import { agentsShown, parseAgentsState } from './agents-state.ts';
 import { AgentsTable } from './agents-table.tsx';
 
+/** No event tells of memory and CPU: they are read again this often, in ms, while somebody looks. */
+const RESOURCES_MS = 5000;
+
 /** All agents: how each is and why, and what can be done about it. */
 export function AgentsPage() {
   const [state, change] = useUrlState(parseAgentsState);
   const [adding, add] = useDisclosure(false);
-  const { data, error, refetch } = useQuery(api.agents.list.queryOptions());
+  const { data, error, refetch } = useQuery({
+    ...api.agents.list.queryOptions(),
+    refetchInterval: useLiveInterval(RESOURCES_MS),
+  });
   const commands = useAgentCommands();
 
   const agents = data?.items ?? [];
@@ -107,6 +114,7 @@ export function AgentsPage() {
                 compact={opened !== undefined}
                 commands={commands}
                 onOpen={(id) => change({ agent: id }, { replace: opened !== undefined })}
+                onEdit={(id) => change({ agent: id, tab: 'configuration' })}
                 onSort={(sort) => change({ sort }, { replace: true })}
               />
             )}
@@ -122,6 +130,7 @@ export function AgentsPage() {
             <AgentActions
               agent={opened}
               commands={commands}
+              onEdit={() => change({ tab: 'configuration' })}
               onRemoved={() => change({ agent: undefined, tab: undefined })}
             />
           }
@@ -131,6 +140,7 @@ export function AgentsPage() {
           <AgentDetail
             agent={opened}
             tab={state.tab ?? 'now'}
+            commands={commands}
             onTab={(tab) => change({ tab }, { replace: true })}
           />
         </DetailDrawer>

@@ -22,7 +22,7 @@ describe('parseAgentsState', () => {
 describe('agentsShown', () => {
   const all = [
     agent('b'),
-    agent('a', { restarts: 2 }),
+    agent('a', { restarts: 2, resources: { at: 0, processes: 1, memoryBytes: 5, cpuPercent: 0 } }),
     agent('c', { state: 'crashed', since: 9, description: 'Coder' }),
   ];
   const shown = (change: Parameters<typeof parseAgentsState>[0]) =>
@@ -34,6 +34,8 @@ describe('agentsShown', () => {
     expect(shown({ sort: 'name' })).toEqual(['a', 'b', 'c']);
     expect(shown({ sort: 'since' })).toEqual(['c', 'a', 'b']);
     expect(shown({ sort: 'restarts' })).toEqual(['a', 'b', 'c']);
+    expect(shown({ sort: 'memory' })).toEqual(['a', 'b', 'c']);
+    expect(shown({ sort: 'cpu' })).toEqual(['a', 'b', 'c']);
   });
 
   it('filters by state and by text in name, description or id', () => {

@@ -2,7 +2,7 @@ import { type Agent, type AgentState, agentState } from '#contract';
 import { AGENT_STATES_WORST_FIRST } from '../../components/status-vocabulary.ts';
 import { choiceOf, type RawSearch, textOf } from '../../lib/url-state.ts';
 
-export const SORTS = ['state', 'name', 'since', 'restarts'] as const;
+export const SORTS = ['state', 'name', 'since', 'turns', 'memory', 'cpu', 'restarts'] as const;
 export type AgentSort = (typeof SORTS)[number];
 
 export interface AgentsState {
@@ -14,7 +14,7 @@ export interface AgentsState {
   readonly state: AgentState | undefined;
 }
 
-export const AGENT_TABS = ['now', 'health', 'exits', 'configuration'] as const;
+export const AGENT_TABS = ['now', 'health', 'exits', 'sessions', 'configuration', 'frames'] as const;
 export type AgentTab = (typeof AGENT_TABS)[number];
 
 /** What the address of the Agents page says. */
@@ -32,8 +32,16 @@ const COMPARE: Readonly<Record<AgentSort, (a: Agent, b: Agent) => number>> = {
   state: (a, b) => AGENT_STATES_WORST_FIRST.indexOf(a.state) - AGENT_STATES_WORST_FIRST.indexOf(b.state),
   name: (a, b) => a.name.localeCompare(b.name),
   since: (a, b) => b.since - a.since,
+  turns: (a, b) => b.runningTurns - a.runningTurns,
+  memory: (a, b) => (b.resources?.memoryBytes ?? -1) - (a.resources?.memoryBytes ?? -1),
+  cpu: (a, b) => (b.resources?.cpuPercent ?? -1) - (a.resources?.cpuPercent ?? -1),
   restarts: (a, b) => b.restarts - a.restarts,
 };
+
+/** Whether the column stands with its greatest first. */
+export function sortsDown(sort: AgentSort): boolean {
+  return sort === 'turns' || sort === 'memory' || sort === 'cpu' || sort === 'restarts';
+}
 
 /** The agents that the page lists, in its order; agents that are equal in it stand by name. */
 export function agentsShown(

@@ -1,16 +1,114 @@
-import { Group, Table, Text, UnstyledButton, VisuallyHidden } from '@mantine/core';
-import { IconChevronDown } from '@tabler/icons-react';
+import { Anchor, Group, Table, Text, UnstyledButton, VisuallyHidden } from '@mantine/core';
+import { IconChevronDown, IconChevronUp } from '@tabler/icons-react';
+import { Link } from '@tanstack/react-router';
+import type { ReactNode } from 'react';
 import type { Agent } from '#contract';
 import type { AgentCommands } from '../../components/agent-commands.tsx';
 import { AgentFirstAction } from '../../components/agent-first-action.tsx';
 import { HeartbeatBar } from '../../components/heartbeat-bar.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { StatusBadge } from '../../components/status-badge.tsx';
-import { formatNumber } from '../../lib/format.ts';
+import { formatCount, formatNumber } from '../../lib/format.ts';
 import { useRowKeys } from '../../lib/row-keys.ts';
 import { AgentMenu } from './agent-menu.tsx';
-import type { AgentSort } from './agents-state.ts';
+import { cpuWords, memoryWords } from './agent-words.ts';
+import { type AgentSort, sortsDown } from './agents-state.ts';
 import classes from './agents-table.module.css';
+import { StateNote } from './state-note.tsx';
+
+interface Column {
+  readonly label: string;
+  readonly title?: string;
+  readonly sort?: AgentSort;
+  readonly width?: number;
+  readonly numeric?: boolean;
+  /** Which columns go first when there is little room: `wide` before `medium`; the others stay. */
+  readonly room?: 'wide' | 'medium';
+  readonly cell: (agent: Agent) => ReactNode;
+}
+
+const STATE: Column = {
+  label: 'State',
+  sort: 'state',
+  width: 148,
+  cell: (agent) => (
+    <>
+      <StatusBadge status={agent.state} reason={agent.reason} />
+      <StateNote agent={agent} />
+    </>
+  ),
+};
+
+const NAME: Column = {
+  label: 'Agent',
+  sort: 'name',
+  cell: (agent) => (
+    <>
+      <Text size="sm" fw={500} truncate title={agent.name}>
+        {agent.name}
+      </Text>
+      <SecondLine agent={agent} />
+    </>
+  ),
+};
+
+const SINCE: Column = {
+  label: 'Since',
+  sort: 'since',
+  width: 92,
+  cell: (agent) => <RelativeTime at={agent.since} c="dimmed" />,
+};
+
+const WIDE_COLUMNS: readonly Column[] = [
+  {
+    label: 'Last 60 probes',
+    width: 172,
+    room: 'medium',
+    cell: (agent) => <HeartbeatBar heartbeats={agent.heartbeats} label={`Heartbeats of ${agent.name}`} />,
+  },
+  {
+    label: 'Turns',
+    title: 'Turns that run now',
+    sort: 'turns',
+    width: 68,
+    numeric: true,
+    cell: (agent) => formatNumber(agent.runningTurns),
+  },
+  {
+    label: 'Memory',
+    title: 'Of all processes of the agent',
+    sort: 'memory',
+    width: 92,
+    numeric: true,
+    cell: memoryWords,
+  },
+  {
+    label: 'CPU',
+    title: 'Of one core, all processes of the agent',
+    sort: 'cpu',
+    width: 72,
+    numeric: true,
+    room: 'medium',
+    cell: cpuWords,
+  },
+  {
+    label: 'Restarts',
+    title: 'Recoveries since the app started',
+    sort: 'restarts',
+    width: 84,
+    numeric: true,
+    room: 'wide',
+    cell: (agent) => formatNumber(agent.restarts),
+  },
+  {
+    label: 'Gen',
+    title: 'Generation: how many processes it has had',
+    width: 52,
+    numeric: true,
+    room: 'wide',
+    cell: (agent) => formatNumber(agent.generation),
+  },
+];
 
 /** The agents as rows; a click or Enter opens the details, j and k walk. */
 export function AgentsTable({
@@ -20,6 +118,7 @@ export function AgentsTable({
   compact,
   commands,
   onOpen,
+  onEdit,
   onSort,
 }: {
   agents: readonly Agent[];
@@ -30,6 +129,7 @@ export function AgentsTable({
   compact: boolean;
   commands: AgentCommands;
   onOpen: (id: string) => void;
+  onEdit: (id: string) => void;
   onSort: (sort: AgentSort) => void;
 }) {
   const openRow = (index: number): void => {
@@ -43,53 +143,16 @@ export function AgentsTable({
       if (open !== undefined) openRow(index);
     },
   });
-  const header = (label: string, by: AgentSort, width?: number, className?: string) => (
-    <Table.Th
-      w={width}
-      className={className ?? ''}
-      aria-sort={sort === by ? (by === 'restarts' ? 'descending' : 'ascending') : 'none'}
-    >
-      <UnstyledButton className={classes.sort ?? ''} onClick={() => onSort(by)}>
-        {label}
-        {sort === by && <IconChevronDown size={12} aria-hidden />}
-      </UnstyledButton>
-    </Table.Th>
-  );
+  const columns = compact ? [STATE, NAME, SINCE] : [STATE, NAME, SINCE, ...WIDE_COLUMNS];
   return (
-    <Table.ScrollContainer minWidth={compact ? 380 : 520} type="native" className={classes.container ?? ''}>
-      <Table highlightOnHover layout="fixed" stickyHeader>
+    <Table.ScrollContainer minWidth={compact ? 360 : 620} type="native" className={classes.container ?? ''}>
+      <Table highlightOnHover layout="fixed" stickyHeader aria-label="Agents">
         <Table.Thead>
           <Table.Tr>
-            {header('State', 'state', 136)}
-            {header('Agent', 'name')}
-            {!compact && (
-              <Table.Th w="20%" className={classes.wide ?? ''}>
-                Reason
-              </Table.Th>
-            )}
-            {header('Since', 'since', 100)}
-            {!compact && (
-              <Table.Th w={180} className={classes.medium ?? ''}>
-                Last 60 probes
-              </Table.Th>
-            )}
-            {!compact && header('Restarts', 'restarts', 84, classes.medium)}
-            {!compact && (
-              <Table.Th w={76} ta="right" className={classes.medium ?? ''}>
-                Pid
-              </Table.Th>
-            )}
-            {!compact && (
-              <Table.Th
-                w={56}
-                ta="right"
-                className={classes.wide ?? ''}
-                title="Generation: how many processes it has had"
-              >
-                Gen
-              </Table.Th>
-            )}
-            <Table.Th w={compact ? 52 : 156}>
+            {columns.map((column) => (
+              <Header key={column.label} column={column} sorted={column.sort === sort} onSort={onSort} />
+            ))}
+            <Table.Th w={compact ? 52 : 150}>
               <VisuallyHidden>Actions</VisuallyHidden>
             </Table.Th>
           </Table.Tr>
@@ -105,51 +168,19 @@ export function AgentsTable({
               data-selected={agent.id === open || undefined}
               onClick={() => onOpen(agent.id)}
             >
-              <Table.Td>
-                <StatusBadge status={agent.state} reason={agent.reason} />
-              </Table.Td>
-              <Table.Td>
-                <Text size="sm" fw={500} truncate title={agent.name}>
-                  {agent.name}
-                </Text>
-                <Text size="xs" c="dimmed" truncate title={agent.description}>
-                  {agent.description}
-                </Text>
-              </Table.Td>
-              {!compact && (
-                <Table.Td className={classes.wide ?? ''}>
-                  <Text size="sm" c="dimmed" lineClamp={2} title={agent.reason}>
-                    {agent.reason}
-                  </Text>
+              {columns.map((column) => (
+                <Table.Td
+                  key={column.label}
+                  ta={column.numeric ? 'right' : undefined}
+                  className={column.room === undefined ? '' : (classes[column.room] ?? '')}
+                >
+                  {column.cell(agent)}
                 </Table.Td>
-              )}
-              <Table.Td>
-                <RelativeTime at={agent.since} c="dimmed" />
-              </Table.Td>
-              {!compact && (
-                <Table.Td className={classes.medium ?? ''}>
-                  <HeartbeatBar heartbeats={agent.heartbeats} label={`Heartbeats of ${agent.name}`} />
-                </Table.Td>
-              )}
-              {!compact && (
-                <Table.Td ta="right" className={classes.medium ?? ''}>
-                  {formatNumber(agent.restarts)}
-                </Table.Td>
-              )}
-              {!compact && (
-                <Table.Td ta="right" className={classes.medium ?? ''}>
-                  {agent.pid ?? '–'}
-                </Table.Td>
-              )}
-              {!compact && (
-                <Table.Td ta="right" className={classes.wide ?? ''}>
-                  {formatNumber(agent.generation)}
-                </Table.Td>
-              )}
+              ))}
               <Table.Td>
                 <Group gap={4} wrap="nowrap" justify="flex-end">
                   {!compact && <AgentFirstAction agent={agent} commands={commands} />}
-                  <AgentMenu agent={agent} commands={commands} />
+                  <AgentMenu agent={agent} commands={commands} onEdit={() => onEdit(agent.id)} />
                 </Group>
               </Table.Td>
             </Table.Tr>
@@ -157,5 +188,69 @@ export function AgentsTable({
         </Table.Tbody>
       </Table>
     </Table.ScrollContainer>
+  );
+}
+
+function Header({
+  column,
+  sorted,
+  onSort,
+}: {
+  column: Column;
+  sorted: boolean;
+  onSort: (sort: AgentSort) => void;
+}) {
+  const { label, title, sort, width, numeric, room } = column;
+  const down = sort !== undefined && sortsDown(sort);
+  const Chevron = down ? IconChevronDown : IconChevronUp;
+  return (
+    <Table.Th
+      w={width}
+      title={title}
+      ta={numeric ? 'right' : undefined}
+      className={room === undefined ? '' : (classes[room] ?? '')}
+      aria-sort={sort === undefined ? undefined : sorted ? (down ? 'descending' : 'ascending') : 'none'}
+    >
+      {sort === undefined ? (
+        label
+      ) : (
+        <UnstyledButton className={classes.sort ?? ''} onClick={() => onSort(sort)}>
+          {label}
+          {sorted && <Chevron size={12} aria-hidden />}
+        </UnstyledButton>
+      )}
+    </Table.Th>
+  );
+}
+
+/** States whose reason is worth more than what the agent is for. */
+const TROUBLED: ReadonlySet<Agent['state']> = new Set([
+  'degraded',
+  'unresponsive',
+  'restarting',
+  'crash-loop',
+  'crashed',
+  'interrupted',
+]);
+
+function SecondLine({ agent }: { agent: Agent }) {
+  if (agent.waitingForYou > 0) {
+    return (
+      <Anchor
+        size="xs"
+        truncate
+        display="block"
+        onClick={(event) => event.stopPropagation()}
+        renderRoot={(props) => <Link to="/needs-you" search={{ agentId: agent.id } as never} {...props} />}
+      >
+        {formatCount(agent.waitingForYou, 'item')} {agent.waitingForYou === 1 ? 'waits' : 'wait'} for you
+      </Anchor>
+    );
+  }
+  const text = TROUBLED.has(agent.state) ? agent.reason : agent.description;
+  return (
+    <Text size="xs" c="dimmed" lineClamp={TROUBLED.has(agent.state) ? 2 : 1} title={text}>
+      {text}
+    </Text>
   );
 }

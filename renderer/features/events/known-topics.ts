@@ -1,6 +1,16 @@
 import type { LiveTopic } from '#contract';
 
-const FAMILIES = ['session.>', 'agent.>', 'job.>', 'backup.>', 'runtime.>', 'data.>', 'storage.>'];
+const FAMILIES = [
+  'session.>',
+  'agent.>',
+  'needs_you.>',
+  'budget.>',
+  'job.>',
+  'backup.>',
+  'runtime.>',
+  'data.>',
+  'storage.>',
+];
 
 /** Each topic of the product, so that the compiler tells when one is added and this list is not. */
 const TOPICS: Record<LiveTopic, true> = {
@@ -17,7 +27,18 @@ const TOPICS: Record<LiveTopic, true> = {
   'agent.process.started': true,
   'agent.process.exited': true,
   'agent.recovered': true,
+  'agent.changed': true,
+  'agent.drill.started': true,
+  'agent.drill.ended': true,
+  'agent.quiet.changed': true,
+  'agent.orphans.reaped': true,
   'agent.heartbeat': true,
+  'needs_you.asked': true,
+  'needs_you.answered': true,
+  'needs_you.withdrawn': true,
+  'budget.notice': true,
+  'budget.exhausted': true,
+  'budget.changed': true,
   'job.changed': true,
   'job.progress': true,
   'data.generation.switched': true,

@@ -19,6 +19,7 @@ import { ChartPanel } from './chart-panel.tsx';
 import { CountTiles } from './count-tiles.tsx';
 import { DemoOffer, FirstSteps } from './first-run.tsx';
 import { type FirstStepKey, firstStepsOf } from './first-steps.ts';
+import { FoundAgents } from './found-agents.tsx';
 import classes from './overview-page.module.css';
 import { parseOverviewState } from './overview-state.ts';
 import { lastKnown, sentenceOf, tilesOf, todosOf } from './summary.ts';
@@ -56,7 +57,9 @@ export function OverviewPage() {
   const look = STATUS_LOOKS[sentence.state];
   const { shown, more } = todosOf({
     agents,
-    sessions: [...(facts.waiting.data?.items ?? []), ...(facts.interrupted.data?.items ?? [])],
+    items: facts.waiting.data?.items ?? [],
+    budgets: facts.budgets.data?.notices ?? [],
+    sessions: facts.interrupted.data?.items ?? [],
     backups: facts.backups.data?.items,
     hasSessions: (sessions?.length ?? 0) > 0,
     warnings: facts.status.data?.about.warnings ?? [],
@@ -84,6 +87,7 @@ export function OverviewPage() {
       )}
       <CountTiles tiles={tilesOf(agents)} chosen={state} onChoose={(next) => change({ state: next })} />
       {fresh && <DemoOffer pending={startDemo.isPending} onStart={() => startDemo.mutate({})} />}
+      {fresh && <FoundAgents />}
       <div className={classes.columns}>
         <Stack gap="sm" miw={0}>
           <TodoList todos={shown} more={more} commands={commands} onBackup={backUp.start} />
@@ -117,7 +121,8 @@ function useFacts() {
   const agents = useQuery(api.agents.list.queryOptions());
   const status = useQuery(api.status.get.queryOptions());
   const sessions = useQuery(api.sessions.list.queryOptions({ input: { limit: 10 } }));
-  const waiting = useQuery(api.sessions.list.queryOptions({ input: { limit: 5, status: 'needs-you' } }));
+  const waiting = useQuery(api.needsYou.list.queryOptions({ input: { state: 'waiting', limit: 100 } }));
+  const budgets = useQuery(api.budgets.get.queryOptions());
   const interrupted = useQuery(
     api.sessions.list.queryOptions({ input: { limit: 5, status: 'interrupted' } }),
   );
@@ -128,6 +133,7 @@ function useFacts() {
     status,
     sessions,
     waiting,
+    budgets,
     interrupted,
     backups,
     jobs,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Agent, AgentState, Backup, Health, Session } from '#contract';
+import type { Agent, AgentState, Backup, Health, NeedsYouItem, Session } from '#contract';
 import { lastKnown, sentenceOf, tilesOf, todosOf } from './summary.ts';
 
 const agents = (...states: AgentState[]): Agent[] =>
@@ -59,7 +59,15 @@ it('what was last known is not told as how things are', () => {
 });
 
 describe('what there is to act on', () => {
-  const nothing = { agents: [], sessions: [], backups: [], hasSessions: false, warnings: [] };
+  const nothing = {
+    agents: [],
+    items: [],
+    budgets: [],
+    sessions: [],
+    backups: [],
+    hasSessions: false,
+    warnings: [],
+  };
 
   it('is nothing for a fresh store', () => {
     expect(todosOf(nothing)).toEqual({ shown: [], more: 0 });
@@ -74,20 +82,16 @@ describe('what there is to act on', () => {
     const { shown, more } = todosOf({
       ...nothing,
       agents: agents('healthy', 'degraded', 'crashed', 'needs-you'),
-      sessions: [
-        { id: 's1', status: 'interrupted' },
-        { id: 's2', status: 'needs-you' },
-      ] as Session[],
+      items: [{ id: 'i1', title: 'Write the file?' }] as NeedsYouItem[],
+      budgets: [
+        { scope: 'day', subject: '2026-11-21', unit: 'money', used: 9, limit: 10 },
+        { scope: 'turn', subject: 't1', unit: 'tokens', used: 9, limit: 10 },
+      ],
+      sessions: [{ id: 's1', status: 'interrupted' }] as Session[],
       backups: [{ id: 'b1', state: 'damaged', problem: 'checksum' }] as Backup[],
       warnings: [{ code: 'listen.port_taken', message: 'Port 3001 is taken' }],
     });
-    expect(shown.map(({ key }) => key)).toEqual([
-      'agent a3',
-      'agent a2',
-      'agent a1',
-      'damaged',
-      'session s1',
-    ]);
+    expect(shown.map(({ key }) => key)).toEqual(['item i1', 'agent a2', 'agent a1', 'damaged', 'session s1']);
     expect(more).toBe(2);
   });
 

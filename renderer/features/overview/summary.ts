@@ -1,6 +1,15 @@
-import type { Agent, AgentState, Backup, Health, Session, Status } from '#contract';
+import type {
+  Agent,
+  AgentState,
+  Backup,
+  BudgetNotice,
+  Health,
+  NeedsYouItem,
+  Session,
+  Status,
+} from '#contract';
 import { AGENT_STATES_WORST_FIRST, STATUS_LOOKS } from '../../components/status-vocabulary.ts';
-import { formatCount } from '../../lib/format.ts';
+import { formatBudget, formatCount } from '../../lib/format.ts';
 
 /** States that always have a tile, the worst first; others get one only while an agent is in them. */
 const STANDING_TILES: readonly AgentState[] = [
@@ -86,6 +95,8 @@ function componentName(key: string): string {
 
 /** One thing that waits for the user. */
 export type Todo =
+  | { readonly kind: 'item'; readonly key: string; readonly item: NeedsYouItem; readonly text: string }
+  | { readonly kind: 'budget'; readonly key: string; readonly text: string }
   | { readonly kind: 'agent'; readonly key: string; readonly agent: Agent; readonly text: string }
   | { readonly kind: 'session'; readonly key: string; readonly session: Session; readonly text: string }
   | { readonly kind: 'backup'; readonly key: string; readonly text: string }
@@ -93,12 +104,15 @@ export type Todo =
   | { readonly kind: 'warning'; readonly key: string; readonly text: string };
 
 const TODOS_SHOWN = 5;
-const WAITING: readonly AgentState[] = ['needs-you', 'crash-loop', 'crashed', 'unresponsive', 'degraded'];
+/** What makes an agent `needs-you` is listed by itself. */
+const WAITING: readonly AgentState[] = ['crash-loop', 'crashed', 'unresponsive', 'degraded'];
 
 /** At most five things to act on, the most urgent first, and how many more there are. */
 export function todosOf(facts: {
   readonly agents: readonly Agent[];
-  /** Sessions that wait for the user or were cut off. */
+  readonly items: readonly NeedsYouItem[];
+  readonly budgets: readonly BudgetNotice[];
+  /** Sessions that were cut off. */
   readonly sessions: readonly Session[];
   readonly backups: readonly Backup[] | undefined;
   readonly hasSessions: boolean;
@@ -117,9 +131,21 @@ export function todosOf(facts: {
       kind: 'session',
       key: `session ${session.id}`,
       session,
-      text: session.status === 'needs-you' ? 'It waits for your answer.' : 'Its last turn was cut off.',
+      text: 'Its last turn was cut off.',
     }),
   );
+  const items = facts.items.map(
+    (item): Todo => ({ kind: 'item', key: `item ${item.id}`, item, text: item.title }),
+  );
+  const budgets = facts.budgets
+    .filter(({ scope }) => scope === 'day' || scope === 'agent')
+    .map(
+      ({ scope, subject, unit, used, limit }): Todo => ({
+        kind: 'budget',
+        key: `budget ${scope} ${subject} ${unit}`,
+        text: `${formatBudget(used, unit)} of ${formatBudget(limit, unit)} used today${scope === 'agent' ? ` by ${subject}` : ''}`,
+      }),
+    );
   const warnings = facts.warnings.map(
     ({ code, message }): Todo => ({ kind: 'warning', key: `warning ${code} ${message}`, text: message }),
   );
@@ -139,6 +165,6 @@ export function todosOf(facts: {
     facts.hasSessions && facts.backups?.length === 0
       ? [{ kind: 'backup', key: 'backup', text: 'There is no backup yet.' }]
       : [];
-  const all = [...agents, ...damaged, ...sessions, ...warnings, ...missing];
+  const all = [...items, ...agents, ...damaged, ...sessions, ...budgets, ...warnings, ...missing];
   return { shown: all.slice(0, TODOS_SHOWN), more: Math.max(0, all.length - TODOS_SHOWN) };
 }

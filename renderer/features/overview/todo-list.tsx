@@ -1,5 +1,5 @@
 import { Button, Card, Group, Stack, Text, Title } from '@mantine/core';
-import { IconAlertTriangle, IconArchive } from '@tabler/icons-react';
+import { IconAlertTriangle, IconArchive, IconCoin } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import type { AgentCommands } from '../../components/agent-commands.tsx';
@@ -59,6 +59,38 @@ function TodoRow({
           action={<AgentFirstAction agent={todo.agent} commands={commands} />}
         />
       );
+    case 'item':
+      return (
+        <Row
+          mark={<StatusBadge status="needs-you" />}
+          text={todo.text}
+          action={
+            <Button
+              size="compact-xs"
+              variant="default"
+              renderRoot={(props) => <Link to="/needs-you" {...props} />}
+            >
+              Answer
+            </Button>
+          }
+        />
+      );
+    case 'budget':
+      return (
+        <Row
+          mark={<Mark icon={<IconCoin size={15} color="var(--tone-warning)" />} label="Budget" />}
+          text={todo.text}
+          action={
+            <Button
+              size="compact-xs"
+              variant="default"
+              renderRoot={(props) => <Link to="/settings" {...props} />}
+            >
+              See budgets
+            </Button>
+          }
+        />
+      );
     case 'session':
       return (
         <Row
@@ -71,7 +103,7 @@ function TodoRow({
               variant="default"
               renderRoot={(props) => <Link to="/sessions/$id" params={{ id: todo.session.id }} {...props} />}
             >
-              {todo.session.status === 'needs-you' ? 'Answer' : 'Open'}
+              Open
             </Button>
           }
         />

@@ -1,10 +1,39 @@
-import { Alert, Anchor, Button, Code, CopyButton, Group, Kbd, Stack, Text, Textarea } from '@mantine/core';
-import { IconCheck, IconPlayerStop, IconSend, IconTerminal2 } from '@tabler/icons-react';
-import { type KeyboardEvent, type Ref, useEffect, useImperativeHandle, useRef, useState } from 'react';
-import { MAX_PROMPT_BYTES } from '#contract';
+import {
+  ActionIcon,
+  Alert,
+  Anchor,
+  Button,
+  Code,
+  Combobox,
+  CopyButton,
+  FileButton,
+  Group,
+  Kbd,
+  Pill,
+  Stack,
+  Text,
+  Textarea,
+  Tooltip,
+  useCombobox,
+} from '@mantine/core';
+import { randomId } from '@mantine/hooks';
+import { IconCheck, IconPaperclip, IconPlayerStop, IconSend, IconTerminal2 } from '@tabler/icons-react';
+import {
+  type ClipboardEvent,
+  type DragEvent,
+  type KeyboardEvent,
+  type Ref,
+  useEffect,
+  useImperativeHandle,
+  useRef,
+  useState,
+} from 'react';
+import { type AttachmentInput, MAX_PROMPT_BYTES } from '#contract';
 import { ErrorCard } from '../../components/error-card.tsx';
 import { formatBytes } from '../../lib/format.ts';
+import { type AgentCommand, completed, matchingCommands } from './command-menu.ts';
 import { keepDraft, promptSize, readDraft } from './drafts.ts';
+import { addFiles, type NewAttachment, readAttachment } from './new-attachments.ts';
 import { promptAsCurl } from './prompt-command.ts';
 
 export interface ComposerHandle {
@@ -26,8 +55,10 @@ export interface ComposerProps {
   notice: string | undefined;
   /** The commands of the demo agent work here. */
   slashCommands: boolean;
+  /** What the agent offers after a slash. */
+  commands: readonly AgentCommand[];
   /** Resolves when the prompt is kept; rejects when it is not, and the text stays. */
-  onSend: (message: string) => Promise<unknown>;
+  onSend: (message: string, attachments: AttachmentInput[]) => Promise<unknown>;
   onCancel: () => void;
   cancelling: boolean;
 }
@@ -38,7 +69,12 @@ export function Composer(props: ComposerProps) {
   const [text, setText] = useState(() => readDraft(sessionStorage, sessionId));
   const [sending, setSending] = useState(false);
   const [error, setError] = useState<unknown>();
+  const [attachments, setAttachments] = useState<NewAttachment[]>([]);
+  const [refused, setRefused] = useState<string[]>([]);
+  const [menuClosedFor, setMenuClosedFor] = useState<string>();
   const input = useRef<HTMLTextAreaElement>(null);
+  const matches = text === menuClosedFor ? [] : matchingCommands(text, props.commands);
+  const combobox = useCombobox({ opened: matches.length > 0 });
   const size = promptSize(text);
   const reason = whyNot({ ...props, sending, empty: text.trim() === '', tooLarge: size.tooLarge });
 
@@ -75,7 +111,9 @@ export function Composer(props: ComposerProps) {
     setSending(true);
     setError(undefined);
     try {
-      await onSend(text);
+      await onSend(text, await Promise.all(attachments.map(readAttachment)));
+      setAttachments((current) => current.filter((each) => !attachments.includes(each)));
+      setRefused([]);
       // What was typed while the prompt was on its way is the next draft.
       setText((current) => {
         const rest = current.startsWith(text) ? current.slice(text.length) : current;
@@ -93,6 +131,10 @@ export function Composer(props: ComposerProps) {
   const onKeyDown = (event: KeyboardEvent) => {
     // Enter that ends the composition of a character is not a wish to send.
     if (event.nativeEvent.isComposing) return;
+    if (matches.length > 0 && moveInMenu(event)) {
+      event.preventDefault();
+      return;
+    }
     if (event.key === 'Enter' && !event.shiftKey && !event.ctrlKey && !event.metaKey && !event.altKey) {
       event.preventDefault();
       void send();
@@ -100,6 +142,47 @@ export function Composer(props: ComposerProps) {
       event.preventDefault();
       onCancel();
     }
+  };
+
+  /** True when the key was for the menu of commands. */
+  const moveInMenu = (event: KeyboardEvent): boolean => {
+    switch (event.key) {
+      case 'ArrowDown':
+        combobox.selectNextOption();
+        return true;
+      case 'ArrowUp':
+        combobox.selectPreviousOption();
+        return true;
+      case 'Escape':
+        setMenuClosedFor(text);
+        return true;
+      case 'Tab':
+      case 'Enter':
+        if (combobox.getSelectedOptionIndex() < 0) combobox.selectFirstOption();
+        combobox.clickSelectedOption();
+        return true;
+      default:
+        return false;
+    }
+  };
+
+  const attach = (files: readonly File[]) => {
+    const added = addFiles(attachments, files, randomId);
+    setAttachments(added.attachments);
+    setRefused(added.refused);
+    input.current?.focus();
+  };
+  const onPaste = (event: ClipboardEvent) => {
+    const files = [...event.clipboardData.files];
+    if (files.length === 0) return;
+    event.preventDefault();
+    attach(files);
+  };
+  const onDrop = (event: DragEvent) => {
+    const files = [...event.dataTransfer.files];
+    if (files.length === 0) return;
+    event.preventDefault();
+    attach(files);
   };
 
   if (closed !== undefined) return <Alert variant="light" color="gray" title={closed} />;
@@ -121,22 +204,81 @@ export function Composer(props: ComposerProps) {
           {props.notice}
         </Text>
       )}
+      {refused.map((problem) => (
+        <Text key={problem} size="sm" c="var(--tone-bad)">
+          {problem}
+        </Text>
+      ))}
+      {attachments.length > 0 && (
+        <Pill.Group aria-label="Files that go with the message">
+          {attachments.map(({ key, file }) => (
+            <Pill
+              key={key}
+              withRemoveButton
+              removeButtonProps={{ 'aria-label': `Do not send ${file.name}` }}
+              onRemove={() => setAttachments((current) => current.filter((each) => each.key !== key))}
+            >
+              {file.name} · {formatBytes(file.size)}
+            </Pill>
+          ))}
+        </Pill.Group>
+      )}
       <Group align="end" gap="xs" wrap="nowrap">
-        <Textarea
-          ref={input}
-          flex={1}
-          aria-label="Message"
-          placeholder={`Message to ${props.agentName}`}
-          value={text}
-          onChange={(event) => change(event.currentTarget.value)}
-          onKeyDown={onKeyDown}
-          autosize
-          minRows={2}
-          maxRows={12}
-          spellCheck
-          error={size.tooLarge}
-          aria-describedby="composer-note"
-        />
+        <FileButton multiple onChange={attach}>
+          {(button) => (
+            <Tooltip label="Attach files (or paste, or drop them)">
+              <ActionIcon {...button} variant="default" size={36} aria-label="Attach files">
+                <IconPaperclip size={16} />
+              </ActionIcon>
+            </Tooltip>
+          )}
+        </FileButton>
+        <Combobox
+          store={combobox}
+          position="top-start"
+          onOptionSubmit={(name) => {
+            const command = props.commands.find((each) => each.name === name);
+            if (command !== undefined) change(completed(command));
+            setMenuClosedFor(command && completed(command));
+          }}
+        >
+          <Combobox.DropdownTarget>
+            <Textarea
+              ref={input}
+              flex={1}
+              aria-label="Message"
+              placeholder={`Message to ${props.agentName}`}
+              value={text}
+              onChange={(event) => {
+                change(event.currentTarget.value);
+                combobox.resetSelectedOption();
+              }}
+              onKeyDown={onKeyDown}
+              onPaste={onPaste}
+              onDrop={onDrop}
+              autosize
+              minRows={2}
+              maxRows={12}
+              spellCheck
+              error={size.tooLarge}
+              aria-describedby="composer-note"
+            />
+          </Combobox.DropdownTarget>
+          <Combobox.Dropdown>
+            <Combobox.Options aria-label="Commands of the agent" mah={240} style={{ overflowY: 'auto' }}>
+              {matches.map(({ name, description, hint }) => (
+                <Combobox.Option key={name} value={name}>
+                  <Text size="sm" span>
+                    <Code>/{name}</Code> {hint !== undefined && <Code bg="transparent">{hint}</Code>}
+                  </Text>
+                  <Text size="xs" c="dimmed" lineClamp={1}>
+                    {description}
+                  </Text>
+                </Combobox.Option>
+              ))}
+            </Combobox.Options>
+          </Combobox.Dropdown>
+        </Combobox>
         {busy ? (
           <Button
             size="sm"

@@ -35,6 +35,7 @@ function detail(overrides: Partial<SessionDetail> = {}): SessionDetail {
     messageCount: 1,
     sizeBytes: 5,
     usage: { inputTokens: 0, outputTokens: 0 },
+    waitingForYou: 0,
     messages: [prompt],
     turns: [turn],
     ...overrides,

@@ -2,7 +2,7 @@ import { Anchor, Typography } from '@mantine/core';
 import { memo, type ReactNode } from 'react';
 import ReactMarkdown, { type Components } from 'react-markdown';
 import remarkGfm from 'remark-gfm';
-import { CopyText } from './copy-text.tsx';
+import { CopyText } from '../../components/copy-text.tsx';
 import classes from './markdown.module.css';
 
 const plugins = [remarkGfm];

@@ -2,11 +2,14 @@ import { Group, Text } from '@mantine/core';
 import { IconBrain, IconListCheck, IconPuzzle, IconTool } from '@tabler/icons-react';
 import { lazy, memo, Suspense, useDeferredValue } from 'react';
 import type { Message } from '#contract';
+import { CopyText } from '../../components/copy-text.tsx';
+import { LongText, SHOWN_AT_FIRST } from '../../components/long-text.tsx';
 import { StatusBadge } from '../../components/status-badge.tsx';
 import type { StatusKind } from '../../components/status-vocabulary.ts';
-import { CopyText } from './copy-text.tsx';
+import { ToolParts } from '../../components/tool-parts.tsx';
+import { ContentView } from './content-view.tsx';
 import { Disclosure } from './disclosure.tsx';
-import { LongText, SHOWN_AT_FIRST } from './long-text.tsx';
+import { PlanView, planInWords } from './plan-view.tsx';
 
 /** Markdown is the largest part of the page's code: it comes when the first answer is shown. */
 const Markdown = lazy(() => import('./markdown.tsx').then((module) => ({ default: module.Markdown })));
@@ -33,10 +36,15 @@ export const MessageView = memo(function MessageView({ message }: { message: Mes
       return <ToolCallView message={message} />;
     case 'plan':
       return (
-        <Disclosure icon={<IconListCheck size={16} aria-hidden />} label={<Text size="sm">Plan</Text>}>
-          {() => <LongText text={message.text} />}
+        <Disclosure
+          icon={<IconListCheck size={16} aria-hidden />}
+          label={<Text size="sm">{planInWords(message)}</Text>}
+        >
+          {() => <PlanView message={message} />}
         </Disclosure>
       );
+    case 'content':
+      return <ContentView message={message} />;
     case 'raw':
       return (
         <Disclosure
@@ -86,12 +94,12 @@ function ToolCallView({ message }: { message: Message }) {
       }
     >
       {() =>
-        call?.content === undefined || call.content === '' ? (
+        call === undefined ? (
           <Text size="sm" c="dimmed">
             No output
           </Text>
         ) : (
-          <Output text={call.content} label="Copy output" />
+          <ToolParts call={call} />
         )
       }
     </Disclosure>

@@ -2,8 +2,8 @@ import { Button, CopyButton, Group, ScrollArea, Text } from '@mantine/core';
 import { IconCheck, IconCopy } from '@tabler/icons-react';
 import { useMemo } from 'react';
 import type { SessionDetail } from '#contract';
+import { LongText } from '../../components/long-text.tsx';
 import { formatBytes } from '../../lib/format.ts';
-import { LongText } from './long-text.tsx';
 
 /** The session as the API tells it. */
 export function RawView({ session }: { session: SessionDetail }) {

@@ -28,6 +28,7 @@ const session: SessionDetail = {
   messageCount: 4,
   sizeBytes: 10,
   usage: { inputTokens: 12, outputTokens: 34 },
+  waitingForYou: 0,
   turns: [
     {
       id: 't1',

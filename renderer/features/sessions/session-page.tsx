@@ -21,7 +21,7 @@ import {
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useParams } from '@tanstack/react-router';
 import { useEffect, useRef, useState } from 'react';
-import type { Agent, SessionDetail } from '#contract';
+import type { Agent, AttachmentInput, SessionDetail } from '#contract';
 import { ShortId } from '../../components/copy.tsx';
 import { EmptyState } from '../../components/empty-state.tsx';
 import { ErrorCard } from '../../components/error-card.tsx';
@@ -30,17 +30,20 @@ import { RelativeTime } from '../../components/relative-time.tsx';
 import { StatusBadge } from '../../components/status-badge.tsx';
 import { toastError } from '../../components/toast.tsx';
 import { api } from '../../lib/api.ts';
-import { formatBytes, formatNumber } from '../../lib/format.ts';
+import { formatBytes, formatCost, formatNumber } from '../../lib/format.ts';
 import { setLivePaused } from '../../lib/live-pause.ts';
 import { choiceOf, type RawSearch, useUrlState } from '../../lib/url-state.ts';
+import { AgentOptions, ContextWindow } from './agent-options.tsx';
 import { Composer, type ComposerHandle } from './composer.tsx';
 import { ExportMenu } from './export-menu.tsx';
 import { RawView } from './raw-view.tsx';
 import { RenameDialog } from './rename-dialog.tsx';
 import classes from './session-page.module.css';
 import { TranscriptView } from './transcript-view.tsx';
+import { promptOf, type TurnBlock } from './turn-blocks.ts';
 import { useSession } from './use-session.ts';
 import { useSessionActions } from './use-session-actions.tsx';
+import { WaitingItems } from './waiting-items.tsx';
 
 const PARENTS = [{ label: 'Sessions', to: '/sessions' }];
 
@@ -104,6 +107,7 @@ function Conversation({
   const [{ tab }, changeUrl] = useUrlState(parseUrl);
   const composer = useRef<ComposerHandle>(null);
   const prompt = useMutation(api.sessions.prompt.mutationOptions());
+  const resend = useMutation(api.sessions.resend.mutationOptions());
   const actions = useSessionActions();
   const [cancelling, setCancelling] = useState(false);
 
@@ -111,10 +115,14 @@ function Conversation({
   const agentName = agent?.name ?? session.agentId;
   const archived = session.state === 'archived';
 
-  const send = async (message: string) => {
+  const send = async (message: string, attachments: AttachmentInput[] = []) => {
     // Who talks wants to see the answer.
     setLivePaused(false);
-    await prompt.mutateAsync({ id: session.id, message });
+    await prompt.mutateAsync({
+      id: session.id,
+      message,
+      ...(attachments.length === 0 ? {} : { attachments }),
+    });
   };
 
   const cancel = async () => {
@@ -123,10 +131,16 @@ function Conversation({
     setCancelling(false);
   };
 
-  const sendAgain = (message: string) => {
-    void send(message).catch((error: unknown) => {
+  const sendAgain = (block: TurnBlock) => {
+    setLivePaused(false);
+    const text = promptOf(block);
+    const isCutOff = block.turn?.state === 'interrupted' || block.turn?.state === 'failed';
+    const sent = isCutOff
+      ? resend.mutateAsync({ id: session.id, turnId: block.id })
+      : prompt.mutateAsync({ id: session.id, message: text });
+    void sent.catch((error: unknown) => {
       toastError(error, 'The message was not sent again');
-      composer.current?.fill(message);
+      composer.current?.fill(text);
     });
   };
 
@@ -152,6 +166,15 @@ function Conversation({
                 {formatNumber(session.usage.outputTokens)} out
               </Text>
             </Tooltip>
+            {session.usage.cost !== undefined && (
+              <Tooltip label="What all turns cost">
+                <Text size="xs" c="dimmed">
+                  {session.usage.cost.estimated ? '≈ ' : ''}
+                  {formatCost(session.usage.cost)}
+                </Text>
+              </Tooltip>
+            )}
+            <ContextWindow session={session} />
             <Text size="xs" c="dimmed">
               {formatBytes(session.sizeBytes)}
             </Text>
@@ -168,9 +191,11 @@ function Conversation({
             <TranscriptView
               session={session}
               agentName={agentName}
-              onSendAgain={busy || archived || prompt.isPending ? undefined : sendAgain}
+              onSendAgain={busy || archived || prompt.isPending || resend.isPending ? undefined : sendAgain}
             />
           )}
+          <WaitingItems sessionId={session.id} agentName={agentName} count={session.waitingForYou} />
+          <AgentOptions session={session} disabled={archived} />
           <Composer
             ref={composer}
             sessionId={session.id}
@@ -179,6 +204,7 @@ function Conversation({
             closed={archived ? 'This session is archived. Take it out of the archive to go on.' : undefined}
             notice={noticeOf(agent, agentsLoaded)}
             slashCommands={agent?.launch.kind === 'builtin' && agent.launch.program === 'echo'}
+            commands={session.agent?.commands ?? []}
             onSend={send}
             onCancel={() => void cancel()}
             cancelling={cancelling}

@@ -17,6 +17,7 @@ function session(text?: string): SessionDetail {
     messageCount: 1,
     sizeBytes: 0,
     usage: { inputTokens: 0, outputTokens: 0 },
+    waitingForYou: 0,
     turns: [],
     messages:
       text === undefined

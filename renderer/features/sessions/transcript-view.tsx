@@ -24,7 +24,7 @@ export function TranscriptView({
 }: {
   session: SessionDetail;
   agentName: string;
-  onSendAgain: ((prompt: string) => void) | undefined;
+  onSendAgain: ((block: TurnBlock) => void) | undefined;
 }) {
   const scroller = useRef<HTMLElement>(null);
   const [following, setFollowing] = useState(true);

@@ -4,10 +4,11 @@ import { Link } from '@tanstack/react-router';
 import { memo, type ReactNode, useState } from 'react';
 import type { Turn } from '#contract';
 import { CopyButton } from '../../components/copy.tsx';
+import { CopyText } from '../../components/copy-text.tsx';
+import { LongText } from '../../components/long-text.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
-import { formatDuration, formatNumber } from '../../lib/format.ts';
-import { CopyText } from './copy-text.tsx';
-import { LongText } from './long-text.tsx';
+import { formatCost, formatDuration, formatNumber } from '../../lib/format.ts';
+import { Attachments } from './attachments.tsx';
 import { MessageView } from './message-view.tsx';
 import { answerOf, promptOf, type TurnBlock } from './turn-blocks.ts';
 import { interruptionInWords, turnAdvice } from './turn-error.ts';
@@ -22,7 +23,7 @@ export interface TurnViewProps {
   number: number;
   agentName: string;
   /** Sends the same prompt again; not there where another turn came after, or where nothing can be sent. */
-  onSendAgain: ((prompt: string) => void) | undefined;
+  onSendAgain: ((block: TurnBlock) => void) | undefined;
 }
 
 /** A prompt and all that answers it. */
@@ -51,6 +52,9 @@ export const TurnView = memo(function TurnView({ block, number, agentName, onSen
               <CopyText label="Copy prompt" text={() => prompt} />
             </Group>
             <LongText text={prompt} />
+            {prompts.map((message) => (
+              <Attachments key={message.id} sessionId={turn?.sessionId} attachments={message.attachments} />
+            ))}
           </Paper>
         )}
         <section aria-label={`Answer of turn ${number}`}>
@@ -64,7 +68,7 @@ export const TurnView = memo(function TurnView({ block, number, agentName, onSen
               </Group>
             )}
             <Entries block={block} />
-            <Outcome block={block} onSendAgain={onSendAgain && (() => onSendAgain(prompt))} />
+            <Outcome block={block} onSendAgain={onSendAgain && (() => onSendAgain(block))} />
           </Stack>
         </section>
       </Stack>
@@ -204,6 +208,17 @@ function Problem({
   );
 }
 
+/** How a process that did not see the earlier turns came to know of them. */
+const KNOWN_BY: Readonly<Partial<Record<NonNullable<Turn['knownBy']>, { label: string; meaning: string }>>> =
+  {
+    resumed: {
+      label: 'resumed',
+      meaning: 'The agent took the session up again where it was (session/resume).',
+    },
+    loaded: { label: 'loaded', meaning: 'The agent loaded the session from its own store (session/load).' },
+    primed: { label: 'primed', meaning: 'A new process was told the last turns before the prompt.' },
+  };
+
 /** Tokens and time of the turn, on the right. */
 function Figures({ turn }: { turn: Turn }) {
   const duration = turn.endedAt === undefined ? undefined : turn.endedAt - turn.startedAt;
@@ -213,6 +228,32 @@ function Figures({ turn }: { turn: Turn }) {
         <Tooltip label="Tokens that the turn used, as the agent told">
           <Text size="xs" c="dimmed">
             {formatNumber(turn.usage.inputTokens)} in · {formatNumber(turn.usage.outputTokens)} out
+          </Text>
+        </Tooltip>
+      )}
+      {turn.usage?.cost !== undefined && (
+        <Tooltip
+          label={
+            turn.usage.cost.estimated
+              ? 'Estimated by the price table'
+              : 'What the turn cost, as the agent told'
+          }
+        >
+          <Text size="xs" c="dimmed">
+            {turn.usage.cost.estimated ? '≈ ' : ''}
+            {formatCost(turn.usage.cost)}
+          </Text>
+        </Tooltip>
+      )}
+      {turn.resentFrom !== undefined && (
+        <Text size="xs" c="dimmed">
+          sent again
+        </Text>
+      )}
+      {turn.knownBy !== undefined && KNOWN_BY[turn.knownBy] !== undefined && (
+        <Tooltip label={KNOWN_BY[turn.knownBy]?.meaning} multiline maw={300}>
+          <Text size="xs" c="dimmed">
+            {KNOWN_BY[turn.knownBy]?.label}
           </Text>
         </Tooltip>
       )}

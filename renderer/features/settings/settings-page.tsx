@@ -27,6 +27,8 @@ import { api } from '../../lib/api.ts';
 import { COLOR_SCHEMES, useColorScheme } from '../../lib/color-scheme.ts';
 import { FONT_SCALES, type FontScale, useFontScale } from '../../lib/preferences.ts';
 import { type RawSearch, textOf, useUrlState } from '../../lib/url-state.ts';
+import { BudgetSection } from './budget-section.tsx';
+import { SecretSection } from './secret-section.tsx';
 import { groupSettings } from './setting-groups.ts';
 import { StorageSection } from './storage-section.tsx';
 
@@ -60,6 +62,8 @@ export function SettingsPage() {
         {status.data !== undefined && <About status={status.data} />}
       </SimpleGrid>
       <StorageSection health={status.data?.health.components.storage} />
+      <BudgetSection />
+      <SecretSection />
       <TextInput
         data-page-filter
         aria-label="Search settings"

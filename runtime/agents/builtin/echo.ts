@@ -13,7 +13,7 @@ import { ECHO_COMMANDS, type EchoTurn } from './echo-commands.ts';
 import { knownTurns, pause, promptText, serveStdio } from './serve-stdio.ts';
 
 /** How long the drill `slow` lasts, and how late everything is meanwhile. */
-const SLOW_DRILL_MS = 30_000;
+const SLOW_DRILL_MS = 10_000;
 const SLOW_DRILL_DELAY_MS = 1500;
 const FLOOD_DRILL_MESSAGES = 5000;
 

@@ -22,7 +22,7 @@ it('a group that may not be signalled ends nothing but the signal', async () => 
     throw Object.assign(new Error('kill EPERM'), { code: 'EPERM' });
   });
   expect(() => started.signal('SIGKILL')).not.toThrow();
-  // Ends with its stdin; the signal to what is left of its group is refused, too.
+  // Ends with its stdin; the signals to go on, and to what is left of its group, are refused, too.
   expect(await started.end()).toMatchObject({ code: 0, signal: null });
-  expect(refused).toHaveBeenCalledTimes(2);
+  expect(refused).toHaveBeenCalledTimes(3);
 });

@@ -1,23 +1,17 @@
 /** One operating-system process that runs an agent, with the group of processes that it starts. */
-import type { ChildProcessByStdio, SpawnOptionsWithStdioTuple, StdioPipe } from 'node:child_process';
-import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import type { Clock } from '../../base/clock.ts';
-import { messageOf, systemCodeOf } from '../../base/errors.ts';
-import { fault } from '../../contract/index.ts';
+import { systemCodeOf } from '../../base/errors.ts';
+import type { AgentResources } from '../../contract/index.ts';
 import type { LaunchCommand } from '../setup/agent-launch.ts';
 import { LastLines } from './last-lines.ts';
+import { type ExitStatus, type SpawnProcess, type StartedProcess, spawnDirectly } from './started-process.ts';
 
-export type SpawnProcess = (
-  command: string,
-  args: readonly string[],
-  options: SpawnOptionsWithStdioTuple<StdioPipe, StdioPipe, StdioPipe>,
-) => ChildProcessByStdio<Writable, Readable, Readable>;
+export type { SpawnProcess };
 
 /** How a process ended: exactly one of `code` and `signal` is not null. */
-export interface ProcessEnd {
-  code: number | null;
-  signal: string | null;
+export interface ProcessEnd extends ExitStatus {
   /** The last lines, secrets redacted. */
   stderr: string;
 }
@@ -30,81 +24,42 @@ const DRAIN_MS = 250;
 const CLOSE_GRACE_MS = 1000;
 const TERMINATE_GRACE_MS = 1500;
 
-export interface AgentProcessOptions {
+/** Starts the process as a child of this one, in a group of its own. Rejects like `AgentProcesses.launch`. */
+export async function startAgentProcess(options: {
   command: LaunchCommand;
   spawn: SpawnProcess;
   clock: Clock;
   redact: (text: string) => string;
-}
-
-/**
- * Starts the process in a group of its own, so that whatever it starts can be ended with it. Rejects with
- * `agent.command_not_found`, `agent.command_not_executable` or `agent.failed` when the system refuses.
- */
-export async function startAgentProcess(options: AgentProcessOptions): Promise<AgentProcess> {
-  const { command, args, cwd, env } = options.command;
-  try {
-    const child = options.spawn(command, args, {
-      cwd,
-      env,
-      stdio: ['pipe', 'pipe', 'pipe'],
-      detached: process.platform !== 'win32',
-      windowsHide: true,
-    });
-    const started = new AgentProcess(child, options);
-    await once(child, 'spawn');
-    return started;
-  } catch (error) {
-    throw refused(command, error);
-  }
-}
-
-function refused(command: string, error: unknown) {
-  switch (systemCodeOf(error)) {
-    case 'ENOENT':
-      return fault('agent.command_not_found', `The command ${command} does not exist.`, { command });
-    case 'EACCES':
-    case 'EPERM':
-    case 'ENOEXEC':
-      return fault('agent.command_not_executable', `The command ${command} cannot be executed.`, { command });
-    default:
-      return fault('agent.failed', `The command ${command} could not be started: ${messageOf(error)}`, {
-        command,
-      });
-  }
+}): Promise<AgentProcess> {
+  return new AgentProcess(await spawnDirectly(options.spawn, options.command), options);
 }
 
 export class AgentProcess {
+  /** Also the id of its group. */
+  readonly pid: number;
   readonly stdin: Writable;
   readonly stdout: Readable;
   /** Resolves when the process has exited and what it wrote has been read. Never rejects. */
   readonly ended: Promise<ProcessEnd>;
-  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
+  readonly #started: StartedProcess;
   readonly #clock: Clock;
   readonly #stderr = new LastLines(STDERR_LINES, STDERR_LINE_LENGTH);
   readonly #redact: (text: string) => string;
   #exited = false;
 
-  constructor(
-    child: ChildProcessByStdio<Writable, Readable, Readable>,
-    { clock, redact }: Pick<AgentProcessOptions, 'clock' | 'redact'>,
-  ) {
-    this.#child = child;
-    this.#clock = clock;
-    this.#redact = redact;
-    this.stdin = child.stdin;
-    this.stdout = child.stdout;
+  constructor(started: StartedProcess, options: { clock: Clock; redact: (text: string) => string }) {
+    this.#started = started;
+    this.#clock = options.clock;
+    this.#redact = options.redact;
+    this.pid = started.pid;
+    this.stdin = started.stdin;
+    this.stdout = started.stdout;
     // A pipe that breaks shows as the exit of the process, or as a protocol that is silent; unheard it would end us.
-    child.stdin.on('error', () => undefined);
-    child.stdout.on('error', () => undefined);
-    child.stderr.on('error', () => undefined);
-    child.stderr.setEncoding('utf8').on('data', (text: string) => this.#stderr.add(text));
+    for (const stream of [started.stdin, started.stdout, started.stderr]) {
+      stream.on('error', () => undefined);
+    }
+    started.stderr.setEncoding('utf8').on('data', (text: string) => this.#stderr.add(text));
     this.ended = this.#watch();
-  }
-
-  /** 0 when the process could not be started. */
-  get pid(): number {
-    return this.#child.pid ?? 0;
   }
 
   /** What it wrote to stderr last, secrets redacted. */
@@ -112,12 +67,15 @@ export class AgentProcess {
     return this.#redact(this.#stderr.toString());
   }
 
+  /** What the process and its group take of the machine; undefined where the system cannot say. */
+  resources(): Promise<AgentResources | undefined> {
+    return this.#exited ? Promise.resolve(undefined) : this.#started.resources();
+  }
+
   /** Sends a signal to the whole group; nothing happens when it is gone, or when nothing of it is ours to signal. */
   signal(name: NodeJS.Signals): void {
-    if (this.#child.pid === undefined) return;
     try {
-      if (process.platform === 'win32') this.#child.kill(name);
-      else process.kill(-this.#child.pid, name);
+      process.kill(process.platform === 'win32' ? this.pid : -this.pid, name);
     } catch (error) {
       // EPERM: only members of another user are left, or (macOS) members that have ended already.
       const code = systemCodeOf(error);
@@ -128,9 +86,10 @@ export class AgentProcess {
   /** Ends the process: asks by closing stdin, then by SIGTERM, then kills the group. Bounded by 3 s. */
   async end(): Promise<ProcessEnd> {
     this.stdin.end();
+    // One that is stopped cannot see that before it goes on.
+    if (!this.#exited) this.signal('SIGCONT');
     if (!(await this.#exitsWithin(CLOSE_GRACE_MS))) {
       this.signal('SIGTERM');
-      // A stopped process takes no SIGTERM before it goes on.
       this.signal('SIGCONT');
       if (!(await this.#exitsWithin(TERMINATE_GRACE_MS))) return this.kill();
     }
@@ -146,7 +105,7 @@ export class AgentProcess {
   async #exitsWithin(ms: number): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const timer = this.#clock.after(ms, () => resolve(false));
-    this.ended.then(() => resolve(true));
+    void this.ended.then(() => resolve(true));
     try {
       return await promise;
     } finally {
@@ -154,22 +113,18 @@ export class AgentProcess {
     }
   }
 
-  #watch(): Promise<ProcessEnd> {
-    const { promise, resolve } = Promise.withResolvers<ProcessEnd>();
-    const child = this.#child;
-    child.once('exit', (code, signal) => {
-      this.#exited = true;
-      // The leader is gone; what it started in its group must not outlive it. The group keeps its id while it has members.
-      this.signal('SIGKILL');
-      const finish = () => {
-        timer.cancel();
-        child.off('close', finish);
-        for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
-        resolve({ code, signal, stderr: this.stderr });
-      };
-      const timer = this.#clock.after(DRAIN_MS, finish);
-      child.once('close', finish);
-    });
-    return promise;
+  async #watch(): Promise<ProcessEnd> {
+    const { stdin, stdout, stderr, exited } = this.#started;
+    const readToTheEnd = Promise.allSettled([finished(stdout), finished(stderr)]);
+    const status = await exited;
+    this.#exited = true;
+    // The leader is gone; what it started in its group must not outlive it. The group keeps its id while it has members.
+    this.signal('SIGKILL');
+    const late = Promise.withResolvers<void>();
+    const timer = this.#clock.after(DRAIN_MS, late.resolve);
+    await Promise.race([readToTheEnd, late.promise]);
+    timer.cancel();
+    for (const stream of [stdin, stdout, stderr]) stream.destroy();
+    return { ...status, stderr: this.stderr };
   }
 }

@@ -1,47 +1,82 @@
-import { type ClientConnection, client, methods, PROTOCOL_VERSION } from '@agentclientprotocol/sdk';
+import { type McpServer, methods, PROTOCOL_VERSION } from '@agentclientprotocol/sdk';
 import * as z from 'zod';
 import type { Clock } from '../../base/clock.ts';
-import type { CodedError } from '../../base/errors.ts';
+import { type CodedError, isCoded } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
-import { type Agent, type AgentDrill, fault } from '../../contract/index.ts';
-import type { PromptRequest, PromptResult } from '../agents.ts';
+import {
+  type Agent,
+  type AgentCapabilities,
+  type AgentDrill,
+  type AuthMethod,
+  fault,
+} from '../../contract/index.ts';
+import type { PromptRequest, PromptResult, SessionTold } from '../agents.ts';
 import type { AgentProcess, ProcessEnd } from '../processes/agent-process.ts';
 import { crashed, toAgentFault } from './agent-faults.ts';
-import { type HistoryEntry, preface } from './agent-priming.ts';
-import { initializeResponse, newSessionResponse, promptResponse } from './agent-responses.ts';
-import { UpdateMapper } from './agent-updates.ts';
+import { AgentPeer } from './agent-peer.ts';
+import { capabilitiesOf, initializeResponse } from './agent-responses.ts';
+import type { AgentSessionStore } from './agent-session-store.ts';
+import { AgentSessions, type OpenSession } from './agent-sessions.ts';
+import { AgentTurn } from './agent-turn.ts';
 import { openWire } from './agent-wire.ts';
+import { type AgentCommand, authMethodsOf } from './auth-methods.ts';
+import { elicitationParams } from './elicitations.ts';
 import { EXTENSION_METHODS, META } from './extensions.ts';
+import type { FrameRecorder } from './frame-recorder.ts';
+import { LimitedLog } from './limited-log.ts';
+import { permissionParams } from './permission-requests.ts';
+import { promptBlocks } from './prompt-blocks.ts';
 
 /** An agent has so long to answer `initialize`. */
 const INITIALIZE_TIMEOUT_MS = 15_000;
-/** And so long to confirm a cancel, before the turn is ended without it. */
-const CANCEL_GRACE_MS = 5000;
-/** The same when the process is to be ended. */
+/** And so long to be logged in to: a person may have to do that on a web page. */
+const AUTHENTICATE_TIMEOUT_MS = 300_000;
+/** The turns have so long to be cancelled when the process is to be ended. */
 const END_CANCEL_GRACE_MS = 1000;
 /** A process that closed its output has so long to exit before that is taken for a broken protocol. */
 const CLOSED_OUTPUT_GRACE_MS = 2000;
 const LAST_WORDS_MS = 500;
 
-interface AcpSession {
-  /** The id that the agent gave it. */
-  id: string;
-  /** What the agent must be told before the first prompt; empty once it was. */
-  preface: string;
-}
+const CLIENT_CAPABILITIES = {
+  // The agents work on their own: they read files and run commands without us.
+  fs: { readTextFile: false, writeTextFile: false },
+  terminal: false,
+  session: { configOptions: { boolean: {} } },
+  elicitation: { form: {} },
+  // A person is told the command.
+  auth: { terminal: true },
+};
 
-interface RunningTurn {
-  mapper: UpdateMapper;
-  onUpdate: PromptRequest['onUpdate'];
-  ended: Promise<unknown>;
-}
+const NO_CAPABILITIES: AgentCapabilities = {
+  loadSession: false,
+  resumeSession: false,
+  closeSession: false,
+  image: false,
+  audio: false,
+  embeddedContext: false,
+  mcpHttp: false,
+  mcpSse: false,
+};
 
 export interface AgentConnectionOptions {
+  agent: { id: string; generation: number };
   process: AgentProcess;
+  /** What the process was started with, for the words about a login in a terminal. */
+  command?: AgentCommand;
   cwd: string;
   clock: Clock;
   logger: Logger;
   redact: (text: string) => string;
+  /** Given to the agent with every session. Those that it cannot take (by HTTP, by SSE) are left out. */
+  mcpServers?: readonly McpServer[];
+  /** Keeps what goes over the wire for people to look at. */
+  frames?: FrameRecorder;
+  /** Where the ids of the sessions are kept that a later process may resume or load; without it every process begins anew. */
+  sessions?: AgentSessionStore;
+  /** What the agent tells of a session, in a turn or between the turns. Must neither throw nor wait. */
+  onTold?: (sessionId: string, told: SessionTold) => void;
+  /** How long it may take to answer `initialize`; default 15 s. */
+  initializeTimeoutMs?: number;
   /** The protocol is broken for good, although the process runs: the taker is expected to end the process. */
   onBroken: (reason: CodedError) => void;
 }
@@ -55,18 +90,21 @@ export class AgentConnection {
   /** Resolves when the process has ended and everything that waited was told. */
   readonly ended: Promise<ProcessEnd>;
   agentInfo: Agent['agentInfo'];
+  protocolVersion: number | undefined;
+  /** What it can, as it said in `initialize`; undefined before. */
+  capabilities: AgentCapabilities | undefined;
+  authMethods: AuthMethod[] = [];
   /** The drills that only an agent can do that knows them. */
   ownDrills: AgentDrill[] = [];
-  /** When something came from the agent last, on the monotonic clock. */
-  lastActivityAt: number;
   readonly #options: AgentConnectionOptions;
-  readonly #connection: ClientConnection;
-  /** By product session. A promise, so that two prompts at once open one ACP session. */
-  readonly #sessions = new Map<string, Promise<AcpSession>>();
+  readonly #log: LimitedLog;
+  readonly #peer: AgentPeer;
+  readonly #sessions: AgentSessions;
   /** By ACP session. */
-  readonly #turns = new Map<string, RunningTurn>();
+  readonly #turns = new Map<string, AgentTurn>();
+  #lastToldAt: number;
+  #lastNoise = '';
   #takesHistory = false;
-  #closesSessions = false;
   #endFault: CodedError | undefined;
   /** Aborted when the process is to end in order. */
   readonly #ending = new AbortController();
@@ -74,8 +112,20 @@ export class AgentConnection {
   constructor(options: AgentConnectionOptions) {
     this.#options = options;
     this.process = options.process;
-    this.lastActivityAt = options.clock.monotonic();
-    this.#connection = this.#connect();
+    this.#lastToldAt = options.clock.monotonic();
+    this.#log = new LimitedLog(options.logger);
+    this.#peer = this.#connect();
+    this.#sessions = new AgentSessions({
+      peer: this.#peer,
+      logger: options.logger,
+      agentId: options.agent.id,
+      cwd: options.cwd,
+      mcpServers: () => this.#mcpServers(),
+      capabilities: () => this.capabilities ?? NO_CAPABILITIES,
+      takesHistory: () => this.#takesHistory,
+      store: options.sessions,
+      onTold: options.onTold ?? (() => undefined),
+    });
     this.ended = this.#watch();
   }
 
@@ -83,95 +133,111 @@ export class AgentConnection {
     return this.process.pid;
   }
 
-  /** Rejects with `agent.protocol_error` when the agent does not speak our version of ACP, or not in time. */
+  /** When something came from the agent last, answers to probes left out, on the monotonic clock. */
+  get lastActivityAt(): number {
+    return Math.max(this.#lastToldAt, this.#peer.lastAnswerAt);
+  }
+
+  /**
+   * Rejects with `agent.protocol_error` when the agent does not speak our version of ACP, or not in time: 15 s, unless the
+   * command may have to fetch the program first.
+   */
   async initialize(clientInfo: { name: string; version: string }): Promise<void> {
-    const { clock } = this.#options;
-    const tooSlow = Promise.withResolvers<never>();
-    const timer = clock.after(INITIALIZE_TIMEOUT_MS, () =>
-      tooSlow.reject(
-        fault(
-          'agent.protocol_error',
-          `It did not answer initialize within ${INITIALIZE_TIMEOUT_MS / 1000} s. Is it an ACP agent?`,
-        ),
-      ),
-    );
-    try {
-      const told = await Promise.race([
-        tooSlow.promise,
-        this.#request(
-          methods.agent.initialize,
-          {
-            protocolVersion: PROTOCOL_VERSION,
-            clientInfo,
-            clientCapabilities: { fs: { readTextFile: false, writeTextFile: false }, terminal: false },
-          },
-          initializeResponse,
-        ),
-      ]);
-      if (told.protocolVersion !== PROTOCOL_VERSION) {
-        throw fault(
-          'agent.protocol_error',
-          `It speaks version ${told.protocolVersion} of ACP; version ${PROTOCOL_VERSION} is needed.`,
-        );
-      }
-      this.agentInfo = told.agentInfo ?? undefined;
-      this.#closesSessions = told.agentCapabilities?.sessionCapabilities?.close != null;
-      this.#takesHistory = told.agentCapabilities?._meta?.[META.history] ?? false;
-      this.ownDrills = told.agentCapabilities?._meta?.[META.drills] ?? [];
-    } finally {
-      timer.cancel();
+    const told = await this.#peer
+      .request(
+        methods.agent.initialize,
+        { protocolVersion: PROTOCOL_VERSION, clientInfo, clientCapabilities: CLIENT_CAPABILITIES },
+        initializeResponse,
+        this.#options.initializeTimeoutMs ?? INITIALIZE_TIMEOUT_MS,
+      )
+      .catch((error: unknown) => {
+        throw this.#notAnAgent(error);
+      });
+    this.protocolVersion = told.protocolVersion;
+    if (told.protocolVersion !== PROTOCOL_VERSION) {
+      throw fault(
+        'agent.protocol_error',
+        `It speaks version ${told.protocolVersion} of ACP; version ${PROTOCOL_VERSION} is needed.`,
+      );
     }
+    const { name, title, version } = told.agentInfo ?? {};
+    if (name !== undefined && version !== undefined) {
+      this.agentInfo = title === undefined ? { name, version } : { name, title, version };
+    }
+    this.capabilities = capabilitiesOf(told);
+    this.authMethods = authMethodsOf(told.authMethods ?? [], this.#options.command);
+    this.#takesHistory = told.agentCapabilities?._meta?.[META.history] ?? false;
+    this.ownDrills = told.agentCapabilities?._meta?.[META.drills] ?? [];
   }
 
   /** Resolves when the agent answered anything at all: that it does not know the method is an answer. */
-  async ping(): Promise<void> {
-    await this.#connection.agent.request(EXTENSION_METHODS.ping, {}).catch((error: unknown) => {
-      if (this.#connection.signal.aborted) throw error;
-    });
+  ping(): Promise<void> {
+    return this.#peer.ping();
   }
 
   /** Asks the agent for a drill that is its own. Rejects with `agent.failed`. */
   async drill(kind: AgentDrill): Promise<void> {
-    await this.#request(EXTENSION_METHODS.drill, { kind }, z.unknown());
+    await this.#peer.request(EXTENSION_METHODS.drill, { kind }, z.unknown());
   }
 
-  /** One turn. Aborting the signal cancels it; it then resolves with `cancelled`, if need be without the agent. */
-  async prompt(
-    given: Pick<PromptRequest, 'sessionId' | 'turnId' | 'correlationId' | 'text' | 'signal' | 'onUpdate'> & {
-      history: () => Promise<HistoryEntry[]>;
-    },
-  ): Promise<PromptResult> {
+  /**
+   * Logs in by one of the methods that the agent told. Rejects with `agent.auth_method_unknown`, for one that is run in a
+   * terminal, too; with `agent.failed` or `agent.login_needed` as the agent says, and `agent.protocol_error` after 5 minutes.
+   */
+  async authenticate(methodId: string): Promise<void> {
+    const method = this.authMethods.find(({ id }) => id === methodId);
+    if (method === undefined) {
+      throw fault('agent.auth_method_unknown', `The agent offers no way to log in called “${methodId}”.`);
+    }
+    if (method.type === 'terminal') {
+      throw fault(
+        'agent.auth_method_unknown',
+        `“${method.name}” is a login in a terminal: run ${method.command ?? 'the command of the agent'} there.`,
+      );
+    }
+    await this.#peer.request(methods.agent.authenticate, { methodId }, z.unknown(), AUTHENTICATE_TIMEOUT_MS);
+  }
+
+  /** Rejects with `session.mode_unknown` when the session is not open here or offers no such mode, or `agent.failed`. */
+  setMode(sessionId: string, modeId: string): Promise<void> {
+    return this.#sessions.setMode(sessionId, modeId);
+  }
+
+  /** Rejects like {@link setMode}. */
+  setOption(sessionId: string, optionId: string, value: string | boolean): Promise<void> {
+    return this.#sessions.setOption(sessionId, optionId, value);
+  }
+
+  /**
+   * One turn. Aborting the signal cancels it; it then resolves with `cancelled`, if need be without the agent. Rejects with
+   * `session.attachment_unsupported`, `agent.login_needed`, `agent.protocol_error`, `agent.failed`, a `provider.*` code, or
+   * what ended the connection.
+   */
+  async prompt(given: Omit<PromptRequest, 'agentId'>): Promise<PromptResult> {
+    const takes = this.capabilities ?? NO_CAPABILITIES;
+    const blocks = promptBlocks(given.text, given.attachments, takes);
     // The end of the process cancels a turn in every phase, also while its ACP session is still being made.
     const request = { ...given, signal: AbortSignal.any([given.signal, this.#ending.signal]) };
-    const aborted = Promise.withResolvers<void>();
-    const onAbort = () => aborted.resolve();
+    const aborted = Promise.withResolvers<undefined>();
+    const onAbort = () => aborted.resolve(undefined);
     request.signal.addEventListener('abort', onAbort, { once: true });
     try {
       if (request.signal.aborted) return { stopReason: 'cancelled' };
-      const session = await Promise.race([this.#session(request), aborted.promise]);
+      const session = await Promise.race([this.#sessions.open(request), aborted.promise]);
       if (session === undefined) return { stopReason: 'cancelled' };
-      return await this.#turn(session, request);
+      return await this.#turn(session, request, blocks);
     } finally {
       request.signal.removeEventListener('abort', onAbort);
     }
   }
 
-  /** The session will not be used again. */
+  /** The session will not be used again: if it is open here, it is closed, and its ACP session is never resumed. */
   forgetSession(sessionId: string): void {
-    const session = this.#sessions.get(sessionId);
-    this.#sessions.delete(sessionId);
-    if (session === undefined || !this.#closesSessions) return;
-    session
-      .then(({ id }) => this.#connection.agent.request(methods.agent.session.close, { sessionId: id }))
-      .catch((error: unknown) =>
-        this.#options.logger.debug('An agent did not close a session', {
-          error: this.#fault(error, methods.agent.session.close).message,
-        }),
-      );
+    this.#sessions.forget(sessionId);
   }
 
   forgetAllSessions(): void {
-    for (const sessionId of [...this.#sessions.keys()]) this.forgetSession(sessionId);
+    this.#sessions.forgetAll();
   }
 
   /**
@@ -194,148 +260,136 @@ export class AgentConnection {
     timer.cancel();
   }
 
-  #connect(): ClientConnection {
-    const { process, logger, redact, clock } = this.#options;
-    return client({ name: 'smalltalk-console' })
-      .onRequest(methods.client.session.requestPermission, ({ params }) => {
-        // Nobody can be asked in this version, so the only safe answer is no: reject this once, or else cancel.
-        const no = params.options.find((option) => option.kind === 'reject_once');
-        logger.warn('An agent asked for a permission, which was refused', { pid: process.pid });
-        return {
-          outcome:
-            no === undefined ? { outcome: 'cancelled' } : { outcome: 'selected', optionId: no.optionId },
-        };
-      })
-      .connect(
-        openWire({
-          stdin: process.stdin,
-          stdout: process.stdout,
-          onNoise: (line) => logger.debug('Noise on the stdout of an agent', { line: redact(line) }),
-          onUpdate: (params) => {
-            this.lastActivityAt = clock.monotonic();
-            this.#onUpdate(params);
-          },
-          onEnd: (error) => this.#wireEnded(error),
-          onWriteFailed: () => void this.#wireEnded().catch(() => undefined),
-        }),
-      );
-  }
-
-  #onUpdate(params: unknown): void {
-    const { sessionId, update } = (params ?? {}) as { sessionId?: unknown; update?: unknown };
-    const turn = typeof sessionId === 'string' ? this.#turns.get(sessionId) : undefined;
-    // What comes between the turns (the list of commands, a late chunk) belongs to no entry of the transcript.
-    if (turn === undefined) return;
-    const mapped = turn.mapper.map(update);
-    if (mapped !== undefined) turn.onUpdate(mapped);
-  }
-
-  #session(request: Parameters<AgentConnection['prompt']>[0]): Promise<AcpSession> {
-    const known = this.#sessions.get(request.sessionId);
-    if (known !== undefined) return known;
-    const opened = this.#openSession(request);
-    this.#sessions.set(request.sessionId, opened);
-    opened.catch(() => {
-      if (this.#sessions.get(request.sessionId) === opened) this.#sessions.delete(request.sessionId);
+  #connect(): AgentPeer {
+    const { agent, process, redact, clock, frames } = this.#options;
+    const stream = openWire({
+      stdin: process.stdin,
+      stdout: process.stdout,
+      onFrame: (frame) => frames?.record({ ...frame, generation: agent.generation, redact }),
+      onNoise: (line) => {
+        this.#lastNoise = redact(line);
+        this.#log.debug('Noise on the stdout of an agent', { line: this.#lastNoise });
+      },
+      onStray: (what) => this.#log.debug('An agent sent what belongs to nothing', { what: redact(what) }),
+      onUpdate: (params) => this.#onUpdate(params),
+      onEnd: (error) => this.#wireEnded(error),
+      onWriteFailed: () => void this.#wireEnded().catch(() => undefined),
     });
-    return opened;
+    return new AgentPeer(stream, {
+      clock,
+      redact,
+      authMethods: () => this.authMethods,
+      onPermission: (params) => this.#onPermission(params),
+      onElicitation: (params) => this.#onElicitation(params),
+    });
   }
 
-  async #openSession(request: Parameters<AgentConnection['prompt']>[0]): Promise<AcpSession> {
-    const history = await request.history();
-    const { sessionId } = await this.#request(
-      methods.agent.session.new,
-      {
-        cwd: this.#options.cwd,
-        mcpServers: [],
-        _meta: {
-          [META.correlationId]: request.correlationId,
-          ...(this.#takesHistory ? { [META.history]: history } : {}),
-        },
-      },
-      newSessionResponse,
-    );
-    return { id: sessionId, preface: this.#takesHistory ? '' : preface(history) };
+  #onUpdate(params: unknown): void | Promise<void> {
+    this.#lastToldAt = this.#options.clock.monotonic();
+    const { sessionId, update } = (params ?? {}) as { sessionId?: unknown; update?: unknown };
+    if (typeof sessionId !== 'string') return this.#strayUpdate('', update);
+    if (!this.#sessions.onUpdate(sessionId, update)) return this.#strayUpdate(sessionId, update);
+    // What comes between the turns (the list of commands, a late chunk) belongs to no entry of the transcript.
+    return this.#turns.get(sessionId)?.onUpdate(update);
   }
 
-  async #turn(session: AcpSession, request: Parameters<AgentConnection['prompt']>[0]): Promise<PromptResult> {
-    const text = session.preface + request.text;
-    session.preface = '';
-    const answered = this.#request(
-      methods.agent.session.prompt,
-      {
-        sessionId: session.id,
-        prompt: [{ type: 'text', text }],
-        _meta: { [META.correlationId]: request.correlationId, [META.turnId]: request.turnId },
-      },
-      promptResponse,
-    );
-    const gaveUp = Promise.withResolvers<'gave up'>();
-    let cancelled = false;
-    let grace: { cancel(): void } | undefined;
-    const cancel = () => {
-      if (cancelled) return;
-      cancelled = true;
-      this.#connection.agent
-        .notify(methods.agent.session.cancel, { sessionId: session.id })
-        .catch(() => undefined);
-      grace = this.#options.clock.after(CANCEL_GRACE_MS, () => gaveUp.resolve('gave up'));
-    };
-    const outcome = Promise.race([answered, gaveUp.promise]);
-    const turn: RunningTurn = {
-      mapper: new UpdateMapper(),
-      onUpdate: request.onUpdate,
-      ended: outcome,
-    };
-    this.#turns.set(session.id, turn);
-    request.signal.addEventListener('abort', cancel, { once: true });
-    if (request.signal.aborted) cancel();
+  #strayUpdate(sessionId: string, update: unknown): void {
+    const kind = (update as { sessionUpdate?: unknown } | null)?.sessionUpdate;
+    this.#log.debug('An agent told something of a session that is not open', {
+      session: sessionId.slice(0, 100),
+      kind: String(kind).slice(0, 100),
+    });
+  }
+
+  async #onPermission(params: unknown): Promise<{ outcome: Record<string, unknown> }> {
+    this.#lastToldAt = this.#options.clock.monotonic();
+    const asked = permissionParams.safeParse(params);
+    const turn = asked.success ? this.#turns.get(asked.data.sessionId) : undefined;
+    if (!asked.success || turn === undefined) {
+      this.#log.warn('An agent asked for a permission that nobody can give, which was answered so', {
+        pid: this.pid,
+        because: asked.success ? 'no turn of this session is running' : z.prettifyError(asked.error),
+      });
+      return { outcome: { outcome: 'cancelled' } };
+    }
+    return { outcome: { ...(await turn.askPermission(asked.data)) } };
+  }
+
+  async #onElicitation(params: unknown): Promise<Record<string, unknown>> {
+    this.#lastToldAt = this.#options.clock.monotonic();
+    const asked = elicitationParams.safeParse(params);
+    // A page to be opened was not offered in our capabilities, and what cannot be shown cannot be answered.
+    if (!asked.success || asked.data.mode !== 'form') return { action: 'decline' };
+    const turn = this.#turns.get(asked.data.sessionId ?? '');
+    if (turn === undefined) {
+      this.#log.warn('An agent asked a question outside of a turn, which was answered with cancel', {
+        pid: this.pid,
+      });
+      return { action: 'cancel' };
+    }
+    return turn.askQuestion(asked.data);
+  }
+
+  async #turn(
+    session: OpenSession,
+    request: Omit<PromptRequest, 'agentId'>,
+    blocks: ReturnType<typeof promptBlocks>,
+  ): Promise<PromptResult> {
+    const { clock, logger, cwd } = this.#options;
+    const { agentSessionId, knownBy } = session;
+    const turn = new AgentTurn({
+      peer: this.#peer,
+      clock,
+      logger,
+      cwd,
+      request,
+      agentSessionId,
+      blocks:
+        session.preface === ''
+          ? blocks
+          : [{ type: 'text', text: session.preface + request.text }, ...blocks.slice(1)],
+    });
+    this.#turns.set(agentSessionId, turn);
     try {
-      const response = await outcome;
-      if (response === 'gave up') {
-        // The agent may still be at it: the next prompt must not meet it in this ACP session.
-        this.forgetSession(request.sessionId);
-        return { stopReason: 'cancelled' };
-      }
-      const told = response._meta?.[META.usage] ?? response.usage ?? undefined;
-      return { stopReason: response.stopReason, ...(told === undefined ? {} : { usage: told }) };
-    } catch (error) {
-      // An agent that answers a cancel with an error has still cancelled.
-      if (cancelled && !this.#connection.signal.aborted) return { stopReason: 'cancelled' };
-      throw error;
+      const { gaveUp, ...result } = await turn.run();
+      // The agent may still be at it: the next prompt must not meet it in this ACP session.
+      if (gaveUp) this.#sessions.forget(request.sessionId);
+      session.preface = '';
+      session.knownBy = 'kept';
+      return { ...result, knownBy };
     } finally {
-      grace?.cancel();
-      request.signal.removeEventListener('abort', cancel);
-      if (this.#turns.get(session.id) === turn) this.#turns.delete(session.id);
+      if (this.#turns.get(agentSessionId) === turn) this.#turns.delete(agentSessionId);
     }
   }
 
-  async #request<T>(method: string, params: Record<string, unknown>, response: z.ZodType<T>): Promise<T> {
-    let told: unknown;
-    try {
-      told = await this.#connection.agent.request<unknown>(method, params);
-    } catch (error) {
-      throw this.#fault(error, method);
-    }
-    this.lastActivityAt = this.#options.clock.monotonic();
-    const parsed = response.safeParse(told);
-    if (parsed.success) return parsed.data;
-    throw fault(
-      'agent.protocol_error',
-      `The agent answered ${method} with something else than ACP says: ${z.prettifyError(parsed.error)}`,
-      { method },
-    );
+  /** Why `initialize` failed, in words for somebody who perhaps entered the wrong command. */
+  #notAnAgent(error: unknown): CodedError {
+    const reason = toAgentFault(error, methods.agent.initialize, this.#options.redact);
+    if (!isCoded(reason, 'agent.protocol_error')) return reason;
+    const wrote = this.#lastNoise === '' ? '' : ` It wrote: “${this.#lastNoise.slice(0, 200)}”.`;
+    return fault('agent.protocol_error', `${reason.message} Is it an ACP agent?${wrote}`, reason.data);
   }
 
-  #fault(error: unknown, method: string): CodedError {
-    return toAgentFault(error, method, this.#options.redact);
+  #mcpServers(): readonly McpServer[] {
+    const { mcpHttp = false, mcpSse = false } = this.capabilities ?? {};
+    return (this.#options.mcpServers ?? []).filter((server) => {
+      if (!('type' in server)) return true;
+      const isTaken = server.type === 'http' ? mcpHttp : mcpSse;
+      if (!isTaken) {
+        this.#log.warn('An agent does not take an MCP server of this type, so it is not given to it', {
+          server: server.name,
+          type: server.type,
+        });
+      }
+      return isTaken;
+    });
   }
 
   async #watch(): Promise<ProcessEnd> {
     const end = await this.process.ended;
     // What the process wrote last is on its way through the wire; then the wire closes the connection. If it is stuck, we do.
-    const timer = this.#options.clock.after(LAST_WORDS_MS, () => this.#connection.close(this.#endOf(end)));
-    await this.#connection.closed;
+    const timer = this.#options.clock.after(LAST_WORDS_MS, () => this.#peer.close(this.#endOf(end)));
+    await this.#peer.closed;
     timer.cancel();
     return end;
   }

@@ -2,9 +2,12 @@
 import { RequestError } from '@agentclientprotocol/sdk';
 import * as z from 'zod';
 import { type CodedError, isCoded, messageOf } from '../../base/errors.ts';
-import { fault, isErrorCode } from '../../contract/index.ts';
+import { type AuthMethod, fault, isErrorCode } from '../../contract/index.ts';
 import type { ProcessEnd } from '../processes/agent-process.ts';
+import { loginInWords } from './auth-methods.ts';
 
+const PARSE_ERROR = -32700;
+const INVALID_REQUEST = -32600;
 const METHOD_NOT_FOUND = -32601;
 const AUTHENTICATION_REQUIRED = -32000;
 
@@ -18,10 +21,15 @@ const errorData = z.object({
 
 /**
  * The fault for what a request to an agent failed with: a fault stays as it is, an error that the agent answered becomes
- * `provider.*` (when it names such a code), `agent.protocol_error` or `agent.failed`. `redact` is given every text of the
- * agent's.
+ * `provider.*` (when it names such a code), `agent.login_needed`, `agent.protocol_error` or `agent.failed`. `redact` is
+ * given every text of the agent's; `authMethods` are the ways to log in that it offers.
  */
-export function toAgentFault(error: unknown, method: string, redact: (text: string) => string): CodedError {
+export function toAgentFault(
+  error: unknown,
+  method: string,
+  redact: (text: string) => string,
+  authMethods: readonly AuthMethod[] = [],
+): CodedError {
   if (isCoded(error)) return error;
   if (!(error instanceof RequestError)) {
     return fault('agent.protocol_error', `The connection to the agent failed: ${redact(messageOf(error))}`);
@@ -40,7 +48,15 @@ export function toAgentFault(error: unknown, method: string, redact: (text: stri
     case METHOD_NOT_FOUND:
       return fault('agent.protocol_error', `The agent does not know the method ${method}.`, { method });
     case AUTHENTICATION_REQUIRED:
-      return fault('agent.failed', `The agent needs a login: ${message}. Log in with its own command.`);
+      return fault(
+        'agent.login_needed',
+        `The agent needs a login: ${message.replace(/\.$/, '')}. ${loginInWords(authMethods)}`,
+        { authMethods: authMethods.map(({ id, name, type }) => ({ id, name, type })) },
+      );
+    // Ours or the agent's view of a malformed message; the library rejects with the same codes when an answer is malformed.
+    case PARSE_ERROR:
+    case INVALID_REQUEST:
+      return fault('agent.protocol_error', `${method} was answered with “${message}”.`, { method });
     default:
       return fault('agent.failed', message, { method });
   }

@@ -28,6 +28,9 @@ export function keptTurns(
   return kept.flat();
 }
 
+const BEGINNING = '<earlier-conversation>';
+const END = '</earlier-conversation>';
+
 /**
  * The kept turns as text to be put in front of the first prompt, for an agent that takes them in no other way. Empty when
  * there are none.
@@ -36,11 +39,19 @@ export function preface(history: readonly HistoryEntry[]): string {
   if (history.length === 0) return '';
   const lines = history.map(({ role, text }) => `<${role}>\n${text}\n</${role}>`);
   return [
-    '<earlier-conversation>',
+    BEGINNING,
     'Your process was started anew. This is what was said before in this conversation. Do not answer it, go on from it.',
     ...lines,
-    '</earlier-conversation>',
+    END,
     '',
     '',
   ].join('\n');
+}
+
+/** What the user said, of a prompt that may have had a preface. */
+export function withoutPreface(prompt: string): string {
+  if (!prompt.startsWith(BEGINNING)) return prompt;
+  // The last mark: what was said earlier may hold such a mark itself.
+  const end = prompt.lastIndexOf(`${END}\n`);
+  return end === -1 ? prompt : prompt.slice(end + END.length).trimStart();
 }

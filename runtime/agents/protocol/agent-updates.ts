@@ -3,43 +3,30 @@
  * have the shape that this version knows is kept raw, and never takes its neighbours with it.
  */
 import * as z from 'zod';
+import type { ToolCall } from '../../contract/index.ts';
 import type { AgentUpdate } from '../agents.ts';
+import { contentInWords } from './content-in-words.ts';
+import { boundedValue } from './json-bounds.ts';
+import { mergedToolCall, toolUpdate } from './tool-updates.ts';
 
-type ToolCall = Extract<AgentUpdate, { kind: 'tool_call' }>['toolCall'];
-
-const textChunk = z.object({ content: z.object({ type: z.literal('text'), text: z.string() }) });
-
-const toolContent = z.union([
-  z
-    .object({ type: z.literal('content'), content: z.object({ type: z.literal('text'), text: z.string() }) })
-    .transform(({ content }) => content.text),
-  z
-    .object({
-      type: z.literal('diff'),
-      path: z.string(),
-      oldText: z.string().nullish(),
-      newText: z.string(),
-    })
-    .transform(({ path, oldText, newText }) =>
-      [path, ...marked('-', oldText ?? ''), ...marked('+', newText)].join('\n'),
-    ),
-  z.object({ type: z.literal('terminal'), terminalId: z.string() }).transform(() => '[terminal]'),
-  z.unknown().transform((value) => JSON.stringify(value) ?? ''),
-]);
-
-const toolUpdate = z.object({
-  toolCallId: z.string(),
-  title: z.string().nullish(),
-  kind: z.string().nullish(),
-  status: z.enum(['pending', 'in_progress', 'completed', 'failed']).nullish(),
-  content: z.array(toolContent).nullish(),
-});
+/** Characters of JSON that an update of an unknown kind may have, and a part of an answer that is no text. */
+const MAX_RAW = 256 * 1024;
+const MAX_CONTENT = 12 * 1024 * 1024;
+const MAX_PLAN_ENTRIES = 500;
+/** Tool calls of one turn whose pieces are kept together; an older one that is heard of again starts anew. */
+const MAX_TOOL_CALLS = 1000;
 
 const plan = z.object({
-  entries: z.array(z.object({ content: z.string(), status: z.string().optional() })),
+  entries: z.array(
+    z.object({
+      content: z.string(),
+      priority: z.string().optional().catch(undefined),
+      status: z.string().optional().catch(undefined),
+    }),
+  ),
 });
 
-/** Updates that are known and say nothing for the transcript: what the agent offers, and our own words repeated. */
+/** Updates that say nothing for the transcript: what the agent offers (see `session-telling.ts`), and our own words. */
 const NOT_FOR_THE_TRANSCRIPT = new Set([
   'user_message_chunk',
   'available_commands_update',
@@ -57,55 +44,70 @@ export class UpdateMapper {
 
   /** The update for the transcript, or undefined when it has none. */
   map(update: unknown): AgentUpdate | undefined {
-    const kind = (update as { sessionUpdate?: unknown } | null)?.sessionUpdate;
+    const { sessionUpdate: kind, content } = (update ?? {}) as { sessionUpdate?: unknown; content?: unknown };
     switch (kind) {
-      case 'agent_message_chunk':
-      case 'agent_thought_chunk': {
-        const chunk = textChunk.safeParse(update);
-        if (!chunk.success) break;
+      case 'agent_message_chunk': {
+        const text = textOf(content);
+        if (text !== undefined) return { kind: 'text', text };
+        if (typeof (content as { type?: unknown } | null)?.type !== 'string') break;
         return {
-          kind: kind === 'agent_message_chunk' ? 'text' : 'thought',
-          text: chunk.data.content.text,
+          kind: 'content',
+          text: contentInWords(content),
+          content: boundedValue(content, MAX_CONTENT),
         };
+      }
+      case 'agent_thought_chunk': {
+        const text = textOf(content);
+        if (text === undefined) break;
+        return { kind: 'thought', text };
       }
       case 'tool_call':
       case 'tool_call_update': {
-        const told = toolUpdate.safeParse(update);
-        if (!told.success) break;
-        return { kind: 'tool_call', toolCall: this.#merge(told.data) };
+        const toolCall = this.toolCall(update);
+        if (toolCall === undefined) break;
+        return { kind: 'tool_call', toolCall };
       }
       case 'plan': {
         const told = plan.safeParse(update);
         if (!told.success) break;
-        return {
-          kind: 'plan',
-          text: told.data.entries
-            .map((entry) => `${PLAN_MARKS[entry.status ?? ''] ?? '[ ]'} ${entry.content}`)
-            .join('\n'),
-        };
+        return toPlan(told.data);
       }
       default:
         if (typeof kind === 'string' && NOT_FOR_THE_TRANSCRIPT.has(kind)) return undefined;
     }
-    return { kind: 'raw', raw: update };
+    return { kind: 'raw', raw: boundedValue(update, MAX_RAW) };
   }
 
-  #merge(told: z.infer<typeof toolUpdate>): ToolCall {
-    const before = this.#toolCalls.get(told.toolCallId);
-    const kind = told.kind ?? before?.kind;
-    const content = told.content?.join('\n') ?? before?.content;
-    const merged: ToolCall = {
-      toolCallId: told.toolCallId,
-      title: told.title ?? before?.title ?? told.toolCallId,
-      status: told.status ?? before?.status ?? 'pending',
-      ...(kind === undefined ? {} : { kind }),
-      ...(content === undefined ? {} : { content }),
-    };
-    this.#toolCalls.set(told.toolCallId, merged);
+  /** A tool call as it stands with this update; undefined when it is none. */
+  toolCall(update: unknown): ToolCall | undefined {
+    const told = toolUpdate.safeParse(update);
+    if (!told.success) return undefined;
+    const merged = mergedToolCall(this.#toolCalls.get(told.data.toolCallId), told.data);
+    this.#toolCalls.delete(merged.toolCallId);
+    this.#toolCalls.set(merged.toolCallId, merged);
+    if (this.#toolCalls.size > MAX_TOOL_CALLS) {
+      const [oldest] = this.#toolCalls.keys();
+      if (oldest !== undefined) this.#toolCalls.delete(oldest);
+    }
     return merged;
   }
 }
 
-function marked(mark: '+' | '-', text: string): string[] {
-  return text === '' ? [] : text.split('\n').map((line) => `${mark} ${line}`);
+/** The text of a content block that is text; this is the common case, so it takes no schema. */
+function textOf(content: unknown): string | undefined {
+  const { type, text } = (content ?? {}) as { type?: unknown; text?: unknown };
+  return type === 'text' && typeof text === 'string' ? text : undefined;
+}
+
+function toPlan({ entries }: z.infer<typeof plan>): AgentUpdate {
+  const kept = entries.slice(0, MAX_PLAN_ENTRIES);
+  return {
+    kind: 'plan',
+    text: kept.map(({ content, status }) => `${PLAN_MARKS[status ?? ''] ?? '[ ]'} ${content}`).join('\n'),
+    plan: kept.map(({ content, priority, status }) => ({
+      content,
+      ...(priority === undefined ? {} : { priority }),
+      status: status ?? 'pending',
+    })),
+  };
 }

@@ -1,27 +1,40 @@
 /** The wire to an agent: its stdin and stdout as the stream of messages that the ACP library takes. */
 import type { Readable, Writable } from 'node:stream';
 import { ReadableStream as NodeReadableStream } from 'node:stream/web';
-import { type AnyMessage, ndJsonStream, type Stream } from '@agentclientprotocol/sdk';
+import type { AnyMessage, Stream } from '@agentclientprotocol/sdk';
 import { systemCodeOf } from '../../base/errors.ts';
+import type { NewFrame } from './frame-recorder.ts';
+import { LineSplitter, type WireLine } from './wire-lines.ts';
 
-/** The longest message that is taken, in bytes. */
-const MAX_MESSAGE_BYTES = 32 * 1024 * 1024;
-const NOISE_LENGTH = 500;
+/** So many lines that are no JSON are answered as JSON-RPC asks for; an agent that writes more of them does not listen. */
+const ANSWERED_GARBAGE = 20;
+const PARSE_ERROR = -32700;
 
-const NEWLINE = 0x0a;
-const BRACE = 0x7b;
-const BLANKS = new Set([0x20, 0x09, 0x0d, NEWLINE]);
+type RequestId = string | number;
+
+/** A message as it comes: anything may be in it. */
+interface IncomingMessage {
+  id?: unknown;
+  method?: unknown;
+  params?: unknown;
+  error?: unknown;
+}
 
 export interface Wire {
   stdin: Writable;
   stdout: Readable;
-  /** A line on stdout that is no message: it is dropped. Cut to 500 characters. */
+  /** Everything that goes over the wire, for people to look at. */
+  onFrame: (frame: Omit<NewFrame, 'generation' | 'redact'>) => void;
+  /** A line on stdout that is no message: it is dropped. Cut to 500 bytes. */
   onNoise: (line: string) => void;
+  /** A message that belongs to nothing (an answer that nobody waits for, an id used twice): it is dropped. In words. */
+  onStray: (what: string) => void;
   /**
    * A `session/update`, as it came. It is taken off the stream here because the library drops updates of a kind that it
-   * does not know, and may deliver one after the answer to the prompt that it belongs to.
+   * does not know, and may deliver one after the answer to the prompt that it belongs to. Nothing more is read from the
+   * agent before a promise that it returns has settled, so that a flood waits in the agent and not in our memory.
    */
-  onUpdate: (params: unknown) => void;
+  onUpdate: (params: unknown) => void | Promise<void>;
   /**
    * There is nothing more to read: stdout has ended, or, with an error, what came cannot be taken. What it throws is what
    * everything that waits for an answer gets; it may take its time to find out.
@@ -31,69 +44,141 @@ export interface Wire {
   onWriteFailed: (error: Error) => void;
 }
 
-export function openWire(wire: Wire): Stream {
-  const output = new WritableStream<Uint8Array>({
-    write: (bytes) =>
-      new Promise((resolve) => {
-        wire.stdin.write(bytes, (error) => {
-          if (error) wire.onWriteFailed(error);
-          resolve();
-        });
-      }),
-  });
-  const input = streamOf(messageLines(wire.stdout, wire.onNoise));
-  const stream = ndJsonStream(output, input, { maxMessageBytes: MAX_MESSAGE_BYTES });
-  return { writable: stream.writable, readable: streamOf(messagesForTheLibrary(stream.readable, wire)) };
-}
-
-/** The types of the DOM do not know `ReadableStream.from` yet. */
-function streamOf<T>(values: AsyncIterable<T>): ReadableStream<T> {
-  return NodeReadableStream.from(values) as unknown as ReadableStream<T>;
-}
-
-/** What is in the lines that begin like a message; lines that do not are told to `onNoise`. */
-export async function* messageLines(
-  stdout: AsyncIterable<Uint8Array>,
-  onNoise: (line: string) => void,
-): AsyncGenerator<Uint8Array> {
-  const decoder = new TextDecoder();
-  let line: 'beginning' | 'message' | 'noise' = 'beginning';
-  let noise = '';
-  const endNoise = () => {
-    onNoise(noise.trimEnd());
-    noise = '';
+export function openWire(options: Wire): Stream {
+  const wire = new AgentWire(options);
+  return {
+    writable: new WritableStream<AnyMessage>({ write: (message) => wire.write(message) }),
+    // The types of the DOM do not know `ReadableStream.from` yet.
+    readable: NodeReadableStream.from(wire.read()) as unknown as ReadableStream<AnyMessage>,
   };
-  for await (const chunk of untilDestroyed(stdout)) {
-    let at = 0;
-    // Where the bytes begin that are to be passed on, so that a chunk without noise is passed on in one piece.
-    let keepFrom = line === 'noise' ? -1 : 0;
-    while (at < chunk.length) {
-      if (line === 'beginning') {
-        const byte = chunk[at] as number;
-        if (BLANKS.has(byte)) {
-          at += 1;
-          continue;
-        }
-        line = byte === BRACE ? 'message' : 'noise';
-        if (line === 'noise') {
-          if (keepFrom !== -1 && at > keepFrom) yield chunk.subarray(keepFrom, at);
-          keepFrom = -1;
-        } else if (keepFrom === -1) keepFrom = at;
-      }
-      const newline = chunk.indexOf(NEWLINE, at);
-      const end = newline === -1 ? chunk.length : newline + 1;
-      if (line === 'noise' && noise.length < NOISE_LENGTH) {
-        noise += decoder.decode(chunk.subarray(at, Math.min(end, at + NOISE_LENGTH - noise.length)));
-      }
-      if (newline !== -1) {
-        if (line === 'noise') endNoise();
-        line = 'beginning';
-      }
-      at = end;
-    }
-    if (keepFrom !== -1) yield chunk.subarray(keepFrom);
+}
+
+class AgentWire {
+  readonly #wire: Wire;
+  /** The methods of the requests that wait for an answer: ours by id, and the agent's. */
+  readonly #ours = new Map<RequestId, string>();
+  readonly #theirs = new Map<RequestId, string>();
+  #garbage = 0;
+
+  constructor(wire: Wire) {
+    this.#wire = wire;
   }
-  if (line === 'noise') endNoise();
+
+  /** Resolves when the message was handed to the system, also when that failed. */
+  write(message: AnyMessage): Promise<void> {
+    const { id, method } = message as { id?: RequestId | null; method?: string };
+    let answered: string | undefined;
+    if (id !== undefined && id !== null) {
+      if (method === undefined) {
+        answered = this.#theirs.get(id);
+        this.#theirs.delete(id);
+      } else this.#ours.set(id, method);
+    }
+    const bytes = Buffer.from(`${JSON.stringify(message)}\n`);
+    this.#wire.onFrame({
+      direction: 'sent',
+      method: method ?? answered,
+      requestId: id ?? undefined,
+      isError: 'error' in message,
+      bytes: bytes.subarray(0, -1),
+    });
+    return new Promise((resolve) => {
+      this.#wire.stdin.write(bytes, (error) => {
+        if (error) this.#wire.onWriteFailed(error);
+        resolve();
+      });
+    });
+  }
+
+  /** The messages that are for the library: requests, and answers that somebody waits for. */
+  async *read(): AsyncGenerator<AnyMessage> {
+    const splitter = new LineSplitter();
+    try {
+      for await (const chunk of untilDestroyed(this.#wire.stdout)) {
+        for (const line of splitter.push(chunk)) {
+          const message = this.#parse(line);
+          if (message === undefined) continue;
+          if (message.method === 'session/update' && message.id === undefined) {
+            const held = this.#wire.onUpdate(message.params);
+            if (held !== undefined) await held;
+          } else if (this.#isForTheLibrary(message)) yield message as AnyMessage;
+        }
+      }
+      const cutOff = splitter.flush();
+      if (cutOff !== undefined) this.#noise(cutOff);
+    } catch (error) {
+      await this.#wire.onEnd(error);
+    }
+    await this.#wire.onEnd();
+  }
+
+  #parse(line: WireLine): IncomingMessage | undefined {
+    if (line.kind === 'noise') {
+      this.#noise(line);
+      return undefined;
+    }
+    try {
+      const message = JSON.parse(textOf(line.bytes)) as IncomingMessage;
+      const { id } = message;
+      this.#wire.onFrame({
+        direction: 'received',
+        method:
+          typeof message.method === 'string' ? message.method : isId(id) ? this.#ours.get(id) : undefined,
+        requestId: isId(id) ? id : undefined,
+        isError: message.error !== undefined,
+        bytes: line.bytes,
+      });
+      return message;
+    } catch {
+      this.#noise(line);
+      this.#garbage += 1;
+      if (this.#garbage <= ANSWERED_GARBAGE) {
+        void this.write({
+          jsonrpc: '2.0',
+          id: null,
+          error: { code: PARSE_ERROR, message: 'Parse error' },
+        });
+      }
+      return undefined;
+    }
+  }
+
+  #isForTheLibrary({ id, method }: IncomingMessage): boolean {
+    // A notification: of those the library has to know this one only.
+    if (id === undefined) return method === '$/cancel_request';
+    if (!isId(id)) {
+      this.#wire.onStray(
+        typeof method === 'string' ? `the request ${method} has no usable id` : 'an answer has no usable id',
+      );
+      return false;
+    }
+    if (typeof method === 'string') {
+      if (this.#theirs.has(id)) {
+        this.#wire.onStray(`the request ${method} has the id ${id} of another one that waits`);
+        return false;
+      }
+      this.#theirs.set(id, method);
+      return true;
+    }
+    const isAwaited = this.#ours.delete(id);
+    if (!isAwaited) this.#wire.onStray(`nobody waits for an answer with the id ${id}`);
+    return isAwaited;
+  }
+
+  #noise({ bytes, totalBytes }: WireLine): void {
+    const kept = bytes.subarray(0, 500);
+    this.#wire.onFrame({ direction: 'noise', bytes: kept, totalBytes });
+    this.#wire.onNoise(textOf(kept).trimEnd());
+  }
+}
+
+function isId(id: unknown): id is RequestId {
+  return typeof id === 'string' || typeof id === 'number';
+}
+
+/** What is no UTF-8 becomes U+FFFD. */
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
 }
 
 /** A stream that is destroyed while it is read (the process is gone, somebody else holds the pipe) has ended. */
@@ -103,20 +188,4 @@ async function* untilDestroyed(stdout: AsyncIterable<Uint8Array>): AsyncGenerato
   } catch (error) {
     if (systemCodeOf(error) !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
   }
-}
-
-async function* messagesForTheLibrary(
-  messages: ReadableStream<AnyMessage>,
-  { onUpdate, onEnd }: Pick<Wire, 'onUpdate' | 'onEnd'>,
-): AsyncGenerator<AnyMessage> {
-  try {
-    for await (const message of messages) {
-      if ('method' in message && message.method === 'session/update' && !('id' in message)) {
-        onUpdate(message.params);
-      } else yield message;
-    }
-  } catch (error) {
-    await onEnd(error);
-  }
-  await onEnd();
 }

@@ -1,11 +1,14 @@
 /** From the configuration of an agent to the command that is run. */
-import { constants } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { delimiter, isAbsolute, join, resolve } from 'node:path';
+import { delimiter, isAbsolute, join } from 'node:path';
 import { programCommand } from '../../base/program.ts';
 import { type AgentConfig, type AgentLaunch, fault } from '../../contract/index.ts';
+import type { SecretStore } from '../../settings/secret-store.ts';
 import type { Settings } from '../../settings/settings.ts';
+import { expandHome, findCommand, isFolder } from './executables.ts';
+import { mayFetch } from './recipes.ts';
+import { foldersOf } from './search-path.ts';
+import { readSecrets, withSecrets } from './secret-references.ts';
 
 export interface LaunchCommand {
   /** Absolute. */
@@ -14,8 +17,12 @@ export interface LaunchCommand {
   /** Absolute; also the working directory of the sessions. */
   cwd: string;
   env: Record<string, string>;
-  /** What of it must not be shown. */
+  /** What of it, and of the MCP servers that it is given, must not be shown. */
   secrets: string[];
+  /** Set for a built-in program, which a spare process can become instead of being started. */
+  builtin?: { program: 'echo' | 'chat'; args: string[] };
+  /** How long it may take to answer `initialize`, when that is longer than for others. */
+  initializeTimeoutMs?: number;
 }
 
 export type LaunchSettings = Pick<
@@ -34,6 +41,9 @@ export type LaunchSettings = Pick<
 export interface LaunchContext {
   settings: LaunchSettings;
   environment: Readonly<Record<string, string | undefined>>;
+  secrets: Pick<SecretStore, 'get'>;
+  /** The folders in which commands are found by their names. */
+  searchPath: () => Promise<string[]>;
 }
 
 /**
@@ -41,6 +51,9 @@ export interface LaunchContext {
  * take little private memory (measured with the ACP library loaded: 20 MB instead of 34).
  */
 const BUILTIN_NODE_FLAGS = ['--max-semi-space-size=1', '--max-lazy'];
+
+/** `npx` and its like fetch what they run at its first start: tens of megabytes, over whatever line there is. */
+const FETCH_AND_INITIALIZE_MS = 180_000;
 
 /** Settings of ours that an agent has no use for. The keys of the model providers are not among them: agents need those. */
 const OWN_SECRETS = new Set([
@@ -62,30 +75,49 @@ const PROVIDER_SETTINGS = [
 const SECRET_NAME = /key|token|secret|passw|credential/i;
 
 /**
- * The command of an agent. Rejects with `agent.command_not_found`, `agent.command_not_executable` or, for a working
- * directory that is not there, `request.invalid`.
+ * The command of an agent. Rejects with `agent.command_not_found`, `agent.command_not_executable`,
+ * `agent.working_directory_missing`, `agent.secret_missing` or `secret.unreadable`.
  */
 export async function resolveLaunch(
-  config: Pick<AgentConfig, 'launch' | 'model'>,
+  config: Pick<AgentConfig, 'launch' | 'model'> & Partial<Pick<AgentConfig, 'mcpServers'>>,
   context: LaunchContext,
 ): Promise<LaunchCommand> {
   const { launch } = config;
   const inherited = inheritedEnvironment(context.environment);
-  if (launch.kind === 'builtin') return builtinCommand(launch, config.model, inherited, context.settings);
-  const cwd = launch.cwd ?? homedir();
-  if (!(await isDirectory(cwd))) {
-    throw fault('request.invalid', `The working directory ${cwd} does not exist.`, { cwd });
+  const values = await readSecrets(config, context.secrets);
+  const secrets = [...context.settings.secrets, ...values.values()];
+  if (launch.kind === 'builtin') {
+    return builtinCommand(launch, config.model, inherited, { ...context.settings, secrets });
   }
+  const cwd = await workingDirectory(launch.cwd);
+  const own = withSecrets(launch.env, values);
+  const env = { ...inherited, PATH: (await context.searchPath()).join(delimiter), ...own };
   return {
-    command: await findCommand(launch.command, { ...inherited, ...launch.env }.PATH, cwd),
+    command: await findCommand(launch.command, foldersOf(env.PATH), cwd),
     args: launch.args,
     cwd,
-    env: { ...inherited, ...launch.env },
-    secrets: [
-      ...context.settings.secrets,
-      ...Object.entries(launch.env).flatMap(([name, value]) => (SECRET_NAME.test(name) ? [value] : [])),
-    ],
+    env,
+    secrets: [...secrets, ...secretLooking(own)],
+    ...(mayFetch(launch.command) ? { initializeTimeoutMs: FETCH_AND_INITIALIZE_MS } : {}),
   };
+}
+
+async function workingDirectory(configured: string | undefined): Promise<string> {
+  const cwd = expandHome(configured ?? homedir());
+  if (!isAbsolute(cwd)) {
+    throw fault('agent.working_directory_missing', `The working directory ${cwd} is not an absolute path.`, {
+      cwd,
+    });
+  }
+  if (!(await isFolder(cwd))) {
+    throw fault('agent.working_directory_missing', `The working directory ${cwd} does not exist.`, { cwd });
+  }
+  return cwd;
+}
+
+/** The values of variables that a name like `API_KEY` gives away as secrets. */
+function secretLooking(variables: Readonly<Record<string, string>>): string[] {
+  return Object.entries(variables).flatMap(([name, value]) => (SECRET_NAME.test(name) ? [value] : []));
 }
 
 function builtinCommand(
@@ -120,64 +152,17 @@ function builtinCommand(
       NODE_COMPILE_CACHE: join(settings.dataDir, 'cache', 'programs'),
     }),
     secrets: settings.secrets,
+    builtin: { program: launch.program, args },
   };
 }
 
-function inheritedEnvironment(environment: LaunchContext['environment']): Record<string, string> {
+/** What an agent, or a shell of the user, gets of our environment: all but our own secrets. */
+export function inheritedEnvironment(environment: LaunchContext['environment']): Record<string, string> {
   const inherited: Record<string, string> = {};
   for (const [name, value] of Object.entries(environment)) {
-    if (value !== undefined && !OWN_SECRETS.has(name)) inherited[name] = value;
+    if (value === undefined || OWN_SECRETS.has(name)) continue;
+    // Windows calls it `Path` or `PATH`, as it pleases; two of them would leave it to chance which one holds.
+    inherited[process.platform === 'win32' && name.toUpperCase() === 'PATH' ? 'PATH' : name] = value;
   }
   return inherited;
-}
-
-/** The file of a command: as it is when it is a path, else the first executable one on the PATH. */
-async function findCommand(command: string, path: string | undefined, cwd: string): Promise<string> {
-  const isPath = isAbsolute(command) || /[\\/]/.test(command);
-  const candidates = isPath
-    ? [resolve(cwd, command)]
-    : (path ?? '')
-        .split(delimiter)
-        .filter((folder) => folder !== '')
-        .flatMap((folder) => executableNames(command).map((name) => join(folder, name)));
-  let found: string | undefined;
-  for (const candidate of candidates) {
-    const file = await stat(candidate).catch(() => undefined);
-    if (file === undefined) continue;
-    found = candidate;
-    if (!file.isFile()) continue;
-    if (await isExecutable(candidate)) return candidate;
-  }
-  if (found !== undefined) {
-    throw fault('agent.command_not_executable', `${found} is not a file that can be executed.`, {
-      command: found,
-    });
-  }
-  throw fault(
-    'agent.command_not_found',
-    isPath
-      ? `The command ${command} does not exist.`
-      : `The command ${command} was not found on the PATH. Give its absolute path.`,
-    { command },
-  );
-}
-
-function executableNames(command: string): string[] {
-  return process.platform === 'win32'
-    ? [command, `${command}.exe`, `${command}.cmd`, `${command}.bat`]
-    : [command];
-}
-
-async function isExecutable(file: string): Promise<boolean> {
-  return access(file, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
-}
-
-async function isDirectory(folder: string): Promise<boolean> {
-  return stat(folder).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
 }

@@ -57,19 +57,7 @@ export class AgentRegistry {
   /** Saves new agents, all or none, each with its event. */
   async add(configs: AgentConfig[], correlationId: string): Promise<StoredAgent[]> {
     const { results } = await this.#bus.commit(
-      [
-        ...configs.map(
-          (config): PutOperation => ({
-            kind: 'put',
-            collection: COLLECTION,
-            id: config.id,
-            value: config,
-            index: { name: config.name, createdAt: config.createdAt },
-            expectVersion: 0,
-          }),
-        ),
-        { kind: 'put', ...SEEDED, value: {} },
-      ],
+      [...configs.map((config) => putOperation(config, 0)), { kind: 'put', ...SEEDED, value: {} }],
       configs.map(({ id, name }) => ({
         topic: 'agent.created',
         subject: id,
@@ -77,12 +65,20 @@ export class AgentRegistry {
         data: { id, name },
       })),
     );
-    return configs.map((config, index) => {
-      const version = results[index]?.version;
-      if (version === undefined)
-        throw fault('storage.failed', `No version was given to the agent ${config.id}.`);
-      return { config, version };
-    });
+    return configs.map((config, index) => ({ config, version: versionOf(results, index, config.id) }));
+  }
+
+  /**
+   * Replaces the configuration of an agent, with its event. Rejects with `storage.version_conflict` when somebody else
+   * changed or removed it meanwhile.
+   */
+  async update(config: AgentConfig, expectedVersion: number, correlationId: string): Promise<StoredAgent> {
+    const { id, name } = config;
+    const { results } = await this.#bus.commit(
+      [putOperation(config, expectedVersion)],
+      [{ topic: 'agent.changed', subject: id, correlationId, data: { id, name } }],
+    );
+    return { config, version: versionOf(results, 0, id) };
   }
 
   async remove({ id, name }: Pick<AgentConfig, 'id' | 'name'>, correlationId: string): Promise<void> {
@@ -101,4 +97,21 @@ export class AgentRegistry {
     });
     return undefined;
   }
+}
+
+function putOperation(config: AgentConfig, expectVersion: number): PutOperation {
+  return {
+    kind: 'put',
+    collection: COLLECTION,
+    id: config.id,
+    value: config,
+    index: { name: config.name, createdAt: config.createdAt },
+    expectVersion,
+  };
+}
+
+function versionOf(results: readonly { version?: number }[], index: number, id: string): number {
+  const version = results[index]?.version;
+  if (version === undefined) throw fault('storage.failed', `No version was given to the agent ${id}.`);
+  return version;
 }

@@ -14,7 +14,9 @@ export interface AgentGenerationOptions {
   clock: Clock;
   clientInfo: { name: string; version: string };
   settings: Pick<Settings, 'heartbeatIntervalMs' | 'livenessProbeTimeoutMs' | 'agentHeartbeatTimeoutSeconds'>;
-  /** It serves. Not `isProbed`: it answered `initialize`, but no probe, and is not probed any more. */
+  /** An earlier process of the same configuration has answered probes: one that answers none is not up. */
+  answersProbes: boolean;
+  /** It serves. Not `isProbed`: it answered `initialize`, but no probe so far. */
   onReady: (isProbed: boolean) => void;
   onProbe: (result: ProbeResult) => void;
   /** It runs, but does not speak the protocol, or has been silent for too long. */
@@ -23,13 +25,14 @@ export interface AgentGenerationOptions {
 
 /** One generation of an agent, from its process on: it comes up, proves that it is ready, and is probed from then on. */
 export class AgentGeneration {
-  /** 1 for the first since the app started. */
+  /** Never used twice for one agent, over restarts of the app, too. */
   readonly number: number;
   readonly connection: AgentConnection;
   /** Milliseconds since the Unix epoch. */
   readonly startedAt: number;
   readonly #options: AgentGenerationOptions;
   #probe: LivenessProbe | undefined;
+  #isReady = false;
   #hasEnded = false;
 
   constructor(number: number, connection: AgentConnection, options: AgentGenerationOptions) {
@@ -39,9 +42,28 @@ export class AgentGeneration {
     this.#options = options;
   }
 
+  get isRunning(): boolean {
+    return !this.#hasEnded;
+  }
+
+  /** It has answered `initialize`, and a probe or none in time. */
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  /** It has answered a probe, so its silence means something. */
+  get isProbed(): boolean {
+    return this.#probe !== undefined;
+  }
+
   /** Brings it up in the background; how that goes is told. */
   start(): void {
     void this.#bringUp();
+  }
+
+  /** Probes at once, out of turn; nothing happens when a probe is under way, or when it answers none. */
+  probeNow(): void {
+    this.#probe?.now();
   }
 
   /** The process has ended: nothing is told any more. */
@@ -51,16 +73,33 @@ export class AgentGeneration {
   }
 
   async #bringUp(): Promise<void> {
-    const { clock, clientInfo, onReady, onProbe, onUseless } = this.#options;
+    const { clock, clientInfo, answersProbes, onReady, onUseless } = this.#options;
     try {
       await this.connection.initialize(clientInfo);
       const sentAt = clock.monotonic();
-      const isProbed = await this.#answersProbe();
+      const answered = this.connection.ping().then(() => clock.monotonic() - sentAt);
+      const latencyMs = await this.#firstLatency(answered);
       if (this.#hasEnded) return;
-      onReady(isProbed);
-      if (!isProbed) return;
-      onProbe({ kind: 'answered', latencyMs: clock.monotonic() - sentAt });
+      if (latencyMs === undefined && answersProbes) {
+        throw fault('agent.unresponsive', 'It answered initialize, but no probe');
+      }
+      this.#isReady = true;
+      if (latencyMs === undefined) {
+        onReady(false);
+        // One that was only slow to come up is watched as soon as it shows that it can be.
+        answered.then(
+          (late) => {
+            if (this.#hasEnded) return;
+            this.#watch();
+            this.#options.onProbe({ kind: 'answered', latencyMs: late });
+          },
+          () => undefined,
+        );
+        return;
+      }
       this.#watch();
+      onReady(true);
+      this.#options.onProbe({ kind: 'answered', latencyMs });
     } catch (error) {
       // When the process has ended its exit says what is to be done.
       if (this.#hasEnded || isCoded(error, 'agent.crashed')) return;
@@ -68,13 +107,16 @@ export class AgentGeneration {
     }
   }
 
-  /** Whether the first probe was answered in time. Rejects when the connection closed. */
-  async #answersProbe(): Promise<boolean> {
-    const { clock, settings } = this.#options;
-    const late = Promise.withResolvers<false>();
-    const timer = clock.after(settings.livenessProbeTimeoutMs, () => late.resolve(false));
+  /** The latency of the first probe; undefined when it was not answered in time. Rejects when the connection closed. */
+  async #firstLatency(answered: Promise<number>): Promise<number | undefined> {
+    const { clock, settings, answersProbes } = this.#options;
+    const limitMs = answersProbes
+      ? settings.agentHeartbeatTimeoutSeconds * 1000
+      : settings.livenessProbeTimeoutMs;
+    const late = Promise.withResolvers<undefined>();
+    const timer = clock.after(limitMs, () => late.resolve(undefined));
     try {
-      return await Promise.race([this.connection.ping().then(() => true), late.promise]);
+      return await Promise.race([answered, late.promise]);
     } finally {
       timer.cancel();
     }

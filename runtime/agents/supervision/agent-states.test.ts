@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type AgentState, agentState } from '../../contract/index.ts';
-import { type AgentSignal, nextState, TRANSITIONS } from './agent-states.ts';
+import { type AgentSignal, firstState, nextState, TRANSITIONS } from './agent-states.ts';
 
 /** Every transition there is, one line each: a change of the table must be a change here, too. */
 const EXPECTED: [AgentState, AgentSignal, AgentState][] = [
@@ -26,14 +26,24 @@ const EXPECTED: [AgentState, AgentSignal, AgentState][] = [
   ['degraded', 'turn-began', 'busy'],
   ['busy', 'turns-ended', 'healthy'],
   ['needs-you', 'turns-ended', 'healthy'],
+  ['busy', 'turns-ended-unproven', 'degraded'],
+  ['needs-you', 'turns-ended-unproven', 'degraded'],
+  ['busy', 'waits', 'needs-you'],
+  ['degraded', 'waits', 'needs-you'],
+  ['needs-you', 'waits-no-more', 'busy'],
   ['busy', 'answered-idle', 'healthy'],
   ['degraded', 'answered-idle', 'healthy'],
   ['unresponsive', 'answered-idle', 'healthy'],
   ['healthy', 'answered-busy', 'busy'],
   ['degraded', 'answered-busy', 'busy'],
   ['unresponsive', 'answered-busy', 'busy'],
+  ['healthy', 'answered-waiting', 'needs-you'],
+  ['busy', 'answered-waiting', 'needs-you'],
+  ['degraded', 'answered-waiting', 'needs-you'],
+  ['unresponsive', 'answered-waiting', 'needs-you'],
   ['healthy', 'answered-slowly', 'degraded'],
   ['busy', 'answered-slowly', 'degraded'],
+  ['unresponsive', 'answered-slowly', 'degraded'],
   ['healthy', 'silent', 'unresponsive'],
   ['busy', 'silent', 'unresponsive'],
   ['needs-you', 'silent', 'unresponsive'],
@@ -51,6 +61,16 @@ const EXPECTED: [AgentState, AgentSignal, AgentState][] = [
   ['needs-you', 'exited-cleanly', 'stopped'],
   ['degraded', 'exited-cleanly', 'stopped'],
   ['unresponsive', 'exited-cleanly', 'stopped'],
+  ['unknown', 'start-refused', 'restarting'],
+  ['healthy', 'start-refused', 'restarting'],
+  ['busy', 'start-refused', 'restarting'],
+  ['needs-you', 'start-refused', 'restarting'],
+  ['degraded', 'start-refused', 'restarting'],
+  ['unresponsive', 'start-refused', 'restarting'],
+  ['stopped', 'start-refused', 'restarting'],
+  ['crashed', 'start-refused', 'restarting'],
+  ['crash-loop', 'start-refused', 'restarting'],
+  ['interrupted', 'start-refused', 'restarting'],
   ['unknown', 'breaker-opened', 'crash-loop'],
   ['restarting', 'breaker-opened', 'crash-loop'],
   ['healthy', 'breaker-opened', 'crash-loop'],
@@ -102,5 +122,53 @@ describe('the transitions of an agent', () => {
       expect(stopped).toBe('stopped');
       expect(nextState(stopped, 'launched')).toBe('unknown');
     }
+  });
+
+  it('enters “healthy” only by an answered probe, or at the end of a turn of an agent that has answered one', () => {
+    const signals = (Object.keys(TRANSITIONS) as AgentSignal[]).filter((signal) =>
+      Object.values(TRANSITIONS[signal]).includes('healthy'),
+    );
+    expect(signals.toSorted()).toEqual(['answered-idle', 'ready', 'turns-ended']);
+  });
+
+  it('leaves “unresponsive” only by an answer, or with the process', () => {
+    const signals = (Object.keys(TRANSITIONS) as AgentSignal[]).filter(
+      (signal) => nextState('unresponsive', signal) !== 'unresponsive',
+    );
+    expect(signals.toSorted()).toEqual([
+      'answered-busy',
+      'answered-idle',
+      'answered-slowly',
+      'answered-waiting',
+      'breaker-opened',
+      'exited',
+      'exited-cleanly',
+      'launch-failed',
+      'restart-asked',
+      'start-refused',
+      'stopped',
+    ]);
+  });
+
+  it('enters every state', () => {
+    const entered = new Set(Object.values(TRANSITIONS).flatMap((row) => Object.values(row)));
+    expect(agentState.options.filter((state) => !entered.has(state))).toEqual(['interrupted']);
+  });
+});
+
+describe('the first state', () => {
+  const known = { autostart: true, desired: 'running' as const, inTurn: false, isBreakerOpen: false };
+  it.each([
+    [{}, 'unknown'],
+    [{ inTurn: true }, 'unknown'],
+    [{ isBreakerOpen: true }, 'crash-loop'],
+    [{ desired: 'stopped' as const }, 'stopped'],
+    [{ desired: 'stopped' as const, isBreakerOpen: true }, 'stopped'],
+    [{ autostart: false }, 'stopped'],
+    [{ autostart: false, isBreakerOpen: true }, 'stopped'],
+    [{ autostart: false, inTurn: true }, 'interrupted'],
+    [{ autostart: false, inTurn: true, desired: 'stopped' as const }, 'stopped'],
+  ])('with %j is %s', (rest, state) => {
+    expect(firstState({ ...known, ...rest }).state).toBe(state);
   });
 });

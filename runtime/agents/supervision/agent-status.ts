@@ -48,7 +48,8 @@ export class AgentStatus {
     if (to !== from) this.#since = this.#clock.now();
     this.touch();
     // A restart that failed once more is news, although the state stays.
-    return to !== from || signal === 'exited' ? { from, to, reason } : undefined;
+    const isNews = to !== from || signal === 'exited' || signal === 'start-refused';
+    return isNews ? { from, to, reason } : undefined;
   }
 
   /** Something else has changed that those who wait want to know. */

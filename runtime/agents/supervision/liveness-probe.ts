@@ -42,6 +42,11 @@ export class LivenessProbe {
     this.#timeout?.cancel();
   }
 
+  /** Probes at once, unless a probe is under way already. */
+  now(): void {
+    if (!this.#ended && this.#sentAt === undefined) this.#send();
+  }
+
   #tick(): void {
     const { clock, timeoutMs, limitMs, lastActivityAt, onSilent, onGivenUp } = this.#options;
     if (this.#sentAt === undefined) {

@@ -1,109 +1,120 @@
 import type { Clock } from '../../base/clock.ts';
-import { type CodedError, isCoded, messageOf } from '../../base/errors.ts';
-import { type MakeId, timeOrderedId } from '../../base/ids.ts';
+import { messageOf } from '../../base/errors.ts';
+import type { MakeId } from '../../base/ids.ts';
 import type { Logger } from '../../base/logger.ts';
-import {
-  type Agent,
-  type AgentConfig,
-  type AgentDrill,
-  type AgentExit,
-  fault,
-} from '../../contract/index.ts';
+import { type Agent, type AgentConfig, type AgentDrill, fault } from '../../contract/index.ts';
 import type { EventDraft } from '../../events/event-bus.ts';
 import type { Settings } from '../../settings/settings.ts';
 import type { PromptRequest, PromptResult } from '../agents.ts';
-import type { ProcessEnd, SpawnProcess } from '../processes/agent-process.ts';
 import type { AgentConnection } from '../protocol/agent-connection.ts';
-import { endInWords } from '../protocol/agent-faults.ts';
-import { keptTurns } from '../protocol/agent-priming.ts';
-import type { LaunchSettings } from '../setup/agent-launch.ts';
+import type { FrameRecorder } from '../protocol/frame-recorder.ts';
 import type { StoredAgent } from '../setup/agent-registry.ts';
-import { AgentGeneration, type ProbeResult } from './agent-generation.ts';
-import type { AgentSignal } from './agent-states.ts';
+import { AgentDrills } from './agent-drills.ts';
+import { AgentEvents } from './agent-events.ts';
+import { AgentHistory } from './agent-history.ts';
+import type { AgentRecord, AgentRecords } from './agent-record.ts';
+import { type AgentSignal, firstState } from './agent-states.ts';
 import { AgentStatus } from './agent-status.ts';
-import { openConnection } from './open-connection.ts';
-import { PlannedRestart } from './planned-restart.ts';
-import { RestartPolicy } from './restart-policy.ts';
+import { AgentTurns } from './agent-turns.ts';
+import { viewOf } from './agent-view.ts';
+import type { OpenConnection } from './open-connection.ts';
+import { ProcessKeeper } from './process-keeper.ts';
+import { Recovery } from './recovery.ts';
+import { rehearsable } from './rehearsals.ts';
+import type { BackOff } from './restart-policy.ts';
+import { Serial } from './serial.ts';
+import { servingConnection } from './serving.ts';
 
-/** A prompt waits so long for an agent that is starting, restarting or silent. */
-const PROMPT_WAIT_MS = 10_000;
-/** An answer to a probe that is later than this makes an agent *degraded*. */
-const SLOW_ANSWER_MS = 1000;
-const KEPT_EXITS = 20;
-const KEPT_HEARTBEATS = 60;
-const MEGABYTE = 1024 * 1024;
-const GENERAL_DRILLS: readonly AgentDrill[] = ['crash', 'hang'];
-
-export type AgentSettings = LaunchSettings &
-  Pick<
-    Settings,
-    | 'heartbeatIntervalMs'
-    | 'livenessProbeTimeoutMs'
-    | 'agentHeartbeatTimeoutSeconds'
-    | 'agentStateMessageHistory'
-    | 'agentStateMaxSizeMb'
-  >;
+export type SupervisionSettings = Pick<
+  Settings,
+  | 'heartbeatIntervalMs'
+  | 'livenessProbeTimeoutMs'
+  | 'agentHeartbeatTimeoutSeconds'
+  | 'agentStateMessageHistory'
+  | 'agentStateMaxSizeMb'
+>;
 
 export interface SupervisedAgentDependencies {
   clock: Clock;
   logger: Logger;
-  settings: AgentSettings;
-  spawn: SpawnProcess;
+  settings: SupervisionSettings;
   random: () => number;
+  backOff?: BackOff;
   makeId: MakeId;
-  environment: Readonly<Record<string, string | undefined>>;
   clientInfo: { name: string; version: string };
+  open: OpenConnection;
+  records: Pick<AgentRecords, 'writer'>;
   /** Makes a fact known. Must neither throw nor wait. */
   publish: (draft: EventDraft) => void;
   tell: (draft: EventDraft) => void;
 }
 
-/** Why a process is being ended by us. */
-type Ending =
-  /** The user or the runtime wants it gone, or replaced: no failure. */
-  | { kind: 'stop' | 'restart'; reason: string }
-  /** A rehearsed failure: it is recovered like a real one, but not held against the agent. */
-  | { kind: 'drill'; reason: string }
-  /** It had to be given up: a failure. */
-  | { kind: 'given-up'; reason: string };
-
-/**
- * One agent and its processes, one after the other: starts, watches, restarts and ends them, and knows the state. What the
- * user asks for runs one after the other; what happens to a process is taken at once.
- */
+/** One agent as it is asked for: what the user wants of it runs one after the other, and its state is known at any time. */
 export class SupervisedAgent {
   readonly #dependencies: SupervisedAgentDependencies;
-  readonly #policy: RestartPolicy;
-  #stored: StoredAgent;
   readonly #status: AgentStatus;
-  #generation = 0;
-  #running: AgentGeneration | undefined;
-  /** Set while the process that runs is being ended by us. */
-  #ending: Ending | undefined;
-  #launchFailure: CodedError | undefined;
-  #runningTurns = 0;
-  #restarts = 0;
-  #attempt = 0;
-  readonly #nextRestart: PlannedRestart;
-  /** When the failure was seen that has not been recovered from yet, on the monotonic clock. */
-  #downSince: number | undefined;
-  readonly #exits: AgentExit[] = [];
-  readonly #heartbeats: Agent['heartbeats'] = [];
-  #correlationId: string;
-  #work: Promise<unknown> = Promise.resolve();
+  readonly #events: AgentEvents;
+  readonly #history: AgentHistory;
+  readonly #recovery: Recovery;
+  readonly #drills: AgentDrills;
+  readonly #turns: AgentTurns;
+  readonly #keeper: ProcessKeeper;
+  readonly #work = new Serial();
+  #stored: StoredAgent;
 
-  constructor(stored: StoredAgent, dependencies: SupervisedAgentDependencies) {
+  constructor(stored: StoredAgent, record: AgentRecord, dependencies: SupervisedAgentDependencies) {
+    const { clock, settings, makeId, records } = dependencies;
+    const signal = (what: AgentSignal, reason: string, correlationId?: string) =>
+      this.#signal(what, reason, correlationId);
     this.#stored = stored;
     this.#dependencies = dependencies;
-    this.#policy = new RestartPolicy(dependencies.random);
-    this.#nextRestart = new PlannedRestart(dependencies.clock);
-    this.#status = new AgentStatus(
-      dependencies.clock,
-      stored.config.autostart
-        ? { state: 'unknown', reason: 'Not started yet' }
-        : { state: 'stopped', reason: 'It does not start by itself' },
-    );
-    this.#correlationId = this.#makeCorrelationId();
+    this.#events = new AgentEvents(stored.config.id, dependencies);
+    this.#recovery = new Recovery({ ...dependencies, onDue: (kind, reason) => this.#onDue(kind, reason) });
+    this.#drills = new AgentDrills({
+      clock,
+      makeId,
+      onChange: (change, drill) => {
+        this.#events.publish(`agent.drill.${change}`, { drill });
+        this.#history.save();
+      },
+    });
+    this.#turns = new AgentTurns({
+      clock,
+      settings,
+      signal,
+      unproven: () => this.#keeper.unproven,
+      onQuiet: (since) => this.#events.publish('agent.quiet.changed', since === undefined ? {} : { since }),
+      onInterrupted: () => this.#drills.turnInterrupted(),
+      onWorking: () => {
+        if (!this.config.autostart) this.#history.save();
+      },
+    });
+    this.#drills.restore(record.drillResults);
+    const isBreakerOpen = this.#recovery.restore(record);
+    this.#history = new AgentHistory(record, {
+      agentId: stored.config.id,
+      clock,
+      records,
+      read: () => ({
+        name: this.config.name,
+        ...this.#recovery.history,
+        drillResults: this.#drills.results,
+        isWorking: this.#turns.count > 0 && !this.config.autostart,
+      }),
+    });
+    this.#keeper = new ProcessKeeper({
+      ...dependencies,
+      signal,
+      config: () => this.config,
+      history: this.#history,
+      recovery: this.#recovery,
+      drills: this.#drills,
+      events: this.#events,
+      touch: () => this.#status.touch(),
+      onAnswered: () => this.#turns.answered(),
+    });
+    this.#status = new AgentStatus(clock, firstState({ ...stored.config, ...record, isBreakerOpen }));
+    if (this.state !== 'crash-loop') this.#recovery.cancel();
   }
 
   get config(): AgentConfig {
@@ -115,362 +126,190 @@ export class SupervisedAgent {
   }
 
   get runningTurns(): number {
-    return this.#runningTurns;
+    return this.#turns.count;
   }
 
   /** Recoveries since the app started. */
   get restarts(): number {
-    return this.#restarts;
+    return this.#keeper.restarts;
+  }
+
+  /** What went over the wires of all its processes last. */
+  get frames(): FrameRecorder {
+    return this.#keeper.frames;
   }
 
   view(): Agent {
-    const { connection, startedAt } = this.#running ?? {};
-    return {
-      ...this.#stored.config,
-      version: this.#stored.version,
-      state: this.#status.state,
-      reason: this.#status.reason,
-      since: this.#status.since,
-      generation: this.#generation,
-      ...(connection === undefined ? {} : { pid: connection.pid }),
-      ...(startedAt === undefined ? {} : { startedAt }),
-      runningTurns: this.#runningTurns,
-      restarts: this.#restarts,
-      attempt: this.#attempt,
-      ...(this.#nextRestart.at === undefined ? {} : { nextRestartAt: this.#nextRestart.at }),
-      ...(connection?.agentInfo === undefined ? {} : { agentInfo: connection.agentInfo }),
-      drills: [...GENERAL_DRILLS, ...(connection?.ownDrills ?? [])],
-      exits: [...this.#exits],
-      heartbeats: [...this.#heartbeats],
-    };
+    return viewOf({
+      stored: this.#stored,
+      status: this.#status,
+      history: this.#history,
+      recovery: this.#recovery,
+      drills: this.#drills,
+      turns: this.#turns,
+      keeper: this.#keeper,
+    });
+  }
+
+  /** The app has started: starts it when that is what its configuration, its user and its breaker say. */
+  async begin(): Promise<void> {
+    if (this.state === 'unknown') await this.#work.run(() => this.#keeper.launch('Starting'));
   }
 
   /** Resolves when a process has been started; whether it serves shows in the state. Nothing happens when one runs. */
   start(): Promise<void> {
-    return this.#serially(async () => {
-      if (this.#running !== undefined) return;
-      this.#policy.reset();
-      await this.#launch('Starting');
+    this.#history.desired = 'running';
+    return this.#work.run(async () => {
+      if (this.#keeper.generation !== undefined) return;
+      this.#recovery.reset();
+      await this.#keeper.launch('Starting');
     });
   }
 
-  /** Resolves when the process and all that it had started are gone. */
+  /** Resolves when all of its processes are gone. It stays stopped until it is started, over restarts of the app, too. */
   stop(reason: string): Promise<void> {
-    return this.#serially(async () => {
-      await this.#end({ kind: 'stop', reason });
-      this.#downSince = undefined;
-      this.#attempt = 0;
-      this.#signal('stopped', reason);
+    this.#history.desired = 'stopped';
+    return this.#work.run(async () => {
+      await this.#stop(reason);
+      this.#history.wasInTurn = false;
+      this.#history.save();
+    });
+  }
+
+  /** The same because the app ends: the next one starts it again. Bounded by 5 s. */
+  shutDown(reason: string): Promise<void> {
+    return this.#work.run(async () => {
+      this.#history.wasInTurn ||= this.#turns.count > 0 && !this.config.autostart;
+      await this.#stop(reason);
+      await this.#history.close();
     });
   }
 
   /** Ends the process, whatever its state, and starts the next at once. */
   restart(reason: string): Promise<void> {
+    this.#history.desired = 'running';
     // Said at once, so that a prompt that comes now waits for the next process.
     this.#signal('restart-asked', reason);
-    return this.#serially(async () => {
+    return this.#work.run(async () => {
       // And again, because a process that was starting may have become ready meanwhile.
       this.#signal('restart-asked', reason);
-      await this.#end({ kind: 'restart', reason });
-      this.#policy.reset();
-      await this.#launch(reason);
+      await this.#keeper.end('restart', reason);
+      this.#recovery.reset();
+      await this.#keeper.launch(reason);
     });
   }
 
-  /** The stored configuration has changed: what runs on the old one is replaced. */
+  /** Makes the next try now; in a crash loop it is a half-open one. Nothing happens when a process runs. */
+  retry(reason: string): Promise<void> {
+    this.#history.desired = 'running';
+    return this.#work.run(async () => {
+      if (this.#keeper.generation === undefined) {
+        await this.#keeper.tryAgain(reason, this.state === 'crash-loop');
+      }
+    });
+  }
+
+  /** The stored configuration has changed: what runs, or is tried, on the old one is replaced. */
   async reconfigure(stored: StoredAgent): Promise<void> {
-    const before = this.#stored.config;
+    const launchOf = ({ launch, model, mcpServers }: AgentConfig) =>
+      JSON.stringify([launch, model, mcpServers]);
+    const isSame = launchOf(this.config) === launchOf(stored.config);
     this.#stored = stored;
-    this.#running?.connection.forgetAllSessions();
-    const launchOf = ({ launch, model }: AgentConfig) => JSON.stringify([launch, model]);
-    if (this.#running !== undefined && launchOf(before) !== launchOf(stored.config)) {
+    this.#history.save();
+    if (isSame) return;
+    this.#keeper.forgetManners();
+    if (this.state !== 'stopped' && this.state !== 'interrupted') {
       await this.restart('Its configuration has changed');
     }
   }
 
-  forgetSession(sessionId: string): void {
-    this.#running?.connection.forgetSession(sessionId);
-  }
-
-  async drill(kind: AgentDrill): Promise<void> {
-    const connection = this.#running?.connection;
-    if (connection === undefined || this.#ending !== undefined) {
-      throw fault('agent.not_ready', `${this.config.name} has no running process to drill.`);
-    }
-    if (!this.view().drills.includes(kind)) {
+  /** Throws `agent.not_ready`, `agent.drill_unsupported` or `agent.drill_running`. */
+  drill(kind: AgentDrill): void {
+    const generation = this.#keeper.ready('a drill');
+    if (!rehearsable(generation).includes(kind)) {
       throw fault('agent.drill_unsupported', `${this.config.name} does not offer the drill ${kind}.`, {
         kind,
       });
     }
-    switch (kind) {
-      case 'crash':
-        this.#ending = { kind: 'drill', reason: 'Crash drill' };
-        connection.process.signal('SIGKILL');
-        return;
-      case 'hang':
-        connection.process.signal('SIGSTOP');
-        return;
-      default:
-        await connection.drill(kind);
-    }
+    this.#drills.start(kind, generation);
+    if (kind === 'crash') this.#keeper.expectFailure('Crash drill');
+  }
+
+  /** Rejects with `agent.not_ready`, `agent.auth_method_unknown` or `agent.failed`. */
+  async authenticate(methodId: string): Promise<void> {
+    await this.#keeper.ready('a login').connection.authenticate(methodId);
+  }
+
+  /** The connection that may have sessions open. Throws `session.mode_unknown` when there is none. */
+  connectionOfSessions(): AgentConnection {
+    const { connection } = this.#keeper;
+    if (connection !== undefined) return connection;
+    throw fault('session.mode_unknown', `${this.config.name} has no process that has opened this session.`);
+  }
+
+  forgetSession(sessionId: string): void {
+    this.#keeper.generation?.connection.forgetSession(sessionId);
+  }
+
+  forgetAllSessions(): void {
+    this.#keeper.generation?.connection.forgetAllSessions();
+  }
+
+  /** So many items of it wait for the user. */
+  setWaiting(count: number): void {
+    this.#turns.setWaiting(count);
+  }
+
+  /** Looks at what its processes take of the machine. Never rejects. */
+  sampleResources(): Promise<void> {
+    return this.#keeper.sampleResources();
   }
 
   async prompt(request: PromptRequest): Promise<PromptResult> {
     let connection: AgentConnection;
     try {
-      connection = await this.#serving(request.signal);
+      connection = await servingConnection(
+        {
+          clock: this.#dependencies.clock,
+          name: this.config.name,
+          status: this.#status,
+          keeper: this.#keeper,
+        },
+        request.signal,
+      );
     } catch (error) {
       if (request.signal.aborted) return { stopReason: 'cancelled' };
       throw error;
     }
-    const { agentStateMessageHistory, agentStateMaxSizeMb } = this.#dependencies.settings;
-    this.#runningTurns += 1;
-    this.#signal('turn-began', 'Answering a prompt', request.correlationId);
-    try {
-      return await connection.prompt({
-        ...request,
-        history: async () =>
-          keptTurns(await request.history(), {
-            turns: agentStateMessageHistory,
-            maxBytes: agentStateMaxSizeMb * MEGABYTE,
-          }),
-      });
-    } finally {
-      this.#runningTurns -= 1;
-      if (this.#runningTurns === 0) this.#signal('turns-ended', 'Ready', request.correlationId);
-    }
+    return this.#turns.run(connection, request);
   }
 
-  // What the user asks for, one after the other.
-  #serially<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#work.then(work);
-    this.#work = done.catch(() => undefined);
-    return done;
+  async #stop(reason: string): Promise<void> {
+    await this.#keeper.end('stop', reason);
+    this.#recovery.end();
+    this.#signal('stopped', reason);
   }
 
-  /** Starts the next generation. Rejects when there is nothing that could be started; the state says so, too. */
-  async #launch(reason: string): Promise<void> {
-    const { logger, publish } = this.#dependencies;
-    this.#nextRestart.cancel();
-    this.#correlationId = this.#makeCorrelationId();
-    let generation: AgentGeneration;
-    let connection: AgentConnection;
-    try {
-      connection = await openConnection(this.config, {
-        ...this.#dependencies,
-        logger: logger.with({ correlationId: this.#correlationId }),
-        onBroken: (broken) => this.#giveUp(generation, broken),
-      });
-    } catch (error) {
-      this.#launchFailure = isCoded(error) ? error : fault('agent.failed', messageOf(error));
-      this.#attempt = 0;
-      this.#downSince = undefined;
-      this.#signal('launch-failed', this.#launchFailure.message);
-      throw this.#launchFailure;
-    }
-    this.#launchFailure = undefined;
-    this.#ending = undefined;
-    this.#generation += 1;
-    generation = new AgentGeneration(this.#generation, connection, {
-      ...this.#dependencies,
-      onReady: (isProbed) => this.#ready(generation, isProbed),
-      onProbe: (sign) => this.#probed(sign),
-      onUseless: (useless) => this.#giveUp(generation, useless),
+  /** Carries out what was planned, unless the user has stopped or started it meanwhile. */
+  #onDue(kind: 'restart' | 'half-open', reason: string): void {
+    const expected = kind === 'restart' ? 'restarting' : 'crash-loop';
+    const carriedOut = this.#work.run(async () => {
+      if (this.#keeper.generation !== undefined || this.state !== expected) return;
+      if (kind === 'restart') await this.#keeper.launch(reason);
+      else await this.#keeper.tryAgain(reason, true);
     });
-    this.#running = generation;
-    this.#signal('launched', `${reason}: process ${connection.pid} was started`);
-    publish({
-      topic: 'agent.process.started',
-      subject: this.config.id,
-      correlationId: this.#correlationId,
-      data: { id: this.config.id, generation: generation.number, pid: connection.pid },
-    });
-    connection.ended.then((end) => this.#onExit(generation, end));
-    generation.start();
-  }
-
-  #ready(generation: AgentGeneration, isProbed: boolean): void {
-    if (this.#running !== generation || this.#ending !== undefined) return;
-    const { clock, publish } = this.#dependencies;
-    this.#attempt = 0;
-    if (isProbed) this.#signal('ready', 'Ready');
-    else this.#signal('ready-unprobed', 'It answers no probes, so only its process is watched');
-    if (this.#downSince === undefined) return;
-    const durationMs = Math.round(clock.monotonic() - this.#downSince);
-    this.#downSince = undefined;
-    this.#restarts += 1;
-    publish({
-      topic: 'agent.recovered',
-      subject: this.config.id,
-      correlationId: this.#correlationId,
-      data: { id: this.config.id, generation: generation.number, durationMs },
-    });
-  }
-
-  #probed(sign: ProbeResult): void {
-    const { clock } = this.#dependencies;
-    if (sign.kind === 'silent') {
-      this.#beat({ at: clock.now(), ok: false });
-      this.#signal('silent', `No sign of life for ${Math.round(sign.silentMs / 1000)} s`);
-      return;
-    }
-    this.#beat({ at: clock.now(), ok: true, latencyMs: sign.latencyMs });
-    if (this.#status.state !== 'unresponsive' && sign.latencyMs > SLOW_ANSWER_MS) {
-      this.#signal('answered-slowly', `It took ${Math.round(sign.latencyMs)} ms to answer a probe`);
-    } else if (this.#runningTurns > 0) this.#signal('answered-busy', 'Answering a prompt');
-    else this.#signal('answered-idle', 'Ready');
-  }
-
-  #beat(heartbeat: Agent['heartbeats'][number]): void {
-    this.#heartbeats.push(heartbeat);
-    if (this.#heartbeats.length > KEPT_HEARTBEATS) this.#heartbeats.shift();
-    this.#dependencies.tell({
-      topic: 'agent.heartbeat',
-      subject: this.config.id,
-      priority: 'low',
-      correlationId: this.#correlationId,
-      data: { id: this.config.id, ...heartbeat },
-    });
-  }
-
-  /** The process runs, but is of no use: ends it at once; its exit is a failure. */
-  #giveUp(generation: AgentGeneration, reason: CodedError): void {
-    if (this.#running !== generation) return;
-    this.#ending ??= { kind: 'given-up', reason: reason.message };
-    this.#status.touch();
-    void generation.connection.end(reason, { force: true });
-  }
-
-  /** Ends the process if there is one, and any restart that is planned. */
-  async #end(ending: Ending & { kind: 'stop' | 'restart' }): Promise<void> {
-    this.#nextRestart.cancel();
-    const connection = this.#running?.connection;
-    if (connection === undefined) return;
-    this.#ending = ending;
-    this.#status.touch();
-    const isSilent = this.#heartbeats.at(-1)?.ok === false;
-    const { name } = this.config;
-    const reason =
-      ending.kind === 'stop'
-        ? fault('agent.stopped', `${name} was stopped: ${ending.reason}.`)
-        : fault('agent.crashed', `${name} was restarted in mid-turn: ${ending.reason}.`);
-    await connection.end(reason, { force: isSilent });
-  }
-
-  #onExit(generation: AgentGeneration, end: ProcessEnd): void {
-    const { clock, publish } = this.#dependencies;
-    const ending = this.#ending;
-    this.#running = undefined;
-    this.#ending = undefined;
-    generation.end();
-    const intended = ending?.kind === 'stop' || ending?.kind === 'restart';
-    const exit: AgentExit = {
-      generation: generation.number,
-      at: clock.now(),
-      code: end.code,
-      signal: end.signal,
-      stderr: end.stderr,
-      intended,
-    };
-    this.#exits.unshift(exit);
-    this.#exits.length = Math.min(this.#exits.length, KEPT_EXITS);
-    this.#dependencies.logger.info('An agent process ended', {
-      agentId: this.config.id,
-      generation: generation.number,
-      pid: generation.connection.pid,
-      code: end.code,
-      signal: end.signal,
-      intended,
-    });
-    publish({
-      topic: 'agent.process.exited',
-      subject: this.config.id,
-      correlationId: this.#correlationId,
-      data: { id: this.config.id, exit },
-    });
-    if (intended) return;
-    if (ending === undefined && end.code === 0) {
-      this.#downSince = undefined;
-      this.#signal('exited-cleanly', 'It ended by itself with exit code 0');
-      return;
-    }
-    this.#downSince ??= clock.monotonic();
-    this.#recover(ending, ending?.reason ?? endInWords(end));
-  }
-
-  #recover(ending: Ending | undefined, reason: string): void {
-    const decision =
-      ending?.kind === 'drill'
-        ? { kind: 'restart' as const, attempt: 1, delayMs: this.#policy.firstDelayMs }
-        : this.#policy.failed(this.#dependencies.clock.monotonic());
-    this.#attempt = decision.attempt;
-    if (decision.kind === 'give-up') {
-      this.#downSince = undefined;
-      this.#signal('breaker-opened', `${reason}. It failed ${decision.attempt} times in 10 minutes`);
-      return;
-    }
-    this.#nextRestart.plan(decision.delayMs, () => void this.#restartIfDue(reason));
-    this.#signal('exited', `${reason}. Restart ${decision.attempt} is due in ${decision.delayMs} ms`);
-  }
-
-  async #restartIfDue(reason: string): Promise<void> {
-    try {
-      await this.#serially(async () => {
-        // Meanwhile the user may have stopped or started it.
-        if (this.#running === undefined && this.#status.state === 'restarting') await this.#launch(reason);
-      });
-    } catch (error) {
+    carriedOut.catch((error: unknown) =>
       this.#dependencies.logger.error('An agent could not be restarted', {
         agentId: this.config.id,
         error: messageOf(error),
-      });
-    }
+      }),
+    );
   }
 
-  /** The connection of an agent that serves; waits for one that is about to. */
-  async #serving(signal: AbortSignal): Promise<AgentConnection> {
-    const { clock } = this.#dependencies;
-    const { name } = this.config;
-    const deadline = clock.monotonic() + PROMPT_WAIT_MS;
-    for (;;) {
-      signal.throwIfAborted();
-      switch (this.#ending?.kind === 'stop' ? 'stopped' : this.#status.state) {
-        case 'healthy':
-        case 'busy':
-        case 'needs-you':
-        case 'degraded':
-          if (this.#running !== undefined && this.#ending === undefined) return this.#running.connection;
-          break;
-        case 'stopped':
-        case 'interrupted':
-          throw fault('agent.stopped', `${name} is stopped (${this.#status.reason}). Start it first.`);
-        case 'crash-loop':
-          throw fault('agent.crash_loop', `${name} keeps crashing. ${this.#status.reason}.`);
-        case 'crashed':
-          throw this.#launchFailure ?? fault('agent.crashed', `${name} has crashed. ${this.#status.reason}.`);
-      }
-      const remaining = deadline - clock.monotonic();
-      if (remaining <= 0) {
-        throw this.#status.state === 'unresponsive'
-          ? fault('agent.unresponsive', `${name} does not answer. ${this.#status.reason}.`)
-          : fault('agent.not_ready', `${name} is not ready. ${this.#status.reason}.`);
-      }
-      await this.#status.nextChange(remaining, signal);
-    }
-  }
-
-  #signal(signal: AgentSignal, reason: string, correlationId = this.#correlationId): void {
+  #signal(signal: AgentSignal, reason: string, correlationId?: string): void {
     const change = this.#status.signal(signal, reason);
     if (change === undefined) return;
-    this.#dependencies.publish({
-      topic: 'agent.state.changed',
-      subject: this.config.id,
-      correlationId,
-      data: { id: this.config.id, ...change, generation: this.#generation },
-    });
-  }
-
-  #makeCorrelationId(): string {
-    return timeOrderedId(this.#dependencies.clock.now(), this.#dependencies.makeId);
+    const { generation } = this.#history;
+    this.#events.publish('agent.state.changed', { ...change, generation }, correlationId);
   }
 }

@@ -1,6 +1,6 @@
 import { Anchor, Box, Text } from '@mantine/core';
 import { useState } from 'react';
-import { formatBytes } from '../../lib/format.ts';
+import { formatBytes } from '../lib/format.ts';
 
 /** UTF-16 units that are shown at first: a very long text would hold up the page while it is laid out. */
 export const SHOWN_AT_FIRST = 65_536;

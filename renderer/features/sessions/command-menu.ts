@@ -1,0 +1,17 @@
+import type { SessionAgent } from '#contract';
+
+export type AgentCommand = NonNullable<SessionAgent['commands']>[number];
+
+/** The commands that begin with what is typed: a slash and nothing but a name after it. Empty when it is something else. */
+export function matchingCommands(text: string, commands: readonly AgentCommand[]): AgentCommand[] {
+  const typed = /^\/(\S*)$/.exec(text)?.[1]?.toLowerCase();
+  if (typed === undefined) return [];
+  const matches = commands.filter(({ name }) => name.toLowerCase().startsWith(typed));
+  // A name that is typed out needs no help.
+  return matches.length === 1 && matches[0]?.name.toLowerCase() === typed ? [] : matches;
+}
+
+/** The text after a command was chosen: ready to be sent, or for what it wants to be told. */
+export function completed({ name, hint }: AgentCommand): string {
+  return hint === undefined ? `/${name}` : `/${name} `;
+}

@@ -1,0 +1,147 @@
+import { Alert, Button, Card, Divider, Group, Progress, Skeleton, Stack, Text, Title } from '@mantine/core';
+import { IconInfoCircle } from '@tabler/icons-react';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import type { BudgetState, Budgets, LimitUnit, Spent } from '#contract';
+import { ErrorCard } from '../../components/error-card.tsx';
+import { LimitFields } from '../../components/limit-fields.tsx';
+import { toastError, toastSuccess } from '../../components/toast.tsx';
+import { api } from '../../lib/api.ts';
+import { toApiError } from '../../lib/api-error.ts';
+import { formatBudget } from '../../lib/format.ts';
+
+const SCOPES: { scope: keyof Budgets; label: string; description: string }[] = [
+  { scope: 'turn', label: 'Each turn', description: 'where the agent has no limit of its own' },
+  { scope: 'session', label: 'Each session', description: 'where the agent has no limit of its own' },
+  { scope: 'agent', label: 'Each agent, a day', description: 'where it has no limit of its own' },
+  { scope: 'day', label: 'Everything, a day', description: 'all agents together, local time' },
+];
+
+/** What agents may use: at 80 % you are told, at 100 % the turn is cancelled and you are asked. */
+export function BudgetSection() {
+  const state = useQuery(api.budgets.get.queryOptions());
+  return (
+    <Card component="section" aria-label="Budgets">
+      <Title order={2} size="h5">
+        Budgets
+      </Title>
+      <Text size="sm" c="dimmed" mb="sm">
+        At 80 % you are told. At 100 % the turn is cancelled, and whether to raise the limit waits in “Needs
+        you”.
+      </Text>
+      {state.isError && (
+        <ErrorCard
+          error={state.error}
+          what="The budgets could not be loaded"
+          onRetry={() => void state.refetch()}
+        />
+      )}
+      {state.isPending && <Skeleton h={200} aria-busy aria-label="Loading the budgets" />}
+      {/* Made anew when somebody else has changed them, so that nobody saves over what he has not seen. */}
+      {state.data !== undefined && <Editor key={state.data.version} state={state.data} />}
+    </Card>
+  );
+}
+
+function Editor({ state }: { state: BudgetState }) {
+  const queries = useQueryClient();
+  const [budgets, setBudgets] = useState(state.budgets);
+  const isChanged = JSON.stringify(budgets) !== JSON.stringify(state.budgets);
+  const save = useMutation({
+    ...api.budgets.set.mutationOptions(),
+    onSuccess: () => toastSuccess('The budgets are saved'),
+    onError: (error) =>
+      toastError(
+        error,
+        toApiError(error).code === 'storage.version_conflict'
+          ? 'Somebody else has changed the budgets meanwhile'
+          : 'The budgets were not saved',
+      ),
+    onSettled: () => queries.invalidateQueries({ queryKey: api.budgets.key() }),
+  });
+  return (
+    <Stack gap="sm">
+      {SCOPES.map(({ scope, label, description }) => (
+        <LimitFields
+          key={scope}
+          label={label}
+          description={description}
+          value={budgets[scope]}
+          onChange={(limit) => {
+            const { [scope]: _, ...others } = budgets;
+            setBudgets(limit === undefined ? others : { ...others, [scope]: limit });
+          }}
+        />
+      ))}
+      <Group justify="flex-end" gap="xs">
+        {isChanged && (
+          <Button variant="default" onClick={() => setBudgets(state.budgets)}>
+            Discard
+          </Button>
+        )}
+        <Button
+          disabled={!isChanged}
+          loading={save.isPending}
+          onClick={() => save.mutate({ budgets, expectedVersion: state.version })}
+        >
+          Save budgets
+        </Button>
+      </Group>
+      <Divider />
+      <Today state={state} />
+    </Stack>
+  );
+}
+
+const UNITS: readonly LimitUnit[] = ['money', 'tokens', 'minutes'];
+
+function Today({ state }: { state: BudgetState }) {
+  const limit = state.budgets.day;
+  return (
+    <Stack gap="xs">
+      <Text size="sm" fw={500}>
+        Used today ({state.day})
+      </Text>
+      <Group gap="xl">
+        {UNITS.map((unit) => (
+          <Used key={unit} unit={unit} spent={state.today} limit={limit?.[unit]} />
+        ))}
+      </Group>
+      {state.today.unpriced && (
+        <Alert variant="light" color="gray" icon={<IconInfoCircle />} p="xs">
+          The money is a lower bound: some agents tell neither what they cost nor which model they use.
+        </Alert>
+      )}
+      <Text size="xs" c="dimmed">
+        Prices as of {state.prices.asOf}, {state.prices.source}, where an agent does not tell its cost.
+      </Text>
+    </Stack>
+  );
+}
+
+function Used({ unit, spent, limit }: { unit: LimitUnit; spent: Spent; limit: number | undefined }) {
+  const used = spent[unit];
+  return (
+    <div>
+      <Text size="sm" className="tabular">
+        {formatBudget(used, unit)}
+        {limit !== undefined && (
+          <Text span c="dimmed" size="sm">
+            {' '}
+            of {formatBudget(limit, unit)}
+          </Text>
+        )}
+      </Text>
+      {limit !== undefined && (
+        <Progress
+          mt={4}
+          w={160}
+          size="sm"
+          value={Math.min(100, (used / limit) * 100)}
+          color={used >= limit ? 'red' : used >= 0.8 * limit ? 'yellow' : 'petrol'}
+          aria-label={`Used of the ${unit} of today`}
+        />
+      )}
+    </div>
+  );
+}

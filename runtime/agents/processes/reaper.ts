@@ -1,0 +1,106 @@
+/** Ends what an earlier run of the app has left behind: nothing else, and nothing of another data folder. */
+import { rmSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { isOwnerAlive, MARK_VARIABLE, type Mark, type Owner, parseMark } from './agent-mark.ts';
+import { readLedgers } from './process-ledger.ts';
+import { listEnvironmentValues, listProcesses, type ProcessFacts } from './process-table.ts';
+import { signalGroup } from './signal-group.ts';
+
+/** How often to look whether killed processes are gone, and for how long in all. */
+const CHECK_MS = 5;
+const LIMIT_MS = 10_000;
+
+export interface Reaped {
+  agentId: string;
+  generation: number;
+  pid: number;
+}
+
+interface Orphan extends Reaped {
+  start: string;
+  group: number;
+}
+
+export interface ReapOptions {
+  ledgerFolder: string;
+  /** That of the data folder. */
+  digest: string;
+  /** The runtime on whose behalf: what an earlier launcher of the same runtime left is an orphan as well. */
+  owner: Owner;
+}
+
+/**
+ * Kills every process of this data folder whose runtime does not live any more, and resolves when all are gone: those that
+ * a ledger names, if the process with that id is still the one that was meant, with their groups; and those that bear the
+ * mark. Names of each generation one process, the leader where it is among them. Rejects when one cannot be ended.
+ */
+export async function reap(options: ReapOptions): Promise<Reaped[]> {
+  const reaped = new Map<string, Reaped>();
+  const deadline = performance.now() + LIMIT_MS;
+  // Anew until there is none: what is being killed may have started another one meanwhile.
+  for (;;) {
+    const orphans = findOrphans(options);
+    if (orphans.length === 0) break;
+    if (performance.now() > deadline) {
+      throw new Error(`Processes cannot be ended: ${orphans.map(({ pid }) => pid).join(', ')}`);
+    }
+    for (const { agentId, generation, pid, group } of orphans) {
+      const key = `${agentId}:${generation}`;
+      if (!reaped.has(key) || group === pid) reaped.set(key, { agentId, generation, pid });
+      if (group === pid) signalGroup(pid, 'SIGKILL');
+      else killOne(pid);
+    }
+    await pause(CHECK_MS);
+  }
+  for (const { file, owner } of readLedgers(options.ledgerFolder)) {
+    if (owner === undefined || !isForeign(owner, options.owner)) rmSync(file, { force: true });
+  }
+  return [...reaped.values()];
+}
+
+function findOrphans(options: ReapOptions): Orphan[] {
+  const table = new Map(listProcesses().map((facts) => [facts.pid, facts]));
+  const orphans = new Map<number, Orphan>();
+  for (const { owner, running } of readLedgers(options.ledgerFolder)) {
+    if (owner !== undefined && isForeign(owner, options.owner)) continue;
+    for (const { pid, start, agentId, generation } of running) {
+      const facts = table.get(pid);
+      // Another process may have got the id since then.
+      if (facts?.start !== start) continue;
+      for (const member of table.values()) {
+        if (member.group === pid) orphans.set(member.pid, { ...member, agentId, generation });
+      }
+    }
+  }
+  for (const { facts, mark } of marked(table, options)) {
+    if (!orphans.has(facts.pid)) orphans.set(facts.pid, { ...facts, ...mark });
+  }
+  return [...orphans.values()];
+}
+
+function marked(
+  table: ReadonlyMap<number, ProcessFacts>,
+  { digest, owner }: ReapOptions,
+): { facts: ProcessFacts; mark: Mark }[] {
+  return listEnvironmentValues(MARK_VARIABLE).flatMap(({ pid, value }) => {
+    const facts = table.get(pid);
+    const mark = parseMark(value);
+    if (facts === undefined || mark === undefined || mark.digest !== digest) return [];
+    // A console that an agent has started bears the mark itself, and must not end itself.
+    if (pid === process.pid || pid === owner.pid || isForeign(mark.owner, owner)) return [];
+    return [{ facts, mark }];
+  });
+}
+
+/** Belongs to another runtime that is alive (several may share a data folder). */
+function isForeign(owner: Owner, own: Owner): boolean {
+  return (owner.pid !== own.pid || owner.start !== own.start) && isOwnerAlive(owner);
+}
+
+function killOne(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It is gone, or belongs to another user and is none of ours.
+  }
+}

@@ -1,0 +1,95 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Clock, Timer } from '../base/clock.ts';
+import { isCoded, messageOf } from '../base/errors.ts';
+import { type MakeId, timeOrderedId } from '../base/ids.ts';
+import type { Logger } from '../base/logger.ts';
+import type { SessionAgent } from '../contract/index.ts';
+import type { SessionStore } from './session-store.ts';
+
+/** An agent may tell a hundred times a second what its context window holds; a session is written once. */
+const WRITE_INTERVAL_MS = 1000;
+
+interface Telling {
+  /** What is not written yet; undefined when all is. */
+  told: SessionAgent | undefined;
+  /** Runs while the next write has to wait. */
+  timer: Timer | undefined;
+}
+
+/** Keeps what agents tell of their sessions (modes, commands, options, context window) in the documents of the sessions. */
+export class SessionTellings {
+  readonly #store: SessionStore;
+  readonly #clock: Clock;
+  readonly #makeId: MakeId;
+  readonly #logger: Logger;
+  readonly #tellings = new Map<string, Telling>();
+
+  constructor(options: { store: SessionStore; clock: Clock; makeId: MakeId; logger: Logger }) {
+    this.#store = options.store;
+    this.#clock = options.clock;
+    this.#makeId = options.makeId;
+    this.#logger = options.logger;
+  }
+
+  /** What is absent has not changed. */
+  tell(sessionId: string, told: SessionAgent): void {
+    const telling = this.#tellings.get(sessionId) ?? { told: undefined, timer: undefined };
+    this.#tellings.set(sessionId, telling);
+    telling.told = { ...telling.told, ...told };
+    if (telling.timer === undefined) this.#writeSoon(sessionId, telling);
+  }
+
+  /** Resolves when what was told of a session is in its document. Rejects with what the storage says. */
+  async flush(sessionId: string): Promise<void> {
+    await this.#store.queue.run(sessionId, () => this.#write(sessionId));
+  }
+
+  /** Writes what is waiting, as far as that is possible, and forgets the rest. */
+  async end(): Promise<void> {
+    await Promise.allSettled([...this.#tellings.keys()].map((id) => this.flush(id)));
+    this.clear();
+  }
+
+  clear(): void {
+    for (const { timer } of this.#tellings.values()) timer?.cancel();
+    this.#tellings.clear();
+  }
+
+  #writeSoon(sessionId: string, telling: Telling): void {
+    telling.timer = this.#clock.after(WRITE_INTERVAL_MS, () => {
+      telling.timer = undefined;
+      if (this.#tellings.get(sessionId) !== telling) return;
+      if (telling.told === undefined) this.#tellings.delete(sessionId);
+      else this.#writeSoon(sessionId, telling);
+    });
+    this.flush(sessionId).catch((error: unknown) =>
+      this.#logger.warn('What an agent told of a session could not be stored; it is tried again', {
+        sessionId,
+        error: messageOf(error),
+      }),
+    );
+  }
+
+  async #write(sessionId: string): Promise<void> {
+    const telling = this.#tellings.get(sessionId);
+    if (telling?.told === undefined) return;
+    const { told } = telling;
+    telling.told = undefined;
+    try {
+      await this.#store.change(sessionId, timeOrderedId(this.#clock.now(), this.#makeId), (record) => {
+        const agent = { ...record.agent, ...told };
+        if (isDeepStrictEqual(agent, record.agent)) return undefined;
+        return { record: { ...record, agent, updatedAt: this.#clock.now() } };
+      });
+    } catch (error) {
+      if (isCoded(error, 'session.not_found')) return;
+      this.#putBack(telling, told);
+      throw error;
+    }
+  }
+
+  /** Before what came since. */
+  #putBack(telling: Telling, told: SessionAgent): void {
+    telling.told = { ...told, ...telling.told };
+  }
+}
