@@ -179,6 +179,18 @@ describe('the app', () => {
     return messages.find(({ role, complete }) => role === 'agent' && complete)?.text;
   };
 
+  it.each([
+    ['encrypts secrets by the keychain of the system', {}, 'system', false],
+    ['keeps secrets in a file where there is no keychain', { NO_KEYCHAIN: '1' }, 'file', true],
+  ])('%s', async (_, env, protection, isReadable) => {
+    const app = await start(env);
+    const kept = await app.fetch('/api/secrets/GITHUB_TOKEN', { method: 'PUT', body: { value: 'abc-123' } });
+    expect(kept.status).toBe(200);
+    expect(JSON.parse((await app.fetch('/api/secrets')).text)).toMatchObject({ protection });
+    const file = readFileSync(join(folder, 'user', 'data', 'secrets.json'), 'utf8');
+    expect([file.includes('GITHUB_TOKEN'), file.includes('abc-123')]).toEqual([true, isReadable]);
+  });
+
   it('talks to an agent, quits in order, and comes back with the same conversation', async () => {
     let app = await start();
     expect((await app.page('/')).text).toContain('the console');

@@ -1,5 +1,5 @@
 /** Makes the runtime as the desktop app needs it. Imports nothing of Electron. */
-import { createRuntime, readSettings } from '../runtime/index.ts';
+import { createRuntime, readSettings, type SecretProtection } from '../runtime/index.ts';
 import type { EmbeddedRuntime } from './runtime-host.ts';
 
 export interface DesktopOptions {
@@ -8,6 +8,7 @@ export interface DesktopOptions {
   dataDir: string;
   /** Takes whole log lines, secrets already redacted. */
   writeLog: (line: string) => void;
+  secretProtection: SecretProtection | undefined;
 }
 
 /**
@@ -21,6 +22,7 @@ export async function createEmbeddedRuntime(options: DesktopOptions): Promise<Em
     mode: 'desktop',
     auth: { mode: 'trusted' },
     writeLog: options.writeLog,
+    ...(options.secretProtection === undefined ? {} : { secretProtection: options.secretProtection }),
   });
   let listener: Awaited<ReturnType<typeof runtime.openHealthListener>>;
   return {

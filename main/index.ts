@@ -9,6 +9,7 @@ import { openLogFile } from './log-file.ts';
 import { installMenu } from './menu.ts';
 import { createQuit } from './quit.ts';
 import { createRuntimeHost } from './runtime-host.ts';
+import { systemProtection } from './secrets.ts';
 import { enforceSecurity } from './security.ts';
 import { showStartFailures } from './start-failure.ts';
 import { createConsoleWindow } from './window.ts';
@@ -31,7 +32,13 @@ function run(): void {
   const complain = (error: unknown) => log.write(`${String((error as Error).stack ?? error)}\n`);
 
   const host = createRuntimeHost({
-    create: () => createEmbeddedRuntime({ env: process.env, dataDir, writeLog: log.write }),
+    create: () =>
+      createEmbeddedRuntime({
+        env: process.env,
+        dataDir,
+        writeLog: log.write,
+        secretProtection: systemProtection(),
+      }),
     graceMs: STOP_GRACE_MS,
     onStopError: complain,
   });

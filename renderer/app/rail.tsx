@@ -67,7 +67,8 @@ function RailLink({ page, collapsed }: { page: PageEntry; collapsed: boolean }) 
             size={8}
             color="var(--tone-attention)"
             disabled={!collapsed || waiting === 0}
-            aria-hidden={true}
+            aria-hidden
+            display="flex"
           >
             <page.icon size={18} stroke={1.7} />
           </Indicator>
