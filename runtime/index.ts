@@ -14,6 +14,7 @@ import { messageOf } from './base/errors.ts';
 import { randomId, timeOrderedId } from './base/ids.ts';
 import { lifecycle, type Service } from './base/lifecycle.ts';
 import { createLogger, type Logger } from './base/logger.ts';
+import { partsInOrder } from './base/parts-in-order.ts';
 import type { Status } from './contract/index.ts';
 import { createEventBus } from './events/create-event-bus.ts';
 import type { LiveSubscription } from './events/event-bus.ts';
@@ -33,8 +34,9 @@ import { createSessions } from './sessions/create-sessions.ts';
 import { createNeedsYou } from './sessions/needs-you/create-needs-you.ts';
 import { SessionStore } from './sessions/session-store.ts';
 import { dataDirOf, loadSettings } from './settings/load-settings.ts';
+import { providersOf } from './settings/providers.ts';
 import { readSettingsFile } from './settings/read-settings-file.ts';
-import { createRedactor } from './settings/redact.ts';
+import { createLearningRedactor } from './settings/redact.ts';
 import { createSecretStore, type SecretProtection } from './settings/secret-store.ts';
 import { securityWarnings } from './settings/security-warnings.ts';
 import type { Settings, StorageSettings } from './settings/settings.ts';
@@ -104,16 +106,11 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   const settings = { ...options.settings };
   const clock = systemClock;
   const makeId = randomId;
-  const secrets = [...settings.secrets, ...(options.auth.mode === 'token' ? [options.auth.token] : [])];
-  let redactKnown = createRedactor(secrets);
-  const redact = (text: string) => redactKnown(text);
-  /** From a test or a move on: a password that came in is no more shown than one of the settings. */
-  const learnSecrets = (found: string[]) => {
-    const more = found.filter((secret) => !secrets.includes(secret));
-    if (more.length === 0) return;
-    secrets.push(...more);
-    redactKnown = createRedactor(secrets);
-  };
+  /** Learns more: a password that comes in is no more shown than one of the settings. */
+  const { redact, learn: learnSecrets } = createLearningRedactor([
+    ...settings.secrets,
+    ...(options.auth.mode === 'token' ? [options.auth.token] : []),
+  ]);
   const startedAt = clock.now();
   const correlationId = timeOrderedId(startedAt, makeId);
   const logger = createLogger({
@@ -301,20 +298,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
         conflicts,
         ...(setAside === undefined ? {} : { setAside }),
       },
-      providers: [
-        { name: 'OpenAI', setting: 'OPENAI_API_KEY', configured: settings.openaiApiKey !== undefined },
-        {
-          name: 'Anthropic',
-          setting: 'ANTHROPIC_API_KEY',
-          configured: settings.anthropicApiKey !== undefined,
-        },
-        { name: 'Gemini', setting: 'GEMINI_API_KEY', configured: settings.geminiApiKey !== undefined },
-        {
-          name: 'OpenAI-compatible server',
-          setting: 'OPENAI_BASE_URL',
-          configured: settings.openaiBaseUrl !== undefined,
-        },
-      ],
+      providers: providersOf(settings),
     };
   }
 
@@ -359,57 +343,40 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     }
   }
 
-  /** In the order of the arrows: what stands below starts first and stops last. */
-  const parts: (Service & { name: string })[] = [
-    { name: 'storage', start: openStorage, stop: () => storage.close() },
-    { name: 'events', start: bus.start, stop: bus.stop },
-    {
-      name: 'storage watch',
-      start: async () => {
-        restored = bus.subscribe({ name: 'storage-watch', topics: ['data.generation.switched'] }, () => {
-          setAside = undefined;
-        });
+  /** In the order of the arrows. */
+  const parts = partsInOrder(
+    [
+      { name: 'storage', start: openStorage, stop: () => storage.close() },
+      { name: 'events', start: bus.start, stop: bus.stop },
+      {
+        name: 'storage watch',
+        start: async () => {
+          restored = bus.subscribe({ name: 'storage-watch', topics: ['data.generation.switched'] }, () => {
+            setAside = undefined;
+          });
+        },
+        stop: async () => restored?.end(),
       },
-      stop: async () => restored?.end(),
-    },
-    {
-      name: 'metrics',
-      start: async () => {
-        counting = countEvents(bus, metrics);
+      {
+        name: 'metrics',
+        start: async () => {
+          counting = countEvents(bus, metrics);
+        },
+        stop: async () => counting?.end(),
       },
-      stop: async () => counting?.end(),
-    },
-    { name: 'jobs', start: jobs.start, stop: jobs.stop },
-    { name: 'backup', start: backups.start, stop: backups.stop },
-    { name: 'secrets', start: learnStoredSecrets, stop: async () => undefined },
-    { name: 'agents', start: agents.start, stop: agents.stop },
-    { name: 'sessions', start: sessions.start, stop: sessions.stop },
-    { name: 'samples', start: samples.start, stop: samples.stop },
-  ];
-
-  async function stopParts(started: readonly (Service & { name: string })[]): Promise<void> {
-    for (const part of started.toReversed()) {
-      try {
-        await part.stop();
-      } catch (error) {
-        // The others still want to be stopped: what they hold must not be lost because of this one.
-        ownLogger.error('A part did not stop in order', { part: part.name, error: messageOf(error) });
-      }
-    }
-  }
+      { name: 'jobs', start: jobs.start, stop: jobs.stop },
+      { name: 'backup', start: backups.start, stop: backups.stop },
+      { name: 'secrets', start: learnStoredSecrets, stop: async () => undefined },
+      { name: 'agents', start: agents.start, stop: agents.stop },
+      { name: 'sessions', start: sessions.start, stop: sessions.stop },
+      { name: 'samples', start: samples.start, stop: samples.stop },
+    ],
+    (part, error) => ownLogger.error('A part did not stop in order', { part, error: messageOf(error) }),
+  );
 
   const service = lifecycle({
     async start() {
-      const started: typeof parts = [];
-      try {
-        for (const part of parts) {
-          started.push(part);
-          await part.start();
-        }
-      } catch (error) {
-        await stopParts(started);
-        throw error;
-      }
+      await parts.start();
       running = true;
       for (const { code, message } of warnings) ownLogger.warn(message, { code });
       ownLogger.info('The runtime has started', {
@@ -433,7 +400,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
         .catch((error: unknown) => ownLogger.warn('The stop could not be told', { error: messageOf(error) }));
       app.close();
       running = false;
-      await stopParts(parts);
+      await parts.stop();
       ownLogger.info('The runtime has stopped');
     },
   });

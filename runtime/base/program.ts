@@ -8,6 +8,8 @@ import { join } from 'node:path';
 export const PROGRAMS = {
   'sqlite-worker': 'storage/sqlite/sqlite-worker.ts',
   'file-worker': 'storage/file/file-worker.ts',
+  'agent-launcher': 'agents/processes/agent-launcher.ts',
+  'agent-spare': 'agents/builtin/spare.ts',
   'agent-echo': 'agents/builtin/echo.ts',
   'agent-chat': 'agents/builtin/chat.ts',
 } as const;

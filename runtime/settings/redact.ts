@@ -59,6 +59,23 @@ export function createRedactor(secrets: readonly string[]): (text: string) => st
   };
 }
 
+/** A redactor that learns more secrets while it is in use. */
+export function createLearningRedactor(secrets: readonly string[]): {
+  redact: (text: string) => string;
+  learn: (found: readonly string[]) => void;
+} {
+  const all = new Set(secrets);
+  let redactKnown = createRedactor([...all]);
+  return {
+    redact: (text) => redactKnown(text),
+    learn(found) {
+      const before = all.size;
+      for (const secret of found) all.add(secret);
+      if (all.size > before) redactKnown = createRedactor([...all]);
+    },
+  };
+}
+
 /** `text` as a regular expression that matches exactly it. */
 function escaped(text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
