@@ -8,8 +8,13 @@ export class Console {
     this.page = page;
   }
 
-  async open(name: 'Overview' | 'Sessions' | 'Agents' | 'Events' | 'Backups' | 'Settings'): Promise<void> {
-    const link = this.page.getByRole('navigation').getByRole('link', { name, exact: true }).first();
+  async open(
+    name: 'Overview' | 'Needs you' | 'Sessions' | 'Agents' | 'Events' | 'Backups' | 'Settings',
+  ): Promise<void> {
+    const link = this.page
+      .getByRole('navigation')
+      .getByRole('link', { name: new RegExp(`^${name}(, \\d+ waiting)?$`) })
+      .first();
     await link.click();
     await expect(link).toHaveAttribute('aria-current', 'page');
     // By its name: until the page has been loaded, the one before is still there. That of the Overview is a sentence.
@@ -35,6 +40,11 @@ export class Console {
 
   answer(number: number): Locator {
     return this.turn(number).getByRole('region', { name: `Answer of turn ${number}` });
+  }
+
+  /** What waits for the user on this page. */
+  get waiting(): Locator {
+    return this.page.locator('[data-needs-you]');
   }
 
   async prompt(text: string): Promise<void> {
@@ -83,11 +93,5 @@ export class Console {
     await this.open('Agents');
     await this.page.getByRole('row', { name, exact: true }).click();
     await expect(this.details.getByRole('heading', { name })).toBeVisible();
-  }
-
-  /** Rehearses a failure of the agent whose details are open. */
-  async drill(kind: 'Crash' | 'Hang'): Promise<void> {
-    await this.details.getByRole('button', { name: 'Drill' }).click();
-    await this.page.getByRole('menuitem', { name: kind }).click();
   }
 }

@@ -11,7 +11,7 @@ import { toastError, toastFailure, toastSuccess } from './toast.tsx';
 /** What each drill rehearses, in the words of its menu item. */
 export const DRILLS: Readonly<Record<AgentDrill, { label: string; what: string }>> = {
   crash: { label: 'Crash', what: 'The process ends at once; watch it come back.' },
-  hang: { label: 'Hang', what: 'It stays alive but does not answer; watch it being noticed.' },
+  hang: { label: 'Hang', what: 'It stays alive but does not answer; watch it being noticed and replaced.' },
   slow: { label: 'Slow', what: 'It answers, but late.' },
   flood: { label: 'Flood', what: 'It sends far more than anybody reads.' },
 };
@@ -113,7 +113,6 @@ export function useAgentCommands(): AgentCommands {
       const command = {
         agent,
         call: () => runDrill(agent, kind),
-        done: `${DRILLS[kind].label} drill started on ${agent.name}`,
         failed: `The drill was not run on ${agent.name}`,
       };
       void confirmDrill(agent, kind).then((agreed) => agreed && mutate(command));
@@ -203,14 +202,19 @@ async function confirmDrill(agent: Agent, kind: AgentDrill): Promise<boolean> {
 
 /** Runs the drill; its result is told once it is there, wherever the user is by then. */
 async function runDrill(agent: Agent, kind: AgentDrill): Promise<void> {
+  let hasEnded = false;
+  let takeAway: (() => void) | undefined;
   // From before the request: a crash with a warm spare is over before its answer is here.
   const end = onLiveEvent('agent.drill.ended', ({ data }) => {
     if (data.id !== agent.id || data.drill.kind !== kind) return;
     end();
+    hasEnded = true;
+    takeAway?.();
     tellResult(agent, data.drill);
   });
   try {
     await client.agents.drill({ id: agent.id, kind });
+    if (!hasEnded) takeAway = toastSuccess(`${DRILLS[kind].label} drill started on ${agent.name}`);
   } catch (error) {
     end();
     throw error;
@@ -224,7 +228,7 @@ function tellResult(agent: Agent, drill: AgentDrillResult): void {
 }
 
 /** When a drill was noticed and when it was over, and what it cost: `noticed after 5 ms, ready again after 48 ms`. */
-export function drillTimes(drill: AgentDrillResult): string {
+function drillTimes(drill: AgentDrillResult): string {
   return [
     drill.detectMs === undefined ? 'not noticed' : `noticed after ${formatDuration(drill.detectMs)}`,
     drill.recoverMs === undefined

@@ -4,8 +4,11 @@ import { IconAlertOctagon, IconCheck } from '@tabler/icons-react';
 import { toApiError } from '../lib/api-error.ts';
 import { adviceFor } from '../lib/error-advice.ts';
 
-/** Tells that what the user just did has worked; goes after 5 s. `undo` for what can be taken back. */
-export function toastSuccess(message: string, undo?: () => void): void {
+/**
+ * Tells that what the user just did has worked; goes after 5 s. `undo` for what can be taken back. Returns the function
+ * that takes it away before, because something else is to be said by now.
+ */
+export function toastSuccess(message: string, undo?: () => void): () => void {
   const id = notifications.show({
     message:
       undo === undefined ? (
@@ -32,6 +35,7 @@ export function toastSuccess(message: string, undo?: () => void): void {
     color: 'green',
     autoClose: 5_000,
   });
+  return () => notifications.hide(id);
 }
 
 /** Tells that what the user just did has failed; stays until it is closed. `what`: "The agent was not restarted". */

@@ -25,6 +25,15 @@ const ADVICE: Readonly<Record<string, string>> = {
   'agent.command_not_found': 'Check the spelling, or give the absolute path of the program.',
   'agent.command_not_executable':
     'Make the file executable, or give the program that runs it as the command.',
+  'agent.working_directory_missing': 'Create the folder, or give another one.',
+  'agent.secret_missing': 'Set the secret of that name, or choose another one in the configuration.',
+  'agent.login_needed': 'Log in to the agent; its details say how.',
+  'agent.auth_method_unknown': 'Restart the agent: it may offer other ways to log in by now.',
+  'agent.start_refused': 'The machine is short of memory or of processes. Close something, then try again.',
+  'agent.drill_unsupported': 'Choose a drill that the agent offers.',
+  'agent.drill_running': 'Wait until that one is over.',
+  'secret.unreadable':
+    'Put secrets.json in the data folder right, or move it away and set the secrets again.',
   'agent.protocol_error': 'Check that the command speaks ACP on its standard input and output.',
   'agent.': 'Look at the agent: its exits and last lines of output say more.',
   'provider.key_missing': 'Set the key that the message names, then restart the agent.',

@@ -1,8 +1,11 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { agentConfig } from '../contract/index.ts';
 import { isAlive, misbehaving, startAgents, type TestAgents } from './fixtures/start-agents.ts';
+import { digestOf, formatMark, MARK_VARIABLE } from './processes/agent-mark.ts';
 
 let house: TestAgents;
 
@@ -232,6 +235,154 @@ describe('stopping and starting', () => {
     const grandchild = Number(/grandchild (\d+)/.exec(left.exits[0]?.stderr ?? '')?.[1]);
     expect(grandchild).toBeGreaterThan(0);
     await vi.waitFor(() => expect(isAlive(grandchild)).toBe(false));
+  });
+});
+
+describe('a configuration', () => {
+  it('is changed, with its version and its event, and what runs on the old one is replaced', async () => {
+    const { version } = await house.inState('echo', 'healthy');
+    const launch = { kind: 'builtin' as const, program: 'echo' as const, args: ['--repeat', '2'] };
+    const changed = await house.agents.update({ id: 'echo', launch, expectedVersion: version });
+    expect(changed).toMatchObject({ version: version + 1, generation: 2, launch });
+    const asked = house.ask('twice');
+    await asked.result;
+    expect(asked.text()).toBe('twice\ntwice');
+    expect(house.agents.get('echo').exits[0]).toMatchObject({
+      intended: true,
+      reason: 'Its configuration has changed',
+    });
+    await house.agents.update({ id: 'echo', name: 'Twice', autostart: false });
+    expect(house.agents.get('echo')).toMatchObject({ name: 'Twice', generation: 2, launch });
+    expect(house.dataOf('agent.changed')).toEqual([
+      { id: 'echo', name: 'Echo' },
+      { id: 'echo', name: 'Twice' },
+    ]);
+    await house.reopen();
+    expect(house.agents.get('echo')).toMatchObject({ name: 'Twice', state: 'stopped', launch });
+  });
+
+  it('is not changed by somebody who has not seen the newest, nor to what cannot be', async () => {
+    await house.inState('echo', 'healthy');
+    const other = await house.agents.create({
+      name: 'Other',
+      launch: misbehaving('repeats'),
+      autostart: false,
+    });
+    const refused = (change: object, code: string) =>
+      expect(house.agents.update({ id: 'echo', ...change })).rejects.toMatchObject({ code });
+    await refused({ name: 'New', expectedVersion: 7 }, 'storage.version_conflict');
+    await refused({ name: 'OTHER' }, 'agent.name_taken');
+    await refused(
+      { launch: { ...misbehaving('repeats'), command: '/nonexistent/agent' } },
+      'agent.command_not_found',
+    );
+    expect(house.agents.get('echo')).toMatchObject({ name: 'Echo', version: 1, generation: 1 });
+    await house.agents.update({ id: other.id, name: 'oTHER' });
+    expect(house.agents.get(other.id).name, 'its own name is not taken').toBe('oTHER');
+  });
+});
+
+describe('what an agent tells', () => {
+  it('is kept, frame by frame', async () => {
+    await house.ask('hello').result;
+    const frames = house.agents.frames('echo', 0);
+    expect(frames[0]).toMatchObject({ direction: 'sent', method: 'initialize', generation: 1 });
+    expect(frames.map(({ method }) => method)).toContain('session/update');
+    const last = frames.at(-1)?.number ?? 0;
+    await house.ask('again').result;
+    expect(house.agents.frames('echo', last)[0]?.number).toBe(last + 1);
+  });
+
+  it('of a session is told to whoever watches', async () => {
+    await house.ask('hello').result;
+    await vi.waitFor(() =>
+      expect(house.told).toContainEqual({
+        sessionId: 'session-1',
+        told: expect.objectContaining({ commands: expect.any(Array) }),
+      }),
+    );
+  });
+
+  it('of how to log in is shown, and used', async () => {
+    const { id } = await house.agents.create({ name: 'Shy', launch: misbehaving('needs-login') });
+    const shy = await house.inState(id, 'healthy');
+    expect(shy.authMethods.map((method) => method.id)).toEqual(['web', 'shell']);
+    await expect(house.ask('hello', { agentId: id }).result).rejects.toMatchObject({
+      code: 'agent.login_needed',
+    });
+    await expect(house.agents.authenticate(id, 'other')).rejects.toMatchObject({
+      code: 'agent.auth_method_unknown',
+    });
+    await house.agents.authenticate(id, 'web');
+    expect(await house.ask('hello', { agentId: id }).result).toMatchObject({ stopReason: 'end_turn' });
+    await house.agents.stopAgent(id);
+    await expect(house.agents.authenticate(id, 'web')).rejects.toMatchObject({ code: 'agent.not_ready' });
+  });
+
+  it('is not asked for in a session that no process has open', async () => {
+    await house.inState('echo', 'healthy');
+    await expect(house.agents.setMode('echo', 'session-1', 'x')).rejects.toMatchObject({
+      code: 'session.mode_unknown',
+    });
+    await house.agents.stopAgent('echo');
+    await expect(house.agents.setOption('echo', 'session-1', 'x', true)).rejects.toMatchObject({
+      code: 'session.mode_unknown',
+    });
+  });
+});
+
+describe('items that wait for the user', () => {
+  it('are counted, and make an agent with a turn need him', async () => {
+    house.agents.setWaiting('nobody', 1);
+    const asked = house.ask('/slow 60000');
+    await house.inState('echo', 'busy');
+    house.agents.setWaiting('echo', 2);
+    expect(house.agents.get('echo')).toMatchObject({ state: 'needs-you', waitingForYou: 2 });
+    expect(house.agents.counts()).toMatchObject({ healthy: 1 });
+    house.agents.setWaiting('echo', 0);
+    expect(house.agents.get('echo')).toMatchObject({ state: 'busy', waitingForYou: 0 });
+    asked.cancel();
+    await asked.result;
+  });
+});
+
+describe('processes that an app that was killed has left behind', () => {
+  it.runIf(process.platform === 'linux')('are ended by the next one, which says so', async () => {
+    const orphan = spawn('sleep', ['600'], {
+      stdio: 'ignore',
+      env: {
+        [MARK_VARIABLE]: formatMark({
+          digest: digestOf(house.dataDir),
+          agentId: 'echo',
+          generation: 3,
+          owner: { pid: process.pid, start: 'of another process' },
+        }),
+      },
+    });
+    await once(orphan, 'spawn');
+    const ended = once(orphan, 'exit');
+    await house.reopen();
+    expect(await ended).toEqual([null, expect.stringMatching(/^SIG(TERM|KILL)$/)]);
+    await vi.waitFor(() =>
+      expect(house.dataOf('agent.orphans.reaped')).toEqual([
+        { processes: [{ agentId: 'echo', generation: 3, pid: orphan.pid }] },
+      ]),
+    );
+  });
+});
+
+describe('the processes of an agent', () => {
+  it.runIf(process.platform === 'linux')('are looked at, and what they take is shown', async () => {
+    await vi.waitFor(
+      () =>
+        expect(house.agents.get('echo').resources).toMatchObject({
+          processes: 1,
+          memoryBytes: expect.any(Number),
+        }),
+      { timeout: 15_000 },
+    );
+    await house.agents.stopAgent('echo');
+    expect(house.agents.get('echo').resources).toBeUndefined();
   });
 });
 

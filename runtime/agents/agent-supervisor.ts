@@ -11,14 +11,10 @@ import type { AgentCounts, Agents, SessionTold } from './agents.ts';
 import { createAgentProcesses } from './processes/agent-processes.ts';
 import type { SpawnProcess } from './processes/started-process.ts';
 import { AgentSessionStore } from './protocol/agent-session-store.ts';
-import {
-  inheritedEnvironment,
-  type LaunchContext,
-  type LaunchSettings,
-  resolveLaunch,
-} from './setup/agent-launch.ts';
+import { type LaunchContext, type LaunchSettings, resolveLaunch } from './setup/agent-launch.ts';
 import { AgentRegistry } from './setup/agent-registry.ts';
 import { createAgentSetup } from './setup/agent-setup.ts';
+import { inheritedEnvironment } from './setup/inherited-environment.ts';
 import { createSearchPaths } from './setup/search-path.ts';
 import { AgentRecords } from './supervision/agent-record.ts';
 import { AgentRoster } from './supervision/agent-roster.ts';
@@ -41,6 +37,8 @@ export interface AgentsDependencies {
   backOff?: BackOff;
   /** When given, agents are spawned with it, without the launcher and the spare process. */
   spawn?: SpawnProcess;
+  /** Whether a process is kept ready that can become any built-in agent; default: yes. */
+  keepSpare?: boolean;
   /** What the agents inherit; default `process.env`. */
   environment?: Readonly<Record<string, string | undefined>>;
   /** How the product names itself to the agents. */
@@ -75,6 +73,7 @@ export function createAgents(dependencies: AgentsDependencies): Agents {
     logger,
     makeId,
     ...(spawn === undefined ? {} : { spawn }),
+    ...(dependencies.keepSpare === undefined ? {} : { keepSpare: dependencies.keepSpare }),
   });
   const searchPaths = createSearchPaths({
     environment: inheritedEnvironment(environment),
@@ -232,10 +231,17 @@ export function createAgents(dependencies: AgentsDependencies): Agents {
     watchSessions(listener) {
       onTold = listener;
     },
-    setWaiting: (agentId, count) => roster.find(agentId).setWaiting(count),
+    setWaiting(agentId, count) {
+      // An item may outlive its agent.
+      roster
+        .list()
+        .find(({ config }) => config.id === agentId)
+        ?.setWaiting(count);
+    },
 
     forgetSession(sessionId) {
       for (const agent of roster.list()) agent.forgetSession(sessionId);
+      void sessionStore.delete(sessionId);
     },
 
     pause: (reason) => roster.pause(reason),

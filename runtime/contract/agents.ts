@@ -1,7 +1,7 @@
 import { oc } from '@orpc/contract';
 import * as z from 'zod';
 import { agentLimits } from './budgets.ts';
-import { id, idInput, timestamp } from './common.ts';
+import { id, idInput, processText, timestamp } from './common.ts';
 
 /**
  * Every state of an agent, in the words of the console (UX.md). The runtime owns it; each change is an event
@@ -33,10 +33,10 @@ export const agentName = z.string().trim().min(1).max(80);
 export const variableName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/);
 
 /** A value of the environment: as it is, or the name of a secret, which is looked up when the process is started. */
-export const variableValue = z.union([z.string().max(32_768), z.strictObject({ secret: variableName })]);
+export const variableValue = z.union([processText(32_768), z.strictObject({ secret: variableName })]);
 export type VariableValue = z.infer<typeof variableValue>;
 
-const commandArguments = z.array(z.string().max(4096)).max(64).default([]);
+const commandArguments = z.array(processText(4096)).max(64).default([]);
 const variables = z
   .record(variableName, variableValue)
   .refine((entries) => Object.keys(entries).length <= 100, 'at most 100 variables');
@@ -50,13 +50,11 @@ export const agentLaunch = z.discriminatedUnion('kind', [
   }),
   z.strictObject({
     kind: z.literal('command'),
-    command: z
-      .string()
+    command: processText(4096)
       .min(1)
-      .max(4096)
       .describe('an absolute path, or a name that is looked up on the PATH of the login shell'),
     args: commandArguments,
-    cwd: z.string().min(1).max(4096).optional().describe('absolute; default: the home folder'),
+    cwd: processText(4096).min(1).optional().describe('absolute; default: the home folder'),
     env: variables.default({}),
   }),
 ]);
@@ -69,7 +67,7 @@ export const mcpServer = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('stdio'),
     name: serverName,
-    command: z.string().min(1).max(4096),
+    command: processText(4096).min(1),
     args: commandArguments,
     env: variables.default({}),
   }),

@@ -10,6 +10,13 @@ export const id = z
   .max(128)
   .regex(/^[A-Za-z0-9._-]+$/, 'letters, digits, dot, underscore and dash only');
 
+/** A text that a process can be started with, of so many UTF-16 units: no system takes a null character there. */
+export const processText = (longest: number) =>
+  z
+    .string()
+    .max(longest)
+    .refine((text) => !text.includes('\0'), 'without null characters');
+
 /** Query of every list: how many (100 at most) and from where. */
 export const pageQuery = z.object({
   limit: z.coerce.number().int().min(1).max(100).default(50),

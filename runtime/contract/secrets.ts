@@ -1,7 +1,7 @@
 import { oc } from '@orpc/contract';
 import * as z from 'zod';
 import { variableName } from './agents.ts';
-import { timestamp } from './common.ts';
+import { processText, timestamp } from './common.ts';
 
 /** A secret by its name. The value goes in and never comes out again, but into the environment of an agent. */
 export const secret = z.object({
@@ -26,7 +26,7 @@ export const secretRoutes = {
     ),
   set: oc
     .route({ method: 'PUT', path: '/secrets/{name}', tags: ['secrets'], summary: 'Keep or replace a secret' })
-    .input(z.strictObject({ name: variableName, value: z.string().min(1).max(32_768) }))
+    .input(z.strictObject({ name: variableName, value: processText(32_768).min(1) }))
     .output(secret),
   delete: oc
     .route({

@@ -47,6 +47,12 @@ export function tooLarge(id: string, sizeBytes: number, limit: number): Error {
   );
 }
 
+export function busy(id: string, action: string): Error {
+  return fault('session.busy', `The session is answering: it can be ${action} once the turn has ended.`, {
+    id,
+  });
+}
+
 /** What the user says. Attachments of a prompt that is sent again are stored already. */
 export interface Prompt {
   text: string;
@@ -158,12 +164,6 @@ function addCost(sum: Usage['cost'], added: Usage['cost']): Usage['cost'] {
     currency: sum.currency,
     estimated: sum.estimated || added.estimated,
   };
-}
-
-/** True for a turn whose prompt can be sent again: it was interrupted, it failed, or a budget ended it. */
-export function canBeResent(turn: Turn): boolean {
-  if (turn.state === 'interrupted' || turn.state === 'failed') return true;
-  return turn.state === 'cancelled' && turn.error?.code === 'budget.exhausted';
 }
 
 /** An error as a turn keeps it. */

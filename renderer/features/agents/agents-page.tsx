@@ -145,7 +145,11 @@ export function AgentsPage() {
           />
         </DetailDrawer>
       )}
-      <AddAgentDialog opened={adding} onClose={add.close} onAdded={(id) => change({ agent: id })} />
+      <AddAgentDialog
+        opened={adding}
+        onClose={add.close}
+        onAdded={(id) => change({ agent: id, tab: undefined })}
+      />
     </Stack>
   );
 }

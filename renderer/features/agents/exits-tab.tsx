@@ -14,9 +14,8 @@ export function ExitsTab({ agent, commands }: { agent: Agent; commands: AgentCom
       {agent.state === 'crash-loop' && (
         <Alert color="red" title="Crash loop">
           <Stack gap="xs" align="flex-start">
-            <Text size="sm">
-              {agent.reason} Look below for the cause, correct it, and let it be tried again.
-            </Text>
+            <Text size="sm">{agent.reason}</Text>
+            <Text size="sm">Look below for the cause, correct it, and let it be tried again.</Text>
             <Button onClick={() => commands.retry(agent)}>Retry now</Button>
           </Stack>
         </Alert>
@@ -38,14 +37,11 @@ function Exit({ exit }: { exit: AgentExit }) {
           <Text size="sm" fw={600}>
             {exitWords(exit)}
           </Text>
-          <Badge
-            size="xs"
-            variant="light"
-            color={exit.intended || exit.code === 0 ? 'gray' : 'red'}
-            tt="none"
-          >
-            {exit.intended ? 'asked for' : 'on its own'}
-          </Badge>
+          {exit.intended && (
+            <Badge size="xs" variant="light" color="gray" tt="none">
+              asked for
+            </Badge>
+          )}
         </Group>
         <RelativeTime at={exit.at} size="xs" c="dimmed" />
       </Group>

@@ -73,7 +73,7 @@ export function FoundAgents({
   const others = data.items.filter((item) => !item.found);
   const rest = (
     <>
-      {others.length > 0 && <Others items={others} startOpened={found.length === 0} />}
+      {others.length > 0 && <Others items={others} alone={found.length === 0} />}
       <Group gap="xs">
         <Text size="xs" c="dimmed">
           Searched {formatCount(data.path.length, 'folder')} on the PATH of{' '}
@@ -244,9 +244,9 @@ function FoundCard({
         </Group>
         <Code style={{ overflowWrap: 'anywhere' }}>{launchLine(item.launch)}</Code>
         {item.login !== '' && (
-          <Text size="xs" c="dimmed">
-            Login: {item.login}
-          </Text>
+          <Hint label="Login">
+            <WithCode text={item.login} />
+          </Hint>
         )}
         {failure !== undefined && (
           <Text size="sm" c="var(--tone-bad)" role="alert">
@@ -260,47 +260,71 @@ function FoundCard({
   );
 }
 
-function Others({ items, startOpened }: { items: readonly DetectedAgent[]; startOpened: boolean }) {
-  const [opened, { toggle }] = useDisclosure(startOpened);
+/** `alone`: there is nothing above them, so they need not be asked for. */
+function Others({ items, alone }: { items: readonly DetectedAgent[]; alone: boolean }) {
+  const [opened, { toggle }] = useDisclosure(false);
+  const cards = (
+    <Stack gap="xs">
+      {items.map((item) => (
+        <Card key={item.recipe} padding="sm" component="article" aria-label={item.name}>
+          <Group gap="xs" justify="space-between">
+            <Text size="sm" fw={500}>
+              {item.name}
+            </Text>
+            <Anchor size="xs" href={item.website} target="_blank" rel="noreferrer">
+              Website
+            </Anchor>
+          </Group>
+          <Text size="xs" c="dimmed">
+            {item.description}
+          </Text>
+          <Hint label="Install">
+            <Code style={{ overflowWrap: 'anywhere' }}>{item.install}</Code>
+            <CopyButton value={item.install} label={`Copy how to install ${item.name}`} />
+          </Hint>
+          {item.login !== '' && (
+            <Hint label="Login">
+              <WithCode text={item.login} />
+            </Hint>
+          )}
+        </Card>
+      ))}
+    </Stack>
+  );
+  if (alone) return cards;
   return (
     <Stack gap="xs">
       <Button variant="subtle" size="compact-xs" w="fit-content" aria-expanded={opened} onClick={toggle}>
         {opened ? 'Hide the others' : `Others that can be installed (${items.length})`}
       </Button>
-      <Collapse expanded={opened}>
-        <Stack gap="xs">
-          {items.map((item) => (
-            <Card key={item.recipe} padding="sm" component="article" aria-label={item.name}>
-              <Group gap="xs" justify="space-between">
-                <Text size="sm" fw={500}>
-                  {item.name}
-                </Text>
-                <Anchor size="xs" href={item.website} target="_blank" rel="noreferrer">
-                  Website
-                </Anchor>
-              </Group>
-              <Text size="xs" c="dimmed">
-                {item.description}
-              </Text>
-              <Group gap={4} mt={6} wrap="nowrap" align="flex-start">
-                <Text size="xs" c="dimmed" w={48} flex="none">
-                  Install
-                </Text>
-                <Code style={{ overflowWrap: 'anywhere' }}>{item.install}</Code>
-                <CopyButton value={item.install} label={`Copy how to install ${item.name}`} />
-              </Group>
-              {item.login !== '' && (
-                <Group gap={4} mt={4} wrap="nowrap" align="flex-start">
-                  <Text size="xs" c="dimmed" w={48} flex="none">
-                    Login
-                  </Text>
-                  <Text size="xs">{item.login}</Text>
-                </Group>
-              )}
-            </Card>
-          ))}
-        </Stack>
-      </Collapse>
+      <Collapse expanded={opened}>{cards}</Collapse>
     </Stack>
+  );
+}
+
+function Hint({ label, children }: { label: string; children: ReactNode }) {
+  return (
+    <Group gap={4} mt={6} wrap="nowrap" align="flex-start">
+      <Text size="xs" c="dimmed" w={48} flex="none">
+        {label}
+      </Text>
+      {children}
+    </Group>
+  );
+}
+
+/** A text in which what is to be typed stands between backticks. */
+function WithCode({ text }: { text: string }) {
+  return (
+    <Text size="xs" component="div">
+      {text.split('`').map((part, index) =>
+        index % 2 === 0 ? (
+          part
+        ) : (
+          // biome-ignore lint/suspicious/noArrayIndexKey: a part is its place in the text.
+          <Code key={index}>{part}</Code>
+        ),
+      )}
+    </Text>
   );
 }

@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { ProtocolFrame } from '#contract';
-import { FRAMES_SHOWN, framesShown, methodsOf, prettyText, withAllFrames, withFrames } from './frame-rows.ts';
+import {
+  FRAMES_SHOWN,
+  framesShown,
+  methodsOf,
+  newerThan,
+  prettyText,
+  withAllFrames,
+  withFrames,
+} from './frame-rows.ts';
 
 let number = 0;
 
@@ -109,6 +117,15 @@ describe('withFrames', () => {
     expect(withAllFrames(rows, [])).toEqual([]);
   });
 
+  it('counts what came after the rows that are held', () => {
+    const rows = withFrames([], [frame('noise', 'a'), frame('noise', 'b')]);
+    const more = withFrames(rows, [frame('noise', 'c')]);
+    expect(newerThan(rows, rows)).toBe(0);
+    expect(newerThan(more, rows)).toBe(1);
+    expect(newerThan(more, [])).toBe(3);
+    expect(newerThan(more, withFrames([], [frame('noise', 'x', { at: 9 })]))).toBe(3);
+  });
+
   it('lets the oldest go', () => {
     const many = Array.from({ length: FRAMES_SHOWN + 5 }, () => frame('noise', 'x'));
     const rows = withFrames([], many);
@@ -128,7 +145,7 @@ describe('what is shown', () => {
     ],
   );
   const shown = (change: Partial<Parameters<typeof framesShown>[1]>) =>
-    framesShown(rows, { direction: undefined, method: undefined, text: '', ...change }).map(
+    framesShown(rows, { direction: undefined, method: undefined, text: '', probes: false, ...change }).map(
       ({ frame: { direction } }) => direction,
     );
 
@@ -138,6 +155,16 @@ describe('what is shown', () => {
     expect(shown({ method: 'session/prompt' })).toEqual(['sent']);
     expect(shown({ text: ' HELLO ' })).toEqual(['noise', 'sent']);
     expect(methodsOf(rows)).toEqual(['session/prompt', 'session/update']);
+  });
+
+  it('leaves out the probes, unless they are asked for', () => {
+    const withProbe = withFrames(rows, [frame('sent', { id: 9, method: '_smalltalk/ping' })]);
+    const count = (change: Partial<Parameters<typeof framesShown>[1]>) =>
+      framesShown(withProbe, { direction: undefined, method: undefined, text: '', probes: false, ...change })
+        .length;
+    expect(count({})).toBe(3);
+    expect(count({ probes: true })).toBe(4);
+    expect(count({ method: '_smalltalk/ping' })).toBe(1);
   });
 
   it('breaks the lines of JSON, and leaves anything else as it came', () => {

@@ -42,6 +42,15 @@ export function withAllFrames(
     : withFrames([], frames);
 }
 
+/** How many of the rows came after those that are held. */
+export function newerThan(rows: readonly FrameRow[], held: readonly FrameRow[]): number {
+  const last = held.at(-1)?.frame;
+  if (last === undefined) return rows.length;
+  const place = rows.findLastIndex(({ frame }) => frame.number === last.number && frame.at === last.at);
+  // Where the last one is gone, all have come since: it fell out, or the runtime was started again.
+  return rows.length - 1 - place;
+}
+
 /** Keeps in `open` when each request that has no answer yet was seen. */
 function note(open: Map<string, number>, { kind, frame }: FrameRow): void {
   if (kind === 'request') open.set(keyOf(frame, frame.direction), frame.at);
@@ -77,10 +86,15 @@ function saysMethod(text: string): boolean {
   return /^\{(?:"(?:jsonrpc|id)":(?:"[^"]*"|\d+),)*"method":/.test(text);
 }
 
+/** How the runtime asks whether an agent is alive: most of the frames of one that is idle. */
+const PROBE_METHOD = '_smalltalk/ping';
+
 export interface FrameFilter {
   readonly direction: ProtocolFrame['direction'] | undefined;
   readonly method: string | undefined;
   readonly text: string;
+  /** Probes too; they are shown in any case when their method is asked for. */
+  readonly probes: boolean;
 }
 
 /** The rows that match, the newest first. */
@@ -89,6 +103,7 @@ export function framesShown(rows: readonly FrameRow[], filter: FrameFilter): Fra
   return rows
     .filter(
       ({ frame }) =>
+        (filter.probes || filter.method === PROBE_METHOD || frame.method !== PROBE_METHOD) &&
         (filter.direction === undefined || frame.direction === filter.direction) &&
         (filter.method === undefined || frame.method === filter.method) &&
         (wanted === '' || frame.text.toLowerCase().includes(wanted)),

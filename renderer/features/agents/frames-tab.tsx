@@ -1,4 +1,16 @@
-import { Button, Code, Group, Select, Skeleton, Stack, Text, TextInput, UnstyledButton } from '@mantine/core';
+import {
+  Button,
+  Checkbox,
+  Code,
+  Group,
+  Select,
+  Skeleton,
+  Stack,
+  Text,
+  TextInput,
+  UnstyledButton,
+} from '@mantine/core';
+import { useWindowEvent } from '@mantine/hooks';
 import {
   IconArrowNarrowLeft,
   IconArrowNarrowRight,
@@ -17,7 +29,7 @@ import { CopyButton } from '../../components/copy.tsx';
 import { EmptyState, NoMatches } from '../../components/empty-state.tsx';
 import { ErrorCard } from '../../components/error-card.tsx';
 import { formatBytes, formatClock, formatDuration, formatIso, formatNumber } from '../../lib/format.ts';
-import { type FrameRow, framesShown, methodsOf, prettyText } from './frame-rows.ts';
+import { type FrameRow, framesShown, methodsOf, newerThan, prettyText } from './frame-rows.ts';
 import classes from './frames-tab.module.css';
 import { useFrames } from './use-frames.ts';
 
@@ -38,20 +50,33 @@ const DIRECTION_DATA = (Object.keys(DIRECTIONS) as ProtocolFrame['direction'][])
 
 /** What goes over the wire between us and the agent, the newest first, as it happens. */
 export function FramesTab({ agent }: { agent: Agent }) {
-  const [paused, setPaused] = useState(false);
+  /** What stood there when it was paused. */
+  const [held, setHeld] = useState<readonly FrameRow[] | undefined>();
   const [direction, setDirection] = useState<ProtocolFrame['direction'] | undefined>();
   const [method, setMethod] = useState<string | undefined>();
   const [text, setText] = useState('');
-  const { rows, loaded, error, refetch } = useFrames(agent.id, paused);
+  const [probes, setProbes] = useState(false);
+  const live = useFrames(agent.id);
+  const { loaded, error, refetch } = live;
+  const rows = held ?? live.rows;
+  const paused = held !== undefined;
+  const pause = (): void => setHeld((current) => current ?? live.rows);
+  const toggle = (): void => setHeld((current) => (current === undefined ? live.rows : undefined));
+  useWindowEvent('keydown', (event) => {
+    if (event.key !== ' ' || event.defaultPrevented || isForControl(event.target)) return;
+    event.preventDefault();
+    toggle();
+  });
   const methods = useMemo(() => methodsOf(rows), [rows]);
   const shown = useMemo(
-    () => framesShown(rows, { direction, method, text }),
-    [rows, direction, method, text],
+    () => framesShown(rows, { direction, method, text, probes }),
+    [rows, direction, method, text, probes],
   );
   const clearFilters = (): void => {
     setDirection(undefined);
     setMethod(undefined);
     setText('');
+    setProbes(true);
   };
   return (
     <Stack gap="sm">
@@ -90,9 +115,10 @@ export function FramesTab({ agent }: { agent: Agent }) {
           px={10}
           variant="default"
           leftSection={paused ? <IconPlayerPlay size={14} /> : <IconPlayerPause size={14} />}
-          onClick={() => setPaused(!paused)}
+          title={paused ? 'Show the newest and follow (Space)' : 'Stand still (Space)'}
+          onClick={toggle}
         >
-          {paused ? 'Resume' : 'Pause'}
+          {paused ? pausedLabel(newerThan(live.rows, held)) : 'Pause'}
         </Button>
       </Group>
       {error !== null && <ErrorCard error={error} what="The frames could not be loaded" onRetry={refetch} />}
@@ -104,21 +130,40 @@ export function FramesTab({ agent }: { agent: Agent }) {
         </EmptyState>
       ) : shown.length === 0 ? (
         <NoMatches
-          text="No frames match the filters"
+          text={probes ? 'No frames match the filters' : 'No frames but probes match the filters'}
           action={
             <Button variant="default" onClick={clearFilters}>
-              Clear filters
+              Show all frames
             </Button>
           }
         />
       ) : (
-        <FrameList rows={shown} paused={paused} onAway={() => setPaused(true)} />
+        <FrameList rows={shown} paused={paused} onAway={pause} />
       )}
-      <Text size="xs" c="dimmed">
-        {formatNumber(shown.length)} of {formatNumber(rows.length)} frames
-        {paused ? ' · paused' : ''} · secrets are redacted
-      </Text>
+      <Group justify="space-between">
+        <Text size="xs" c="dimmed">
+          {formatNumber(shown.length)} of {formatNumber(rows.length)} frames · secrets are redacted
+        </Text>
+        <Checkbox
+          size="xs"
+          label="Probes too"
+          checked={probes}
+          onChange={(event) => setProbes(event.currentTarget.checked)}
+        />
+      </Group>
     </Stack>
+  );
+}
+
+function pausedLabel(fresh: number): string {
+  return fresh === 0 ? 'Paused' : `Paused · ${formatNumber(fresh)} new`;
+}
+
+/** The key is meant for a field, a control or a dialog. */
+function isForControl(target: EventTarget | null): boolean {
+  return (
+    target instanceof Element &&
+    target.closest('input, textarea, select, button, a, pre, [role="dialog"], [role="menu"]') !== null
   );
 }
 

@@ -92,6 +92,7 @@ describe('OpenAI and compatible servers', () => {
     const asked = ask('hello');
     expect(await asked.result).toEqual({
       stopReason: 'end_turn',
+      knownBy: 'new',
       usage: { inputTokens: 11, outputTokens: 7 },
     });
     expect(asked.updates).toEqual(['Hel', 'lo ', 'you'].map((text) => ({ kind: 'text', text })));
@@ -136,6 +137,38 @@ describe('OpenAI and compatible servers', () => {
     ]);
   });
 
+  it('passes on images and files as what they are', async () => {
+    server.answerWith(openaiAnswer(['seen']), openaiAnswer(['still seen']));
+    const file = (name: string, mimeType: string, bytes: Uint8Array) => ({ name, mimeType, bytes });
+    await ask('look', {
+      sessionId: 'with files',
+      attachments: [
+        file('a.png', 'image/png', Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0)),
+        file('a b.md', 'text/markdown', new TextEncoder().encode('# Hi')),
+        file('a.pdf', 'application/pdf', Uint8Array.of(0x25, 0x50, 0x44, 0x46, 0)),
+      ],
+    }).result;
+    const content = [
+      { type: 'text', text: 'look' },
+      { type: 'image_url', image_url: { url: 'data:image/png;base64,iVBORwA=' } },
+      { type: 'text', text: 'File a b.md:\n# Hi' },
+      { type: 'file', file: { filename: 'a.pdf', file_data: 'data:application/pdf;base64,JVBERgA=' } },
+    ];
+    expect(server.calls[0]?.body.messages).toEqual([{ role: 'user', content }]);
+    await ask('again', { sessionId: 'with files' }).result;
+    expect(server.calls[1]?.body.messages[0]).toEqual({ role: 'user', content });
+  });
+
+  it('says which files the model does not take', async () => {
+    const asked = ask('look', {
+      attachments: [{ name: 'a.zip', mimeType: 'application/zip', bytes: Uint8Array.of(0x50, 0x4b, 0) }],
+    });
+    await expect(asked.result).rejects.toMatchObject({
+      code: 'provider.failed',
+      message: expect.stringContaining('application/zip'),
+    });
+  });
+
   it('needs neither a key nor a model for a server of one’s own', async () => {
     server.answerWith(
       refusal(200, { object: 'list', data: [{ id: 'llama-local', object: 'model' }] }),
@@ -154,7 +187,7 @@ describe('OpenAI and compatible servers', () => {
     const asked = ask('talk', { sessionId: 'cancelled' });
     await vi.waitFor(() => expect(asked.text()).toBe('I will never '), { timeout: 5000 });
     asked.cancel();
-    expect(await asked.result).toEqual({ stopReason: 'cancelled' });
+    expect(await asked.result).toEqual({ stopReason: 'cancelled', knownBy: 'new' });
     await server.calls[0]?.abandoned;
     await ask('again', { sessionId: 'cancelled' }).result;
     expect(server.calls[1]?.body.messages.map((m: { content: string }) => m.content)).toEqual([
@@ -308,6 +341,7 @@ describe('Anthropic', () => {
     const asked = ask('hello');
     expect(await asked.result).toEqual({
       stopReason: 'end_turn',
+      knownBy: 'new',
       usage: { inputTokens: 21, outputTokens: 9 },
     });
     expect(asked.updates).toEqual([
@@ -348,6 +382,7 @@ describe('Gemini', () => {
     const asked = ask('hello');
     expect(await asked.result).toEqual({
       stopReason: 'end_turn',
+      knownBy: 'new',
       usage: { inputTokens: 31, outputTokens: 8 },
     });
     expect(asked.text()).toBe('Guten Tag');

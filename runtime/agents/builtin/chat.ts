@@ -9,7 +9,8 @@ import type { ModelMessage } from 'ai';
 import { EXTENSION_METHODS, META } from '../protocol/extensions.ts';
 import { type Answer, answer, ProviderError, retryLimits } from './chat-answer.ts';
 import { chooseModel } from './chat-models.ts';
-import { knownTurns, promptText, serveStdio } from './serve-stdio.ts';
+import { userContent } from './chat-prompt.ts';
+import { knownTurns, serveStdio } from './serve-stdio.ts';
 
 /** JSON-RPC: an error that the server defines; what it is says `data.code`. */
 const PROVIDER_FAILED = -32010;
@@ -40,6 +41,7 @@ const app = agent({ name: 'chat' })
     agentInfo: { name: 'chat', title: 'Chat', version: '1.0.0' },
     agentCapabilities: {
       loadSession: false,
+      promptCapabilities: { image: true, embeddedContext: true },
       sessionCapabilities: { close: {} },
       _meta: { [META.history]: true },
     },
@@ -61,7 +63,7 @@ const app = agent({ name: 'chat' })
     if ('code' in choice) throw failed(choice.code, choice.message);
     const abort = new AbortController();
     session.abort = abort;
-    const question: ModelMessage = { role: 'user', content: promptText(params.prompt) };
+    const question: ModelMessage = { role: 'user', content: userContent(params.prompt) };
     let told: Answer;
     try {
       told = await answer(choice, [...session.messages, question], retries, abort.signal, (kind, text) =>

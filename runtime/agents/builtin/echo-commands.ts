@@ -1,31 +1,11 @@
-/** What the echo agent does on a slash command: each rehearses something that real agents do, on purpose or not. */
-import type { SessionUpdate } from '@agentclientprotocol/sdk';
+/**
+ * What the echo agent does on a slash command. These rehearse trouble and the plain things that every agent does; what
+ * needs more of the protocol is in `echo-showcases.ts`.
+ */
+import { type EchoCommand, numberOr } from './echo-command.ts';
+import { ECHO_SHOWCASES } from './echo-showcases.ts';
+import type { EchoTurn } from './echo-turn.ts';
 import { pause } from './serve-stdio.ts';
-
-/** What a command may use of its turn. */
-export interface EchoTurn {
-  /** How many turns it knows of this session, this one not included. */
-  knownTurns: number;
-  signal: AbortSignal;
-  /** Tells an update; resolves when it is on its way, so that a flood waits for its reader. */
-  tell(update: SessionUpdate): Promise<void>;
-  /** Streams a text word by word, as an answer; `delayMs` between the words. */
-  say(text: string, delayMs?: number): Promise<void>;
-}
-
-export interface EchoCommand {
-  name: string;
-  description: string;
-  /** What may follow it. */
-  hint?: string;
-  run(turn: EchoTurn, argument: string): Promise<void>;
-}
-
-/** The number that follows a command, within limits. */
-function numberOr(argument: string, fallback: number, most: number): number {
-  const number = Number.parseInt(argument, 10);
-  return Number.isNaN(number) ? fallback : Math.min(Math.max(number, 0), most);
-}
 
 const commands: EchoCommand[] = [
   {
@@ -163,9 +143,15 @@ const commands: EchoCommand[] = [
     description: 'Tell how many earlier turns of this session it knows',
     run: (turn) =>
       turn.say(
-        `I know ${turn.knownTurns} earlier ${turn.knownTurns === 1 ? 'turn' : 'turns'} of this session.`,
+        `I know ${earlierTurns(turn)} earlier ${earlierTurns(turn) === 1 ? 'turn' : 'turns'} of this session.`,
       ),
   },
+  ...ECHO_SHOWCASES,
 ];
+
+/** This one is known by now, too. */
+function earlierTurns({ session }: EchoTurn): number {
+  return session.knownTurns - 1;
+}
 
 export const ECHO_COMMANDS: readonly EchoCommand[] = commands;

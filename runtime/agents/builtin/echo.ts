@@ -1,26 +1,31 @@
 /**
  * The built-in agent `echo`: answers with the words of the prompt, streamed as a model would. It needs no key and no
- * network, and rehearses failures on command (`/help`). Arguments:
+ * network, and rehearses on command what agents do, on purpose or not (`/help`). Arguments:
  * - `--delay-ms <n>`: milliseconds between the pieces of an answer (default 15)
  * - `--chunk <n>`: words in a piece (default 1)
  * - `--repeat <n>`: how often the answer is given (default 1)
  * - `--noise`: writes to stderr with each piece, as chatty programs do
+ * - `--store <folder>`: keeps its sessions there, and offers to resume and to load them
  */
 import { parseArgs } from 'node:util';
-import { agent, PROTOCOL_VERSION, RequestError } from '@agentclientprotocol/sdk';
+import {
+  type AgentContext,
+  type AvailableCommand,
+  agent,
+  PROTOCOL_VERSION,
+  RequestError,
+} from '@agentclientprotocol/sdk';
 import { EXTENSION_METHODS, META } from '../protocol/extensions.ts';
-import { ECHO_COMMANDS, type EchoTurn } from './echo-commands.ts';
+import { ECHO_COMMANDS } from './echo-commands.ts';
+import { EchoSession } from './echo-session.ts';
+import { EchoSessionFile } from './echo-session-file.ts';
+import { EchoTurn } from './echo-turn.ts';
 import { knownTurns, pause, promptText, serveStdio } from './serve-stdio.ts';
 
 /** How long the drill `slow` lasts, and how late everything is meanwhile. */
-const SLOW_DRILL_MS = 10_000;
+const SLOW_DRILL_MS = 30_000;
 const SLOW_DRILL_DELAY_MS = 1500;
 const FLOOD_DRILL_MESSAGES = 5000;
-
-interface EchoSession {
-  knownTurns: number;
-  abort?: AbortController;
-}
 
 const { values: flags } = parseArgs({
   options: {
@@ -28,31 +33,53 @@ const { values: flags } = parseArgs({
     chunk: { type: 'string', default: '1' },
     repeat: { type: 'string', default: '1' },
     noise: { type: 'boolean', default: false },
+    store: { type: 'string' },
   },
 });
-const delayMs = Number(flags['delay-ms']);
-const wordsPerPiece = Math.max(1, Number(flags.chunk));
 const repeat = Math.max(1, Number(flags.repeat));
+const store = flags.store === undefined ? undefined : new EchoSessionFile(flags.store);
 
 const sessions = new Map<string, EchoSession>();
 let sessionCount = 0;
 let slowUntil = 0;
 const lateness = () => (Date.now() < slowUntil ? SLOW_DRILL_DELAY_MS : 0);
 
-/** The pieces of an answer: words with the blanks that follow them, so that nothing is lost. */
-function pieces(text: string): string[] {
-  const words = text.match(/\s*\S+\s*/g) ?? [text];
-  const joined: string[] = [];
-  for (let i = 0; i < words.length; i += wordsPerPiece)
-    joined.push(words.slice(i, i + wordsPerPiece).join(''));
-  return joined;
+const availableCommands: AvailableCommand[] = ECHO_COMMANDS.map(({ name, description, hint }) => ({
+  name,
+  description,
+  ...(hint === undefined ? {} : { input: { hint } }),
+}));
+
+/** What is told of a session that was opened, in the answer and after it: a client cannot know the session before. */
+function opened(session: EchoSession, client: AgentContext) {
+  sessions.set(session.id, session);
+  setImmediate(() => {
+    void client.notify('session/update', {
+      sessionId: session.id,
+      update: { sessionUpdate: 'available_commands_update', availableCommands },
+    });
+  });
+  return { modes: session.modes, configOptions: session.configOptions };
+}
+
+function known(sessionId: string): EchoSession {
+  const session = sessions.get(sessionId);
+  if (session === undefined) throw RequestError.sessionNotFound(sessionId);
+  return session;
+}
+
+function stored(sessionId: string): EchoSession {
+  const entries = store?.read(sessionId);
+  if (entries === undefined) throw RequestError.sessionNotFound(sessionId);
+  return new EchoSession(sessionId, entries, store);
 }
 
 async function answer(turn: EchoTurn, text: string): Promise<void> {
   const [, name, argument = ''] = /^\/(\S+)\s*([\s\S]*)$/.exec(text.trim()) ?? [];
-  const command = ECHO_COMMANDS.find((known) => known.name === name);
+  const command = ECHO_COMMANDS.find((one) => one.name === name);
   if (command !== undefined) return command.run(turn, argument);
-  for (let i = 0; i < repeat && !turn.signal.aborted; i++) await turn.say(i === 0 ? text : `\n${text}`);
+  const words = turn.session.modeId === 'loud' ? text.toUpperCase() : text;
+  for (let i = 0; i < repeat && !turn.signal.aborted; i++) await turn.say(i === 0 ? words : `\n${words}`);
 }
 
 const app = agent({ name: 'echo' })
@@ -60,57 +87,67 @@ const app = agent({ name: 'echo' })
     protocolVersion: PROTOCOL_VERSION,
     agentInfo: { name: 'echo', title: 'Echo', version: '1.0.0' },
     agentCapabilities: {
-      loadSession: false,
-      sessionCapabilities: { close: {} },
+      loadSession: store !== undefined,
+      promptCapabilities: { image: true, audio: true, embeddedContext: true },
+      sessionCapabilities: { close: {}, ...(store === undefined ? {} : { resume: {} }) },
       _meta: { [META.history]: true, [META.drills]: ['slow', 'flood'] },
     },
   }))
-  .onRequest('session/new', async ({ params, client }) => {
-    const sessionId = `echo-${++sessionCount}`;
-    const known = knownTurns(params._meta?.[META.history]);
-    sessions.set(sessionId, { knownTurns: known.filter(({ role }) => role === 'user').length });
-    // After the answer: a client cannot know the session before.
-    setImmediate(() => {
-      void client.notify('session/update', {
-        sessionId,
+  .onRequest('session/new', ({ params, client }) => {
+    const entries = knownTurns(params._meta?.[META.history]);
+    const sessionId = store?.create(entries) ?? `echo-${++sessionCount}`;
+    return { sessionId, ...opened(new EchoSession(sessionId, entries, store), client) };
+  })
+  .onRequest('session/resume', ({ params, client }) => opened(stored(params.sessionId), client))
+  .onRequest('session/load', async ({ params, client }) => {
+    const session = stored(params.sessionId);
+    for (const { role, text } of session.entries) {
+      await client.notify('session/update', {
+        sessionId: session.id,
         update: {
-          sessionUpdate: 'available_commands_update',
-          availableCommands: ECHO_COMMANDS.map(({ name, description, hint }) => ({
-            name,
-            description,
-            ...(hint === undefined ? {} : { input: { hint } }),
-          })),
+          sessionUpdate: role === 'user' ? 'user_message_chunk' : 'agent_message_chunk',
+          content: { type: 'text', text },
         },
       });
-    });
-    return { sessionId };
+    }
+    return opened(session, client);
+  })
+  .onRequest('session/set_mode', ({ params }) => {
+    if (!known(params.sessionId).setMode(params.modeId)) {
+      throw RequestError.invalidParams({ modeId: params.modeId });
+    }
+    return {};
+  })
+  .onRequest('session/set_config_option', ({ params }) => {
+    const session = known(params.sessionId);
+    if (!session.setOption(params.configId, params.value)) {
+      throw RequestError.invalidParams({ configId: params.configId, value: params.value });
+    }
+    return { configOptions: session.configOptions };
   })
   .onRequest('session/prompt', async ({ params, client }) => {
-    const session = sessions.get(params.sessionId);
-    if (session === undefined) throw RequestError.sessionNotFound(params.sessionId);
+    const session = known(params.sessionId);
     const abort = new AbortController();
     session.abort = abort;
-    const { signal } = abort;
-    const tell: EchoTurn['tell'] = (update) =>
-      client.notify('session/update', { sessionId: params.sessionId, update });
-    await answer(
-      {
-        knownTurns: session.knownTurns,
-        signal,
-        tell,
-        async say(text, wordDelayMs = delayMs) {
-          for (const piece of pieces(text)) {
-            await pause(wordDelayMs + lateness(), signal);
-            if (signal.aborted) return;
-            if (flags.noise) process.stderr.write(`echo: streaming ${piece.length} characters\n`);
-            await tell({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: piece } });
-          }
-        },
-      },
-      promptText(params.prompt),
-    );
-    session.knownTurns += 1;
-    return { stopReason: signal.aborted ? 'cancelled' : 'end_turn' };
+    const turn = new EchoTurn({
+      session,
+      client,
+      signal: abort.signal,
+      delayMs: Number(flags['delay-ms']),
+      wordsPerPiece: Math.max(1, Number(flags.chunk)),
+      isNoisy: flags.noise,
+      lateness,
+    });
+    const text = promptText(params.prompt);
+
+    session.add({ role: 'user', text });
+    await answer(turn, text);
+    if (turn.said !== '') session.add({ role: 'agent', text: turn.said });
+    await turn.tellContextWindow();
+    return {
+      stopReason: abort.signal.aborted ? 'cancelled' : 'end_turn',
+      ...(turn.usage === undefined ? {} : { _meta: { [META.usage]: turn.usage } }),
+    };
   })
   .onNotification('session/cancel', ({ params }) => sessions.get(params.sessionId)?.abort?.abort())
   .onRequest('session/close', ({ params }) => {

@@ -32,9 +32,27 @@ export function knownTurns(value: unknown): KnownTurnEntry[] {
   );
 }
 
+/** A content block of a prompt, as far as it is read here. */
+export interface PromptBlock {
+  type: string;
+  text?: unknown;
+  mimeType?: unknown;
+  data?: unknown;
+  resource?: unknown;
+}
+
 /** The text of a prompt; what is no text is named. */
-export function promptText(blocks: readonly { type: string; text?: unknown }[]): string {
-  return blocks.map((block) => (typeof block.text === 'string' ? block.text : `[${block.type}]`)).join('\n');
+export function promptText(blocks: readonly PromptBlock[]): string {
+  return blocks.map(blockText).join('\n');
+}
+
+function blockText({ type, text, mimeType, data, resource }: PromptBlock): string {
+  if (typeof text === 'string') return text;
+  const file = (resource ?? {}) as { uri?: unknown; text?: unknown; blob?: unknown };
+  const content = file.text ?? file.blob ?? data;
+  const what = [mimeType, file.uri].filter((word) => typeof word === 'string').join(' ');
+  const size = typeof content === 'string' ? `, ${content.length} characters` : '';
+  return what === '' ? `[${type}]` : `[${type} ${what}${size}]`;
 }
 
 /** Resolves after `ms`, or at once when the signal aborts. */

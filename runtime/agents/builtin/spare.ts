@@ -3,7 +3,12 @@
  * the time of a start. It says {@link READY} on stdout, then reads one line of JSON from stdin, {@link BecomeRequest}, answers
  * {@link BECOMING}, and is that agent from then on. Keys come in that line and not in its environment.
  */
+import './echo-commands.ts';
+import './echo-session.ts';
+import './echo-session-file.ts';
+import './echo-turn.ts';
 import './serve-stdio.ts';
+import '../protocol/extensions.ts';
 import { BECOMING, type BecomeRequest, READY } from '../processes/spare-words.ts';
 
 const NEWLINE = 0x0a;

@@ -7,7 +7,7 @@
  * {@link LauncherArguments}.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,6 +32,10 @@ const ORPHAN_GRACE_MS = 1000;
 const SOCKETS_TIMEOUT_MS = 5000;
 /** A line that says whose a socket is is shorter than this. */
 const MAX_LINE = 40;
+/** macOS takes 104 bytes with the zero at the end, Linux 108. */
+const MAX_SOCKET_PATH = 103;
+const SOCKET_NAME = 's';
+const PRIVATE_FOLDER_MODE = 0o700;
 
 type LaunchRequest = Extract<ToLauncher, { kind: 'launch' }>;
 
@@ -48,8 +52,21 @@ const expected = new Map<number, Expected>();
 /** By launch. */
 const running = new Map<number, ChildProcess & { pid: number }>();
 const meter = new GroupMeter();
-const socketFolder = mkdtempSync(join(tmpdir(), 'smalltalk-'));
+const socketFolder = makeSocketFolder();
 let ledger: ProcessLedger;
+
+/**
+ * In the data folder, where nobody tidies up; or, when its path is too long for a socket, in the one for temporary files.
+ * Nobody else may enter either.
+ */
+function makeSocketFolder(): string {
+  const folder = join(ledgerFolder, ledgerName);
+  if (Buffer.byteLength(folder) + SOCKET_NAME.length + 1 > MAX_SOCKET_PATH) {
+    return mkdtempSync(join(tmpdir(), 'smalltalk-'));
+  }
+  mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER_MODE });
+  return folder;
+}
 
 function tell(message: FromLauncher): void {
   // After the runtime is gone there is nobody to be told.
@@ -118,7 +135,8 @@ function startIfComplete(launch: number, { request, sockets }: Expected): void {
       detached: true,
     });
   } catch (error) {
-    return refuse(launch, systemCodeOf(error), messageOf(error));
+    refuse(launch, systemCodeOf(error), messageOf(error));
+    return;
   }
   child.once('error', (error) => {
     if (child.pid === undefined) refuse(launch, systemCodeOf(error), messageOf(error));
@@ -155,7 +173,8 @@ function onMessage(message: ToLauncher): void {
     case 'launch': {
       const entry = expectedLaunch(message.launch);
       entry.request = message;
-      return startIfComplete(message.launch, entry);
+      startIfComplete(message.launch, entry);
+      return;
     }
     case 'assign': {
       const pid = running.get(message.launch)?.pid;
@@ -163,7 +182,7 @@ function onMessage(message: ToLauncher): void {
       return;
     }
     case 'measure':
-      return tell({ kind: 'measured', number: message.number, groups: meter.measure() });
+      tell({ kind: 'measured', number: message.number, groups: meter.measure() });
   }
 }
 
@@ -197,7 +216,7 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, ()
 try {
   const reaped = await reap({ ledgerFolder, digest, owner });
   ledger = new ProcessLedger(ledgerFolder, ledgerName, owner);
-  const socketPath = join(socketFolder, 'agents');
+  const socketPath = join(socketFolder, SOCKET_NAME);
   process.on('message', onMessage);
   process.on('disconnect', endAll);
   server.listen(socketPath, () => tell({ kind: 'ready', socketPath, reaped }));

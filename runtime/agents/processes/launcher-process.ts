@@ -52,6 +52,12 @@ class Refusal extends Error {
   }
 }
 
+/** The launcher ended before it could say what became of a launch. */
+export class LauncherLost extends Error {}
+
+/** What the system says of a socket at whose other end nobody is. */
+const NOBODY_THERE: readonly unknown[] = ['ECONNREFUSED', 'ENOENT', 'ECONNRESET', 'EPIPE'];
+
 export interface LauncherProcessOptions extends LauncherArguments {
   clock: Clock;
   logger: Logger;
@@ -103,12 +109,16 @@ export class LauncherProcess {
     return this.#child.pid;
   }
 
-  /** Rejects like `AgentProcesses.launch`. */
+  /** Rejects like `AgentProcesses.launch`, or with {@link LauncherLost}. */
   async launch(
     command: Pick<LaunchCommand, 'command' | 'args' | 'cwd' | 'env'>,
     { agentId, generation }: { agentId: string; generation: number },
   ): Promise<StartedProcess & { launch: number }> {
     await this.ready;
+    if (this.#isGone) {
+      await this.ended;
+      throw new LauncherLost();
+    }
     this.#lastNumber += 1;
     const number = this.#lastNumber;
     const launch: Launch = {
@@ -117,7 +127,11 @@ export class LauncherProcess {
       exited: Promise.withResolvers(),
     };
     // A socket that fails before the process is told to run.
-    for (const socket of launch.sockets) socket.on('error', launch.started.reject);
+    for (const socket of launch.sockets) {
+      socket.on('error', (error) =>
+        launch.started.reject(NOBODY_THERE.includes(systemCodeOf(error)) ? new LauncherLost() : error),
+      );
+    }
     this.#launches.set(number, launch);
     const { command: file, args, cwd, env } = command;
     this.#send({ kind: 'launch', launch: number, agentId, generation, command: file, args, cwd, env });
@@ -136,6 +150,11 @@ export class LauncherProcess {
     } catch (error) {
       this.#launches.delete(number);
       for (const socket of launch.sockets) socket.destroy();
+      if (error instanceof LauncherLost) {
+        // Without a listener it is of no use, even if it still runs.
+        await this.end();
+        throw new LauncherLost();
+      }
       throw await startRefusal(command, systemCodeOf(error), messageOf(error));
     }
   }
@@ -180,19 +199,21 @@ export class LauncherProcess {
       case 'ready':
         this.#socketPath = message.socketPath;
         this.reaped = message.reaped;
-        return this.#ready.resolve();
+        this.#ready.resolve();
+        return;
       case 'failed':
-        return this.#ready.reject(refused(message.message));
+        this.#ready.reject(refused(message.message));
+        return;
       case 'started': {
         const launch = this.#launches.get(message.launch);
         if (launch === undefined) return;
         launch.pid = message.pid;
-        return launch.started.resolve(message.pid);
+        launch.started.resolve(message.pid);
+        return;
       }
       case 'refused':
-        return this.#launches
-          .get(message.launch)
-          ?.started.reject(new Refusal(message.message, message.code));
+        this.#launches.get(message.launch)?.started.reject(new Refusal(message.message, message.code));
+        return;
       case 'exited': {
         const { code, signal } = message;
         this.#launches.get(message.launch)?.exited.resolve({ code, signal });
@@ -224,7 +245,7 @@ export class LauncherProcess {
     this.#launches.clear();
     await Promise.all(
       left.map(async ({ started, pid, exited }) => {
-        started.reject(new Refusal(reason, 'EAGAIN'));
+        started.reject(new LauncherLost());
         // Nobody is told any more how it ends, so that it must not run on.
         if (pid !== undefined) await this.#killGroup(pid);
         exited.resolve({ code: null, signal: 'SIGKILL' });

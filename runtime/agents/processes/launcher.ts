@@ -6,7 +6,7 @@ import { type AgentResources, fault } from '../../contract/index.ts';
 import type { LaunchCommand } from '../setup/agent-launch.ts';
 import type { Owner } from './agent-mark.ts';
 import type { GroupMeasure } from './launcher-messages.ts';
-import { LauncherProcess } from './launcher-process.ts';
+import { LauncherLost, LauncherProcess } from './launcher-process.ts';
 import type { Reaped } from './reaper.ts';
 import type { StartedProcess } from './started-process.ts';
 
@@ -74,18 +74,36 @@ export class Launcher {
     if (this.#isStopped) {
       throw fault('agent.start_refused', 'The agents are being stopped: no process is started any more.');
     }
-    const launcher = this.#running();
-    const launched = await launcher.launch(command, identity);
+    const { launcher, launched } = await this.#launch(command, identity);
     const meter = new CpuMeter(this.#options.clock.monotonic());
     return {
       ...launched,
       assign: (to) => launcher.assign(launched.launch, to),
       resources: async () => {
-        const measured = await this.#measured(launcher);
+        const measured = await this.#measured(launcher, launched.launch);
         const group = measured?.groups[launched.launch];
         return measured === undefined || group === undefined ? undefined : meter.resources(measured, group);
       },
     };
+  }
+
+  async #launch(
+    command: Parameters<Launcher['launch']>[0],
+    identity: { agentId: string; generation: number },
+  ) {
+    try {
+      const launcher = this.#running();
+      return { launcher, launched: await launcher.launch(command, identity) };
+    } catch (error) {
+      if (!(error instanceof LauncherLost) || this.#isStopped) throw lost(error);
+    }
+    // What became of the process nobody knows; but the next launcher ends it before it starts another one.
+    try {
+      const launcher = this.#running();
+      return { launcher, launched: await launcher.launch(command, identity) };
+    } catch (error) {
+      throw lost(error);
+    }
   }
 
   #running(): LauncherProcess {
@@ -118,10 +136,12 @@ export class Launcher {
     return launcher;
   }
 
-  async #measured(launcher: LauncherProcess): Promise<Measured | undefined> {
+  async #measured(launcher: LauncherProcess, launch: number): Promise<Measured | undefined> {
     const { clock } = this.#options;
     const last = this.#lastMeasured;
-    if (last !== undefined && clock.monotonic() - last.takenAt < MEASURE_LIFETIME_MS) return last;
+    // One that is younger than the last measure is not in it.
+    if (last?.groups[launch] !== undefined && clock.monotonic() - last.takenAt < MEASURE_LIFETIME_MS)
+      return last;
     this.#measuring ??= launcher.measure().then((groups) => {
       this.#measuring = undefined;
       this.#lastMeasured =
@@ -153,4 +173,10 @@ class CpuMeter {
     this.#last = { takenAt, resources };
     return resources;
   }
+}
+
+function lost(error: unknown): unknown {
+  return error instanceof LauncherLost
+    ? fault('agent.start_refused', 'The program that starts the agents was killed.')
+    : error;
 }

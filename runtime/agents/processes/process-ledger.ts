@@ -5,7 +5,15 @@
  * Lines of JSON. Nothing is synced: what survives the death of our processes is all that is asked for, and a power cut ends
  * the agents, too. The line at the end may be torn.
  */
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { Owner } from './agent-mark.ts';
 
@@ -23,7 +31,10 @@ export interface LedgerEntry {
   generation: number;
 }
 
-type Line = { kind: 'owner'; owner: Owner } | ({ kind: 'runs' } & LedgerEntry) | { kind: 'ended'; pid: number };
+type Line =
+  | { kind: 'owner'; owner: Owner }
+  | ({ kind: 'runs' } & LedgerEntry)
+  | { kind: 'ended'; pid: number };
 
 export interface FoundLedger {
   file: string;
@@ -90,9 +101,7 @@ export function readLedgers(folder: string): FoundLedger[] {
   } catch {
     return [];
   }
-  return names
-    .filter((name) => name.endsWith(ENDING))
-    .map((name) => readLedger(join(folder, name)));
+  return names.filter((name) => name.endsWith(ENDING)).map((name) => readLedger(join(folder, name)));
 }
 
 function readLedger(file: string): FoundLedger {
@@ -127,7 +136,9 @@ function isLine(value: Partial<Line & LedgerEntry & { owner: Owner }> | null): b
     case 'owner':
       return typeof value.owner?.pid === 'number' && typeof value.owner.start === 'string';
     case 'runs':
-      return typeof value.pid === 'number' && typeof value.start === 'string' && typeof value.agentId === 'string';
+      return (
+        typeof value.pid === 'number' && typeof value.start === 'string' && typeof value.agentId === 'string'
+      );
     case 'ended':
       return typeof value.pid === 'number';
     default:

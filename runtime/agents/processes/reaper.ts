@@ -1,5 +1,6 @@
 /** Ends what an earlier run of the app has left behind: nothing else, and nothing of another data folder. */
 import { rmSync } from 'node:fs';
+import { extname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { isOwnerAlive, MARK_VARIABLE, type Mark, type Owner, parseMark } from './agent-mark.ts';
 import { readLedgers } from './process-ledger.ts';
@@ -53,7 +54,10 @@ export async function reap(options: ReapOptions): Promise<Reaped[]> {
     await pause(CHECK_MS);
   }
   for (const { file, owner } of readLedgers(options.ledgerFolder)) {
-    if (owner === undefined || !isForeign(owner, options.owner)) rmSync(file, { force: true });
+    if (owner !== undefined && isForeign(owner, options.owner)) continue;
+    rmSync(file, { force: true });
+    // Where the launcher that wrote it was listening.
+    rmSync(file.slice(0, -extname(file).length), { recursive: true, force: true });
   }
   return [...reaped.values()];
 }

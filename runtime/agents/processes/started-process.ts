@@ -81,7 +81,9 @@ export async function startRefusal(
       // The system says the same of a command and of a working directory that is not there.
       if (await isFolder(cwd))
         return fault('agent.command_not_found', `The command ${command} does not exist.`, { command });
-      return fault('agent.working_directory_missing', `The working directory ${cwd} does not exist.`, { cwd });
+      return fault('agent.working_directory_missing', `The working directory ${cwd} does not exist.`, {
+        cwd,
+      });
     case 'EACCES':
     case 'EPERM':
     case 'ENOEXEC':

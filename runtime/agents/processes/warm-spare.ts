@@ -155,7 +155,9 @@ function withoutSecrets(env: Record<string, string>, secrets: readonly string[])
   return Object.fromEntries(
     Object.entries(env).filter(
       ([name, value]) =>
-        name !== MARK_VARIABLE && !SECRET_NAME.test(name) && !secrets.some((secret) => secret !== '' && value.includes(secret)),
+        name !== MARK_VARIABLE &&
+        !SECRET_NAME.test(name) &&
+        !secrets.some((secret) => secret !== '' && value.includes(secret)),
     ),
   );
 }

@@ -16,15 +16,13 @@ import { crashed, toAgentFault } from './agent-faults.ts';
 import { AgentPeer } from './agent-peer.ts';
 import { capabilitiesOf, initializeResponse } from './agent-responses.ts';
 import type { AgentSessionStore } from './agent-session-store.ts';
-import { AgentSessions, type OpenSession } from './agent-sessions.ts';
-import { AgentTurn } from './agent-turn.ts';
+import { AgentSessions } from './agent-sessions.ts';
+import { AgentTurns } from './agent-turns.ts';
 import { openWire } from './agent-wire.ts';
 import { type AgentCommand, authMethodsOf } from './auth-methods.ts';
-import { elicitationParams } from './elicitations.ts';
 import { EXTENSION_METHODS, META } from './extensions.ts';
 import type { FrameRecorder } from './frame-recorder.ts';
 import { LimitedLog } from './limited-log.ts';
-import { permissionParams } from './permission-requests.ts';
 import { promptBlocks } from './prompt-blocks.ts';
 
 /** An agent has so long to answer `initialize`. */
@@ -100,8 +98,7 @@ export class AgentConnection {
   readonly #log: LimitedLog;
   readonly #peer: AgentPeer;
   readonly #sessions: AgentSessions;
-  /** By ACP session. */
-  readonly #turns = new Map<string, AgentTurn>();
+  readonly #turns: AgentTurns;
   #lastToldAt: number;
   #lastNoise = '';
   #takesHistory = false;
@@ -126,6 +123,14 @@ export class AgentConnection {
       store: options.sessions,
       onTold: options.onTold ?? (() => undefined),
     });
+    this.#turns = new AgentTurns({
+      peer: this.#peer,
+      sessions: this.#sessions,
+      clock: options.clock,
+      logger: options.logger,
+      log: this.#log,
+      cwd: options.cwd,
+    });
     this.ended = this.#watch();
   }
 
@@ -135,7 +140,7 @@ export class AgentConnection {
 
   /** When something came from the agent last, answers to probes left out, on the monotonic clock. */
   get lastActivityAt(): number {
-    return Math.max(this.#lastToldAt, this.#peer.lastAnswerAt);
+    return Math.max(this.#lastToldAt, this.#turns.lastAskedAt, this.#peer.lastAnswerAt);
   }
 
   /**
@@ -225,7 +230,7 @@ export class AgentConnection {
       if (request.signal.aborted) return { stopReason: 'cancelled' };
       const session = await Promise.race([this.#sessions.open(request), aborted.promise]);
       if (session === undefined) return { stopReason: 'cancelled' };
-      return await this.#turn(session, request, blocks);
+      return await this.#turns.run(session, request, blocks);
     } finally {
       request.signal.removeEventListener('abort', onAbort);
     }
@@ -252,11 +257,11 @@ export class AgentConnection {
   }
 
   async #cancelTurns(): Promise<void> {
-    const turns = [...this.#turns.values()];
+    const ended = this.#turns.ended();
     this.#ending.abort();
     const grace = Promise.withResolvers<void>();
     const timer = this.#options.clock.after(END_CANCEL_GRACE_MS, grace.resolve);
-    await Promise.race([Promise.allSettled(turns.map(({ ended }) => ended)), grace.promise]);
+    await Promise.race([ended, grace.promise]);
     timer.cancel();
   }
 
@@ -279,8 +284,8 @@ export class AgentConnection {
       clock,
       redact,
       authMethods: () => this.authMethods,
-      onPermission: (params) => this.#onPermission(params),
-      onElicitation: (params) => this.#onElicitation(params),
+      onPermission: (params) => this.#turns.onPermission(params),
+      onElicitation: (params) => this.#turns.onElicitation(params),
     });
   }
 
@@ -290,7 +295,7 @@ export class AgentConnection {
     if (typeof sessionId !== 'string') return this.#strayUpdate('', update);
     if (!this.#sessions.onUpdate(sessionId, update)) return this.#strayUpdate(sessionId, update);
     // What comes between the turns (the list of commands, a late chunk) belongs to no entry of the transcript.
-    return this.#turns.get(sessionId)?.onUpdate(update);
+    return this.#turns.onUpdate(sessionId, update);
   }
 
   #strayUpdate(sessionId: string, update: unknown): void {
@@ -299,67 +304,6 @@ export class AgentConnection {
       session: sessionId.slice(0, 100),
       kind: String(kind).slice(0, 100),
     });
-  }
-
-  async #onPermission(params: unknown): Promise<{ outcome: Record<string, unknown> }> {
-    this.#lastToldAt = this.#options.clock.monotonic();
-    const asked = permissionParams.safeParse(params);
-    const turn = asked.success ? this.#turns.get(asked.data.sessionId) : undefined;
-    if (!asked.success || turn === undefined) {
-      this.#log.warn('An agent asked for a permission that nobody can give, which was answered so', {
-        pid: this.pid,
-        because: asked.success ? 'no turn of this session is running' : z.prettifyError(asked.error),
-      });
-      return { outcome: { outcome: 'cancelled' } };
-    }
-    return { outcome: { ...(await turn.askPermission(asked.data)) } };
-  }
-
-  async #onElicitation(params: unknown): Promise<Record<string, unknown>> {
-    this.#lastToldAt = this.#options.clock.monotonic();
-    const asked = elicitationParams.safeParse(params);
-    // A page to be opened was not offered in our capabilities, and what cannot be shown cannot be answered.
-    if (!asked.success || asked.data.mode !== 'form') return { action: 'decline' };
-    const turn = this.#turns.get(asked.data.sessionId ?? '');
-    if (turn === undefined) {
-      this.#log.warn('An agent asked a question outside of a turn, which was answered with cancel', {
-        pid: this.pid,
-      });
-      return { action: 'cancel' };
-    }
-    return turn.askQuestion(asked.data);
-  }
-
-  async #turn(
-    session: OpenSession,
-    request: Omit<PromptRequest, 'agentId'>,
-    blocks: ReturnType<typeof promptBlocks>,
-  ): Promise<PromptResult> {
-    const { clock, logger, cwd } = this.#options;
-    const { agentSessionId, knownBy } = session;
-    const turn = new AgentTurn({
-      peer: this.#peer,
-      clock,
-      logger,
-      cwd,
-      request,
-      agentSessionId,
-      blocks:
-        session.preface === ''
-          ? blocks
-          : [{ type: 'text', text: session.preface + request.text }, ...blocks.slice(1)],
-    });
-    this.#turns.set(agentSessionId, turn);
-    try {
-      const { gaveUp, ...result } = await turn.run();
-      // The agent may still be at it: the next prompt must not meet it in this ACP session.
-      if (gaveUp) this.#sessions.forget(request.sessionId);
-      session.preface = '';
-      session.knownBy = 'kept';
-      return { ...result, knownBy };
-    } finally {
-      if (this.#turns.get(agentSessionId) === turn) this.#turns.delete(agentSessionId);
-    }
   }
 
   /** Why `initialize` failed, in words for somebody who perhaps entered the wrong command. */

@@ -10,6 +10,7 @@ const PARSE_ERROR = -32700;
 const INVALID_REQUEST = -32600;
 const METHOD_NOT_FOUND = -32601;
 const AUTHENTICATION_REQUIRED = -32000;
+const RESOURCE_NOT_FOUND = -32002;
 
 /** What an agent may tell beside the message of an error. `code` is how our built-in agents name the kind. */
 const errorData = z.object({
@@ -53,6 +54,8 @@ export function toAgentFault(
         `The agent needs a login: ${message.replace(/\.$/, '')}. ${loginInWords(authMethods)}`,
         { authMethods: authMethods.map(({ id, name, type }) => ({ id, name, type })) },
       );
+    case RESOURCE_NOT_FOUND:
+      return fault('agent.failed', message, { method, isUnknown: true });
     // Ours or the agent's view of a malformed message; the library rejects with the same codes when an answer is malformed.
     case PARSE_ERROR:
     case INVALID_REQUEST:

@@ -203,6 +203,16 @@ describe('a new session', () => {
   });
 });
 
+it('a session that the agent has lost fails the turn; the next prompt finds a new one, primed', async () => {
+  const { prompt } = await initialized('loses-sessions');
+  await prompt('first').result;
+  const lost = prompt('lose it', { history });
+  await expect(lost.result).rejects.toMatchObject({ code: 'agent.failed' });
+  const turn = prompt('third', { history });
+  expect(await turn.result).toMatchObject({ knownBy: 'primed' });
+  expect(sent('session/new')).toHaveLength(2);
+});
+
 describe('an agent that needs a login', () => {
   it('says so with its ways, and works once it was logged in to', async () => {
     const { connection, prompt } = await initialized('needs-login', '', {

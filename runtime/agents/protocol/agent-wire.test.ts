@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
+import fc from 'fast-check';
 import { expect, it, vi } from 'vitest';
 import { openWire, type Wire } from './agent-wire.ts';
 
@@ -197,6 +198,51 @@ it('survives bytes that are no UTF-8 and any nesting', async () => {
   expect(seen).toHaveLength(3);
   expect(seen[2]).toEqual({ text: 'alive' });
   expect(noise).toHaveLength(1);
+});
+
+it('takes messages that do not say their version', async () => {
+  const { stdout, seen, readAll, request } = wire();
+  await request(1);
+  stdout.end('{"id":1,"result":{}}\n{"jsonrpc":"1.0","id":5,"method":"x"}\n');
+  await expect(readAll()).rejects.toThrow('over');
+  expect(seen).toEqual([
+    { jsonrpc: '2.0', id: 1, result: {} },
+    { jsonrpc: '2.0', id: 5, method: 'x' },
+  ]);
+});
+
+it('never fails on what is read, and takes the next update all the same', async () => {
+  const anything = fc.oneof(
+    fc.uint8Array({ maxLength: 40 }),
+    fc.json().map((text) => new TextEncoder().encode(text)),
+    fc
+      .record(
+        {
+          jsonrpc: fc.constantFrom('2.0', 2, null),
+          id: fc.oneof(fc.integer({ min: 0, max: 3 }), fc.constantFrom(null, 'a', {}, [])),
+          method: fc.constantFrom('session/update', 'session/request_permission', 'x', 7, null),
+          params: fc.jsonValue(),
+          result: fc.jsonValue(),
+          error: fc.jsonValue(),
+        },
+        { requiredKeys: [] },
+      )
+      .map((message) => new TextEncoder().encode(JSON.stringify(message))),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(anything, { maxLength: 30 }), async (lines) => {
+      const { stdin, stdout, seen, readAll, request } = wire();
+      stdin.resume();
+      await request(1);
+      for (const line of lines) {
+        stdout.write(line);
+        stdout.write('\n');
+      }
+      stdout.end(update('alive'));
+      await expect(readAll()).rejects.toThrow('over');
+      expect(seen.at(-1)).toEqual({ text: 'alive' });
+    }),
+  );
 });
 
 it('answers only the first lines of garbage', async () => {

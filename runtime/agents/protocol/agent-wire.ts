@@ -14,6 +14,7 @@ type RequestId = string | number;
 
 /** A message as it comes: anything may be in it. */
 interface IncomingMessage {
+  jsonrpc?: unknown;
   id?: unknown;
   method?: unknown;
   params?: unknown;
@@ -101,7 +102,11 @@ class AgentWire {
           if (message.method === 'session/update' && message.id === undefined) {
             const held = this.#wire.onUpdate(message.params);
             if (held !== undefined) await held;
-          } else if (this.#isForTheLibrary(message)) yield message as AnyMessage;
+          } else if (this.#isForTheLibrary(message)) {
+            // Without the version the library would send the whole message back, whatever is in it.
+            message.jsonrpc = '2.0';
+            yield message as AnyMessage;
+          }
         }
       }
       const cutOff = splitter.flush();

@@ -52,7 +52,6 @@ describe('a replay contradicts the kept turns', () => {
     ['when it has a turn that was never said', replayed(A, B, C), entries(A, B)],
     ['when one in between was never said', replayed(A, C, B), entries(A, B)],
     ['when an answer is another one', replayed(A, ['b?', 'something else']), entries(A, B)],
-    ['when the order is another one', replayed(B, A), entries(A, B)],
     ['when a prompt only begins alike', replayed(['a? b', 'an answer']), entries(A)],
   ])('%s', (_when, replay, history) => {
     expect(compareReplay(replay, history)).toEqual({ agrees: false });

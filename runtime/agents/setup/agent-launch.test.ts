@@ -84,17 +84,21 @@ describe('the environment', () => {
 
   it('has what the user has for an agent of the user’s, but nothing of ours', async () => {
     const path = file('agent', 0o700);
-    const launch = commandOf(path, { cwd: folder, env: { MY_TOKEN: 'mine', HOME: '/elsewhere' } });
+    const launch = commandOf(path, {
+      cwd: folder,
+      env: { MY_TOKEN: 'mine-alone', MAX_TOKENS: '4096', HOME: '/elsewhere' },
+    });
     const command = await resolve(launch, '/of-the-shell');
     expect(command).toMatchObject({ command: path, args: ['--acp'], cwd: folder });
     expect(command.env).toEqual({
       PATH: '/of-the-shell',
       HOME: '/elsewhere',
-      MY_TOKEN: 'mine',
+      MY_TOKEN: 'mine-alone',
+      MAX_TOKENS: '4096',
       OPENAI_API_KEY: 'key-of-the-shell',
       GEMINI_API_KEY: 'key-of-the-shell',
     });
-    expect(command.secrets).toEqual(['key-of-openai', 'token-of-ours', 'mine']);
+    expect(command.secrets).toEqual(['key-of-openai', 'token-of-ours', 'mine-alone']);
     expect(command.builtin).toBeUndefined();
     expect(command.initializeTimeoutMs).toBeUndefined();
   });

@@ -6,6 +6,7 @@ import { type AgentConfig, type AgentLaunch, fault } from '../../contract/index.
 import type { SecretStore } from '../../settings/secret-store.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { expandHome, findCommand, isFolder } from './executables.ts';
+import { inheritedEnvironment } from './inherited-environment.ts';
 import { mayFetch } from './recipes.ts';
 import { foldersOf } from './search-path.ts';
 import { readSecrets, withSecrets } from './secret-references.ts';
@@ -55,23 +56,14 @@ const BUILTIN_NODE_FLAGS = ['--max-semi-space-size=1', '--max-lazy'];
 /** `npx` and its like fetch what they run at its first start: tens of megabytes, over whatever line there is. */
 const FETCH_AND_INITIALIZE_MS = 180_000;
 
-/** Settings of ours that an agent has no use for. The keys of the model providers are not among them: agents need those. */
-const OWN_SECRETS = new Set([
-  'API_TOKEN',
-  'REDIS_URL',
-  'POSTGRES_URL',
-  'POSTGRES_PASSWORD',
-  'SMTP_USER',
-  'SMTP_PASS',
-  'ALERT_SLACK_WEBHOOK',
-  'ALERT_PAGERDUTY_KEY',
-]);
 const PROVIDER_SETTINGS = [
   'OPENAI_API_KEY',
   'ANTHROPIC_API_KEY',
   'GEMINI_API_KEY',
   'OPENAI_BASE_URL',
 ] as const;
+/** `MAX_TOKENS=4096` and `USE_KEYRING=true` are none, and masking such words would spoil whatever is shown. */
+const SHORTEST_LIKELY_SECRET = 8;
 const SECRET_NAME = /key|token|secret|passw|credential/i;
 
 /**
@@ -117,7 +109,9 @@ async function workingDirectory(configured: string | undefined): Promise<string>
 
 /** The values of variables that a name like `API_KEY` gives away as secrets. */
 function secretLooking(variables: Readonly<Record<string, string>>): string[] {
-  return Object.entries(variables).flatMap(([name, value]) => (SECRET_NAME.test(name) ? [value] : []));
+  return Object.entries(variables).flatMap(([name, value]) =>
+    SECRET_NAME.test(name) && value.length >= SHORTEST_LIKELY_SECRET ? [value] : [],
+  );
 }
 
 function builtinCommand(
@@ -154,15 +148,4 @@ function builtinCommand(
     secrets: settings.secrets,
     builtin: { program: launch.program, args },
   };
-}
-
-/** What an agent, or a shell of the user, gets of our environment: all but our own secrets. */
-export function inheritedEnvironment(environment: LaunchContext['environment']): Record<string, string> {
-  const inherited: Record<string, string> = {};
-  for (const [name, value] of Object.entries(environment)) {
-    if (value === undefined || OWN_SECRETS.has(name)) continue;
-    // Windows calls it `Path` or `PATH`, as it pleases; two of them would leave it to chance which one holds.
-    inherited[process.platform === 'win32' && name.toUpperCase() === 'PATH' ? 'PATH' : name] = value;
-  }
-  return inherited;
 }

@@ -27,8 +27,10 @@ const found =
   (...folders: string[]) =>
   async (): Promise<SearchPath> => ({ folders, from: 'login-shell' });
 
-function openSetup(options: { clock?: Clock; read?: () => Promise<SearchPath> } = {}) {
-  const { clock = systemClock } = options;
+function openSetup(
+  options: { clock?: Clock; probeTimeoutMs?: number; read?: () => Promise<SearchPath> } = {},
+) {
+  const { clock = systemClock, probeTimeoutMs = 5000 } = options;
   const get = options.read ?? found(folder, '/usr/bin', '/bin');
   const processes = createAgentProcesses({
     dataDir: folder,
@@ -44,7 +46,7 @@ function openSetup(options: { clock?: Clock; read?: () => Promise<SearchPath> } 
   return createAgentSetup({
     settings: {
       dataDir: folder,
-      livenessProbeTimeoutMs: 5000,
+      livenessProbeTimeoutMs: probeTimeoutMs,
       retryMaxAttempts: 3,
       retryBaseDelayMs: 100,
       retryMaxDelayMs: 10_000,
@@ -121,7 +123,7 @@ describe('a test', () => {
   });
 
   it('says that an agent answers no probes', async () => {
-    const result = await openSetup({ clock: hurried }).test(
+    const result = await openSetup({ probeTimeoutMs: 50 }).test(
       { launch: misbehaving('answers-no-probes') },
       never,
     );
@@ -130,10 +132,7 @@ describe('a test', () => {
   });
 
   it('ends an agent that ignores that, too', async () => {
-    const result = await openSetup({ clock: hurried }).test(
-      { launch: misbehaving('ignores-the-end') },
-      never,
-    );
+    const result = await openSetup().test({ launch: misbehaving('ignores-the-end') }, never);
     expect(result).toMatchObject({ ok: true });
     expectNoProcessLeft();
   });
@@ -163,17 +162,20 @@ describe('a test', () => {
     ['another version', () => misbehaving('speaks-version', '99'), 'agent.protocol_error'],
     ['an exit during initialize', () => misbehaving('exits-in-initialize', '7'), 'agent.crashed'],
     ['an exit at once', () => script('agent', '#!/bin/sh\necho broken >&2\nexit 4\n'), 'agent.crashed'],
-    ['an agent that never answers', () => misbehaving('never-answers'), 'agent.protocol_error'],
-    [
-      'garbage',
-      () => script('agent', '#!/bin/sh\nprintf "\\001\\377{]}\\n<html>\\n"\ncat >/dev/null\n'),
-      'agent.protocol_error',
-    ],
-    ['one endless line', () => script('agent', '#!/bin/sh\ntr "\\0" x </dev/zero\n'), 'agent.protocol_error'],
-    ['a closed output', () => script('agent', '#!/bin/sh\nexec >&-\nsleep 600\n'), 'agent.protocol_error'],
   ])('says what is wrong, and leaves nothing running: %s', async (_, launch, code) => {
-    const result = await openSetup({ clock: hurried }).test({ launch: launch() }, never);
+    const result = await openSetup().test({ launch: launch() }, never);
     expect(result).toMatchObject({ ok: false, error: { code, message: expect.stringMatching(/\w/) } });
+    expectNoProcessLeft();
+  });
+
+  it.each<[string, () => AgentLaunch]>([
+    ['an agent that never answers', () => misbehaving('never-answers')],
+    ['garbage', () => script('agent', '#!/bin/sh\nprintf "\\001\\377{]}\\n<html>\\n"\ncat >/dev/null\n')],
+    ['one endless line', () => script('agent', '#!/bin/sh\ntr "\\0" x </dev/zero\n')],
+    ['a closed output', () => script('agent', '#!/bin/sh\nexec >&-\nsleep 600\n')],
+  ])('does not wait for ever, and leaves nothing running: %s', async (_, launch) => {
+    const result = await openSetup({ clock: hurried }).test({ launch: launch() }, never);
+    expect(result).toMatchObject({ ok: false, error: { code: 'agent.protocol_error' } });
     expectNoProcessLeft();
   });
 

@@ -21,7 +21,6 @@ export interface AskLoginShellOptions {
   environment: Readonly<Record<string, string>>;
   clock: Clock;
   makeId: MakeId;
-  signal?: AbortSignal;
 }
 
 export type ShellAnswer = { path: string } | { problem: string };
@@ -34,15 +33,14 @@ export async function askLoginShell(options: AskLoginShellOptions): Promise<Shel
   const { clock, shell, makeId } = options;
   const limit = new AbortController();
   const timer = clock.after(LIMIT_MS, () => limit.abort());
-  const signal = AbortSignal.any([limit.signal, ...(options.signal === undefined ? [] : [options.signal])]);
   let problem = '';
   try {
     for (const { args, script } of waysToAsk(shell)) {
       const marks = { start: `<${makeId(MARK_LENGTH)}<`, end: `>${makeId(MARK_LENGTH)}>` };
-      const answer = await ask(options, [...args, script(marks)], marks, signal);
+      const answer = await ask(options, [...args, script(marks)], marks, limit.signal);
       if ('path' in answer) return answer;
       problem = answer.problem;
-      if (signal.aborted) break;
+      if (limit.signal.aborted) break;
     }
     return { problem: limit.signal.aborted ? `it did not answer within ${LIMIT_MS / 1000} s` : problem };
   } finally {

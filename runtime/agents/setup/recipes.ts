@@ -200,7 +200,7 @@ export const RECIPES: readonly AgentRecipe[] = [
     source: `${REGISTRY}/junie/agent.json`,
     commands: [{ command: 'junie', args: ['--acp=true'] }],
     install: 'npm install --global @jetbrains/junie',
-    login: 'Run `junie` in a terminal and log in to JetBrains.',
+    login: 'Run `junie` in a terminal and follow its login.',
   },
   {
     id: 'factory-droid',
@@ -226,7 +226,7 @@ export const RECIPES: readonly AgentRecipe[] = [
     source: `${REGISTRY}/kilo/agent.json`,
     commands: [{ command: 'kilo', args: ['acp'] }],
     install: 'npm install --global @kilocode/cli',
-    login: 'Run `kilo auth login` in a terminal.',
+    login: 'Run `kilo` in a terminal and type /connect.',
   },
   {
     id: 'kiro',
@@ -243,10 +243,10 @@ export const RECIPES: readonly AgentRecipe[] = [
     name: 'Grok Build',
     description: 'xAI’s coding agent.',
     website: 'https://x.ai/cli',
-    source: `${REGISTRY}/grok-build/agent.json`,
+    source: 'https://docs.x.ai/build/cli/reference',
     commands: [{ command: 'grok', args: ['agent', 'stdio'] }],
     install: 'npm install --global @xai-official/grok',
-    login: 'Run `grok` in a terminal and log in, or set XAI_API_KEY.',
+    login: 'Run `grok login` in a terminal, or set XAI_API_KEY.',
   },
   {
     id: 'pi',

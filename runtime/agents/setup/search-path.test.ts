@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Clock, systemClock } from '../../base/clock.ts';
+import { type Clock, systemClock, VirtualClock } from '../../base/clock.ts';
 import { randomId } from '../../base/ids.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { findExecutable } from './executables.ts';
@@ -15,13 +15,6 @@ beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), 'smalltalk-home-'));
 });
 afterEach(() => rmSync(home, { recursive: true }));
-
-/** Time that runs so many times faster, so that limits come soon. */
-const hurried = (times: number): Clock => ({
-  ...systemClock,
-  monotonic: () => systemClock.monotonic() * times,
-  after: (ms, run) => systemClock.after(ms / times, run),
-});
 
 function searchPaths(shell: string | undefined, clock: Clock = systemClock) {
   const warnings: unknown[] = [];
@@ -127,14 +120,21 @@ describe.skipIf(process.platform === 'win32')('the login shell', () => {
 
   it('is ended with all that it started when it hangs, and the environment has to do', async () => {
     startUp('.bash_profile', `sleep 600 & echo $! > ${home}/pids; echo $$ >> ${home}/pids; wait\n`);
-    const { get, warnings } = searchPaths(bash, hurried(20));
-    expect(await get()).toMatchObject({ from: 'environment' });
+    const clock = new VirtualClock();
+    const { get, warnings } = searchPaths(bash, clock);
+    const told = get();
+    const pids = await vi.waitFor(() => {
+      const lines = readFileSync(join(home, 'pids'), 'utf8').trim().split('\n');
+      expect(lines).toHaveLength(2);
+      return lines.map(Number);
+    });
+    await clock.advance(5000);
+    expect(await told).toMatchObject({ from: 'environment' });
     expect(warnings).toEqual([
       expect.objectContaining({ metadata: { shell: bash, problem: 'it did not answer within 5 s' } }),
     ]);
-    const pids = readFileSync(join(home, 'pids'), 'utf8').trim().split('\n').map(Number);
-    expect(pids).toHaveLength(2);
     await vi.waitFor(() => expect(pids.filter(isAlive)).toEqual([]));
+    expect(clock.pending).toBe(0);
   });
 
   it('leaves nothing running that its start-up files left running', async () => {

@@ -74,20 +74,20 @@ export class AgentHistory {
     return next;
   }
 
-  /** A process with the number that was claimed has been started. */
+  /**
+   * A process with the number that was claimed has been started. The number after it is claimed in the background, so that
+   * the next launch, which may be a recovery, need not wait for the disk.
+   */
   started(generation: number): void {
     this.#generation = generation;
     this.wasInTurn = false;
+    this.#claimNext();
+    this.save();
   }
 
-  /**
-   * Saves an exit. When the process is to be replaced, the number of the next one becomes durable with it, so that its
-   * launch need not wait for the disk.
-   */
-  addExit(exit: AgentExit, isReplaced: boolean): void {
+  addExit(exit: AgentExit): void {
     this.#exits.unshift(exit);
     this.#exits.length = Math.min(this.#exits.length, KEPT_EXITS);
-    if (isReplaced) this.#claimNext();
     this.save();
   }
 

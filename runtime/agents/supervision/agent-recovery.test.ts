@@ -201,6 +201,43 @@ describe('a hung agent', () => {
   });
 });
 
+describe('with the settings of the product', () => {
+  it('a stopped process is noticed within 10 s, and is healthy again when it goes on', async () => {
+    await started({ heartbeatIntervalMs: 2000, livenessProbeTimeoutMs: 5000 });
+    const { pid } = await house.inState('echo', 'healthy');
+    process.kill(-(pid as number), 'SIGSTOP');
+    const stoppedAt = Date.now();
+    const { since } = await house.inState('echo', 'unresponsive');
+    expect(since - stoppedAt).toBeLessThan(10_000);
+    process.kill(-(pid as number), 'SIGCONT');
+    expect(await house.inState('echo', 'healthy')).toMatchObject({ generation: 1, pid, exits: [] });
+  });
+});
+
+describe('a loop of 20 kills', () => {
+  it('loses no prompt but the one that was being answered, and leaves no process', async () => {
+    await started({}, { backOff: { firstMs: 0, baseMs: 0, longestMs: 0 } });
+    const pids = new Set<number>();
+    for (let kill = 1; kill <= 20; kill++) {
+      const { pid } = await house.inState('echo', 'healthy');
+      pids.add(pid as number);
+      const interrupted = house.ask('/slow 60000');
+      await house.inState('echo', 'busy');
+      process.kill(pid as number, 'SIGKILL');
+      await expect(interrupted.result).rejects.toMatchObject({ code: 'agent.crashed' });
+      const next = house.ask(`prompt ${kill}`);
+      expect(await next.result).toMatchObject({ stopReason: 'end_turn' });
+      expect(next.text()).toBe(`prompt ${kill}`);
+      // The fifth kill in a row would open the breaker.
+      if (kill % 4 === 0) await house.agents.restartAgent('echo');
+    }
+    expect(pids.size).toBe(20);
+    expect(await house.inState('echo', 'healthy')).toMatchObject({ restarts: 20, generation: 26 });
+    expect(house.dataOf('agent.recovered')).toHaveLength(20);
+    for (const pid of pids) expect(isAlive(pid)).toBe(false);
+  });
+});
+
 describe('a cancelled turn', () => {
   it('ends at once, and the agent goes on', async () => {
     await started();

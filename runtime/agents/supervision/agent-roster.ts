@@ -119,7 +119,7 @@ export class AgentRoster {
         throw fault('agent.in_use', `${agent.config.name} is answering a prompt. Cancel it first.`, { id });
       }
       const { registry, records } = this.#dependencies;
-      await agent.stop('It was deleted');
+      await agent.shutDown('It was deleted');
       await registry.remove(agent.config, this.#correlationId());
       this.#forget(agent);
       await records.remove(id).catch((error: unknown) => this.#warn(agent, 'forgotten', error));
@@ -146,7 +146,12 @@ export class AgentRoster {
         ...gone.map((agent) => agent.shutDown('It is not in the data that is active now')),
         ...(await this.#follow(all, known)),
       ]);
-      for (const agent of gone) this.#forget(agent);
+      for (const agent of gone) {
+        this.#forget(agent);
+        await this.#dependencies.records
+          .remove(agent.config.id)
+          .catch((error: unknown) => this.#warn(agent, 'forgotten', error));
+      }
       for (const result of settled) {
         if (result.status === 'rejected') {
           this.#dependencies.logger.error('An agent did not follow the change of the data', {

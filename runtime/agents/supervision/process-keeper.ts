@@ -275,22 +275,21 @@ export class ProcessKeeper {
     const { stderr: _, ...logged } = exit;
     logger.info('An agent process ended', { agentId: config().id, ...logged });
     events.publish('agent.process.exited', { exit });
-    const isReplaced = !exit.intended && this.#failed(exit, ending !== undefined);
-    history.addExit(exit, isReplaced);
+    if (!exit.intended) this.#failed(exit, ending !== undefined);
+    history.addExit(exit);
   }
 
-  /** A process ended that was to go on. True when another is to take its place. */
-  #failed({ generation, code, reason }: AgentExit, wasGivenUp: boolean): boolean {
+  /** A process ended that was to go on. */
+  #failed({ generation, code, reason }: AgentExit, wasGivenUp: boolean): void {
     const { recovery, drills, signal } = this.#options;
     if (code === 0 && !wasGivenUp) {
       recovery.end();
       drills.fail('It ended by itself');
       signal('exited-cleanly', 'It ended by itself with exit code 0');
-      return false;
+      return;
     }
     drills.detected();
     this.#recover('exited', reason, drills.isOf(generation));
-    return true;
   }
 
   #recover(what: 'exited' | 'start-refused', reason: string, isRehearsed: boolean): void {

@@ -1,6 +1,12 @@
 import type { Clock } from '../../base/clock.ts';
 import { PlannedRestart } from './planned-restart.ts';
-import { type BackOff, BREAKER_WINDOW_MS, type RestartDecision, type RestartHistory, RestartPolicy } from './restart-policy.ts';
+import {
+  type BackOff,
+  BREAKER_WINDOW_MS,
+  type RestartDecision,
+  type RestartHistory,
+  RestartPolicy,
+} from './restart-policy.ts';
 
 export interface RecoveryOptions {
   clock: Clock;

@@ -108,8 +108,8 @@ export function createBudgets(dependencies: BudgetsDependencies): BudgetDesk {
     const after = standingsOf(of(spender.seen), day);
     for (const notice of after) {
       const was = before.find((one) => isSameBudget(one, notice));
-      if (isNoticeable(notice) && (was === undefined || !isNoticeable(was)))
-        tell('budget.notice', spender, notice);
+      const isNew = was === undefined || !isNoticeable(was);
+      if (isNew && isNoticeable(notice) && !isExhausted(notice)) tell('budget.notice', spender, notice);
     }
     const exhausted = after.find(isExhausted);
     if (exhausted === undefined || spender.exhausted !== undefined) return;

@@ -41,7 +41,7 @@ export function suggestedRaise({ used, limit, unit }: BudgetNotice): number {
   return unit === 'money' ? Math.ceil(amount * 100) / 100 : Math.ceil(amount);
 }
 
-export function describeAmount(unit: LimitUnit, amount: number): string {
+function describeAmount(unit: LimitUnit, amount: number): string {
   switch (unit) {
     case 'tokens':
       return `${Math.round(amount).toLocaleString('en-US')} tokens`;

@@ -87,10 +87,10 @@ export function createNeedsYou(dependencies: NeedsYouDependencies): NeedsYouDesk
     try {
       await store.change(item.sessionId, entry.correlationId, (record) => {
         const isRunning = record.lastTurn?.id === item.turnId && record.lastTurn.state === 'running';
-        stored = !signal.aborted && isRunning && record.waitingForYou < MAX_WAITING;
+        stored = !signal.aborted && isRunning && waiting.countIn(item.sessionId) < MAX_WAITING;
         if (!stored) return undefined;
         return {
-          record: withWaiting(record, record.waitingForYou + 1, clock.now()),
+          record: withWaiting(record, waiting.countIn(item.sessionId) + 1, clock.now()),
           batch: {
             operations: [putItem(item, clock.now(), 0)],
             drafts: [itemEvent('needs_you.asked', item, entry.correlationId)],
@@ -99,7 +99,7 @@ export function createNeedsYou(dependencies: NeedsYouDependencies): NeedsYouDesk
       });
     } catch (error) {
       // It may be there all the same: the end of the turn takes it away.
-      waiting.add(Object.assign(entry, { uncertain: true }));
+      waiting.add(entry);
       waiting.abandon(entry, 'it could not be stored');
       throw error;
     }
@@ -132,12 +132,16 @@ export function createNeedsYou(dependencies: NeedsYouDependencies): NeedsYouDesk
   async function withdrawOne(entry: WaitingItem): Promise<void> {
     if (waiting.get(entry.item.id) !== entry) return;
     await store.change(entry.item.sessionId, entry.correlationId, (record) => ({
-      record: withWaiting(record, record.waitingForYou - 1, clock.now()),
+      record: withWaiting(record, waiting.countIn(record.id), clock.now()),
       batch: withdrawing([entry], entry.over ?? NOBODY_WAITS),
     }));
     waiting.delete(entry);
   }
 
+  /**
+   * Whatever is stored of the items is replaced, without a look at its version: a commit that was said to have failed may
+   * have been carried out, and the end of a turn must not come to nothing because of it.
+   */
   function withdrawing(entries: WaitingItem[], because: string): Batch {
     const batch: Batch = { operations: [], drafts: [] };
     for (const entry of entries) {
@@ -146,7 +150,7 @@ export function createNeedsYou(dependencies: NeedsYouDependencies): NeedsYouDesk
         state: 'withdrawn',
         withdrawnBecause: entry.over ?? because,
       };
-      batch.operations.push(putItem(item, clock.now(), entry.uncertain ? undefined : 1));
+      batch.operations.push(putItem(item, clock.now()));
       batch.drafts.push(itemEvent('needs_you.withdrawn', item, entry.correlationId));
     }
     return batch;
@@ -243,7 +247,7 @@ export function createNeedsYou(dependencies: NeedsYouDependencies): NeedsYouDesk
     }
     refuseSettled(item);
     if (entry === undefined || entry.over !== undefined) {
-      const lost = entry ?? { item, correlationId, deliver: () => undefined, uncertain: true };
+      const lost = entry ?? { item, correlationId, deliver: () => undefined, over: NOBODY_WAITS };
       if (entry === undefined) waiting.add(lost);
       await withdrawOne(lost);
       throw withdrawn({ ...item, withdrawnBecause: lost.over ?? NOBODY_WAITS });
@@ -302,7 +306,11 @@ export function createNeedsYou(dependencies: NeedsYouDependencies): NeedsYouDesk
   ): Promise<void> {
     try {
       await store.change(answered.sessionId, correlationId, (record) => ({
-        record: withWaiting(record, record.waitingForYou - 1, clock.now()),
+        record: withWaiting(
+          record,
+          waiting.countIn(record.id) - (entry.over === undefined ? 1 : 0),
+          clock.now(),
+        ),
         batch: {
           operations: [putItem(answered, clock.now(), version), ...batch.operations],
           drafts: [...batch.drafts, itemEvent('needs_you.answered', answered, correlationId)],
@@ -310,7 +318,7 @@ export function createNeedsYou(dependencies: NeedsYouDependencies): NeedsYouDesk
       }));
     } catch (error) {
       if (isCoded(error, 'storage.version_conflict')) refuseSettled((await items.load(answered.id)).item);
-      Object.assign(entry, { uncertain: true, unsure: { answered, chosen, done } });
+      entry.unsure = { answered, chosen, done };
       throw error;
     }
     waiting.delete(entry);
@@ -376,7 +384,6 @@ export function createNeedsYou(dependencies: NeedsYouDependencies): NeedsYouDesk
           correlationId: timeOrderedId(clock.now(), makeId),
           deliver: () => undefined,
           over: 'the app stopped meanwhile',
-          uncertain: true,
         });
       }
     },

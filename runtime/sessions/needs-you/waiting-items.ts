@@ -15,9 +15,7 @@ export interface WaitingItem {
   deliver(chosen: Chosen | undefined): void;
   /** Why an answer could reach nobody any more; the item is about to be withdrawn. */
   over?: string;
-  /** A commit of it failed, and whether it was carried out is not known: its version is not to be relied on. */
-  uncertain?: boolean;
-  /** The answer that was on its way to the storage when that happened. */
+  /** An answer whose commit failed, and whether it was carried out is not known. */
   unsure?: { answered: NeedsYouItem; chosen: Chosen; done(): void };
 }
 
@@ -40,6 +38,11 @@ export class WaitingItems {
 
   of(sessionId: string): WaitingItem[] {
     return this.all().filter(({ item }) => item.sessionId === sessionId);
+  }
+
+  /** How many of a session can still be answered. */
+  countIn(sessionId: string): number {
+    return this.of(sessionId).filter(({ over }) => over === undefined).length;
   }
 
   add(waiting: WaitingItem): void {

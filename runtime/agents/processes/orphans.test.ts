@@ -1,0 +1,206 @@
+/** Whatever is killed, no process of an agent is left; and nothing else is ever killed. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../base/clock.ts';
+import { randomId } from '../../base/ids.ts';
+import { silentLogger } from '../../base/logger.ts';
+import { digestOf, formatMark, MARK_VARIABLE } from './agent-mark.ts';
+import { Launcher } from './launcher.ts';
+import { readProcess } from './process-table.ts';
+import {
+  firstLine,
+  isRunning,
+  linesOf,
+  makeDataFolder,
+  OBEDIENT,
+  STUBBORN,
+  startProcesses,
+  untilGone,
+} from './processes.fixture.ts';
+import type { Reaped } from './reaper.ts';
+
+/** Takes no SIGTERM, and says the id of what it has started, which is in its group or, behind `setsid`, not. */
+const stubbornWith = (member: string) =>
+  `trap '' TERM HUP; ${member} sleep 600 & echo $!; while :; do sleep 600; done`;
+
+const started: number[] = [];
+/** Nothing of a test that failed is left. */
+afterEach(() => {
+  for (const pid of started.splice(0)) if (isRunning(pid)) process.kill(pid, 'SIGKILL');
+});
+
+interface Held {
+  runtime: number;
+  launcher: number;
+  agent: number;
+  member: number;
+}
+
+/** Another runtime with one agent, which has started one process itself. */
+async function hold(dataDir: string, agentId: string, code: string): Promise<Held> {
+  const program = join(import.meta.dirname, 'hold-processes.fixture.ts');
+  const child = spawn(process.execPath, [program, dataDir, agentId, code], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const { value } = await linesOf(child.stdout).next();
+  const { launcher, agent, said } = JSON.parse(value);
+  const held = { runtime: child.pid as number, launcher, agent, member: Number(said) };
+  started.push(...Object.values(held));
+  return held;
+}
+
+function kill(...pids: number[]): void {
+  for (const pid of pids) process.kill(pid, 'SIGKILL');
+}
+
+describe.runIf(process.platform === 'linux')('a runtime that is killed', () => {
+  it('takes its agents with it, even those that want no end, and what they started', async () => {
+    const held = await hold(makeDataFolder(), 'a', stubbornWith(''));
+    kill(held.runtime);
+    await untilGone(...Object.values(held));
+  });
+
+  it('with its launcher leaves agents to the next start, which ends them and says so', async () => {
+    const dataDir = makeDataFolder();
+    const held = await hold(dataDir, 'agent-one', stubbornWith(''));
+    kill(held.launcher, held.runtime);
+    await untilGone(held.launcher, held.runtime);
+    expect([held.agent, held.member].filter(isRunning)).toEqual([held.agent, held.member]);
+    const { reaped } = await startProcesses(dataDir);
+    expect([held.agent, held.member].filter(isRunning)).toEqual([]);
+    expect(reaped).toEqual([{ agentId: 'agent-one', generation: 4, pid: held.agent }]);
+  });
+
+  it('leaves nothing that left its group', async () => {
+    const dataDir = makeDataFolder();
+    const held = await hold(dataDir, 'a', stubbornWith('setsid'));
+    kill(held.launcher, held.runtime, held.agent);
+    await untilGone(held.launcher, held.runtime, held.agent);
+    expect(isRunning(held.member)).toBe(true);
+    const { reaped } = await startProcesses(dataDir);
+    expect(isRunning(held.member)).toBe(false);
+    expect(reaped).toEqual([{ agentId: 'a', generation: 4, pid: held.member }]);
+  });
+
+  it('leaves nothing of which no ledger tells', async () => {
+    const dataDir = makeDataFolder();
+    const held = await hold(dataDir, 'a', stubbornWith(''));
+    kill(held.launcher, held.runtime);
+    await untilGone(held.launcher, held.runtime);
+    rmSync(join(dataDir, 'agent-processes'), { recursive: true });
+    const { reaped } = await startProcesses(dataDir);
+    expect([held.agent, held.member].filter(isRunning)).toEqual([]);
+    expect(reaped).toMatchObject([{ agentId: 'a', generation: 4 }]);
+  });
+
+  it('leaves no ledger behind', async () => {
+    const dataDir = makeDataFolder();
+    const held = await hold(dataDir, 'a', stubbornWith(''));
+    kill(held.launcher, held.runtime);
+    const processes = await startProcesses(dataDir);
+    await untilGone(held.runtime);
+    await processes.stop();
+    expect(readdirSync(join(dataDir, 'agent-processes'))).toEqual([]);
+  });
+});
+
+describe.runIf(process.platform === 'linux')('a start', () => {
+  it('touches nothing of another data folder, and nothing of a runtime that lives', async () => {
+    const dataDir = makeDataFolder();
+    const beside = await hold(dataDir, 'a', stubbornWith(''));
+    const elsewhere = await hold(makeDataFolder(), 'b', stubbornWith('setsid'));
+    kill(elsewhere.launcher, elsewhere.runtime);
+    const { reaped } = await startProcesses(dataDir);
+    expect(reaped).toEqual([]);
+    expect(
+      [beside.agent, beside.member, elsewhere.agent, elsewhere.member].filter((pid) => !isRunning(pid)),
+    ).toEqual([]);
+  });
+
+  it('touches no process that has got the id of one that it knows', async () => {
+    const dataDir = makeDataFolder();
+    const innocent = spawn('sleep', ['600'], { detached: true });
+    await once(innocent, 'spawn');
+    const pid = innocent.pid as number;
+    started.push(pid);
+    const folder = join(dataDir, 'agent-processes');
+    mkdirSync(folder);
+    writeFileSync(
+      join(folder, 'old.ndjson'),
+      `${JSON.stringify({ kind: 'owner', owner: { pid: 1, start: 'before.1' } })}\n${JSON.stringify({ kind: 'runs', pid, start: 'before.2', agentId: 'a', generation: 1 })}\n`,
+    );
+    const { reaped } = await startProcesses(dataDir);
+    expect(reaped).toEqual([]);
+    expect(isRunning(pid)).toBe(true);
+    expect(readdirSync(folder)).not.toContain('old.ndjson');
+  });
+
+  it('ends a process that bears the mark of a runtime whose id another process has now', async () => {
+    const dataDir = makeDataFolder();
+    const mark = formatMark({
+      digest: digestOf(dataDir),
+      agentId: 'a',
+      generation: 2,
+      owner: { pid: process.ppid, start: 'before.1' },
+    });
+    const orphan = spawn('sleep', ['600'], { env: { ...process.env, [MARK_VARIABLE]: mark } });
+    await once(orphan, 'spawn');
+    started.push(orphan.pid as number);
+    const { reaped } = await startProcesses(dataDir);
+    expect(reaped).toEqual([{ agentId: 'a', generation: 2, pid: orphan.pid }]);
+    expect(isRunning(orphan.pid as number)).toBe(false);
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('a launcher that is killed', () => {
+  async function startLauncher() {
+    const dataDir = makeDataFolder();
+    const reaped: Reaped[] = [];
+    const launcher = new Launcher({
+      dataDir,
+      ledgerFolder: join(dataDir, 'agent-processes'),
+      owner: { pid: process.pid, start: readProcess(process.pid)?.start ?? '' },
+      clock: systemClock,
+      logger: silentLogger,
+      makeId: randomId,
+      onReaped: (found) => reaped.push(...found),
+    });
+    await launcher.start();
+    return { launcher, reaped };
+  }
+
+  it('takes its agents with it, each of which is told as ended, and is replaced', async () => {
+    const { launcher } = await startLauncher();
+    const first = launcher.pid as number;
+    const agents = await Promise.all(
+      ['a', 'b'].map((agentId) => launcher.launch(STUBBORN, { agentId, generation: 1 })),
+    );
+    await Promise.all(agents.map(firstLine));
+    kill(first);
+    expect(await Promise.all(agents.map(({ exited }) => exited))).toEqual([
+      { code: null, signal: 'SIGKILL' },
+      { code: null, signal: 'SIGKILL' },
+    ]);
+    expect(agents.map(({ pid }) => pid).filter(isRunning)).toEqual([]);
+    const next = await launcher.launch(OBEDIENT, { agentId: 'a', generation: 2 });
+    expect(launcher.pid).not.toBe(first);
+    next.stdin.end();
+    expect(await next.exited).toEqual({ code: 0, signal: null });
+    await launcher.stop();
+  });
+
+  it('is replaced for a launch that comes in the same moment', async () => {
+    const { launcher } = await startLauncher();
+    kill(launcher.pid as number);
+    const launched = await launcher.launch(OBEDIENT, { agentId: 'a', generation: 1 }).catch((error) => {
+      expect(error).toMatchObject({ code: 'agent.start_refused' });
+    });
+    const again = launched ?? (await launcher.launch(OBEDIENT, { agentId: 'a', generation: 2 }));
+    again.stdin.end();
+    expect(await again.exited).toEqual({ code: 0, signal: null });
+    await launcher.stop();
+  });
+});

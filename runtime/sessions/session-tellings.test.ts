@@ -1,0 +1,87 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { fault } from '../contract/index.ts';
+import { context, type OpenSessions, openSessions } from './sessions.fixture.ts';
+
+let room: OpenSessions;
+
+beforeEach(async () => {
+  room = await openSessions();
+});
+
+afterEach(() => room.close());
+
+const window = (used: number) => ({ contextWindow: { used, size: 1000 } });
+
+test('what an agent tells is in the session, with what it told before', async () => {
+  const { id } = await room.sessions.create({}, context);
+  room.agents.tell(id, { commands: [{ name: 'plan', description: 'Makes a plan' }] });
+  room.agents.tell(id, window(5));
+  await room.clock.advance(1000);
+  await vi.waitFor(async () =>
+    expect((await room.sessions.get(id)).agent).toEqual({
+      commands: [{ name: 'plan', description: 'Makes a plan' }],
+      ...window(5),
+    }),
+  );
+  const next = room.make();
+  await next.sessions.start();
+  expect((await next.sessions.get(id)).agent).toMatchObject(window(5));
+  await next.sessions.stop();
+});
+
+test('a hundred times in a second are two commits at most, and the last one counts', async () => {
+  const { id } = await room.sessions.create({}, context);
+  const commit = vi.spyOn(room.storage, 'commit');
+  for (let used = 1; used <= 100; used++) {
+    room.agents.tell(id, window(used));
+    await room.clock.advance(9);
+  }
+  await room.clock.advance(1000);
+  await vi.waitFor(async () => expect((await room.sessions.get(id)).agent).toEqual(window(100)));
+  expect(commit.mock.calls.length).toBeLessThanOrEqual(2);
+});
+
+test('what has not changed is not written, and what is told of no session is nothing', async () => {
+  const { id } = await room.sessions.create({}, context);
+  room.agents.tell(id, window(1));
+  await vi.waitFor(async () => expect((await room.sessions.get(id)).agent).toEqual(window(1)));
+  const { version } = await room.sessions.get(id);
+  await room.clock.advance(5000);
+  room.agents.tell(id, window(1));
+  room.agents.tell('nothing', window(1));
+  await room.clock.advance(5000);
+  expect((await room.sessions.get(id)).version).toBe(version);
+});
+
+test('what the storage did not take is written with the next', async () => {
+  const { id } = await room.sessions.create({}, context);
+  vi.spyOn(room.storage, 'commit').mockRejectedValueOnce(fault('storage.full', 'Full.'));
+  room.agents.tell(id, window(1));
+  await room.clock.advance(1000);
+  await vi.waitFor(async () => expect((await room.sessions.get(id)).agent).toEqual(window(1)));
+});
+
+test('an orderly stop writes what is waiting', async () => {
+  const { id } = await room.sessions.create({}, context);
+  room.agents.tell(id, window(1));
+  await room.clock.advance(10);
+  room.agents.tell(id, window(2));
+  await room.sessions.stop();
+  expect((await room.sessions.get(id)).agent).toEqual(window(2));
+});
+
+test('a mode and an option that were switched show in the answer', async () => {
+  const { id } = await room.sessions.create({}, context);
+  expect(await room.sessions.setMode({ id, modeId: 'plan' }, context)).toMatchObject({
+    agent: { modes: { currentModeId: 'plan' } },
+  });
+  expect(await room.sessions.setOption({ id, optionId: 'web', value: true }, context)).toMatchObject({
+    agent: { modes: { currentModeId: 'plan' }, options: [{ id: 'web', value: true }] },
+  });
+  await expect(room.sessions.setMode({ id, modeId: 'unknown' }, context)).rejects.toMatchObject({
+    code: 'session.mode_unknown',
+  });
+  await expect(room.sessions.setMode({ id: 'nothing', modeId: 'plan' }, context)).rejects.toMatchObject({
+    code: 'session.not_found',
+  });
+});
