@@ -11,6 +11,9 @@ const ROOT = join(import.meta.dirname, '..');
 /** An agent of one's own as any other: here it is the program of the built-in one, by its command line. */
 const ECHO = `'${process.execPath}' '${join(ROOT, 'runtime/agents/builtin/echo.ts')}'`;
 
+// Real processes are started in each of them, on a machine that may have much else to do.
+test.describe.configure({ timeout: 120_000 });
+
 let product: Product;
 let bin: string;
 let failed = false;
@@ -205,6 +208,67 @@ test('a hang drill of a foreign agent warns, is noticed as unresponsive, and rec
   await close(agents);
 });
 
+test('an agent that needs a login says how, and takes it', async ({ browser }) => {
+  const agents = await open(browser);
+  const shy = join(ROOT, 'runtime/agents/fixtures/misbehaving-agent.ts');
+  await agents.add({ name: 'Shy', command: `'${process.execPath}' '${shy}' needs-login` });
+  await expect(agents.state('Healthy')).toBeVisible({ timeout: 15_000 });
+  const login = agents.drawer.getByRole('region', { name: 'Log in' });
+  await expect(login.getByText(/misbehaving-agent\.ts.* login 'a b'/)).toBeVisible();
+  await login.getByRole('button', { name: 'Log in: The web' }).click();
+  await expect(agents.toast('Shy says that you are logged in')).toBeVisible();
+  await agents.console.newSession({ agent: 'Shy', message: 'Who are you?' });
+  await expect(agents.console.answer(1)).toContainText('Who are you?');
+  await close(agents);
+});
+
+test('an agent that waits for an answer shows it, and what was allowed for good can be taken back', async ({
+  browser,
+}) => {
+  const agents = await open(browser);
+  const { page } = agents.console;
+  await agents.console.newSession({ agent: 'Echo', message: '/permission edit' });
+  await agents.console.open('Agents');
+  const row = agents.row('Echo');
+  await expect(row.getByText('Needs you')).toBeVisible();
+  await expect(row.getByRole('link', { name: '1 item waits for you' })).toBeVisible();
+  await expect(row.getByRole('link', { name: 'Answer: Echo' })).toBeVisible();
+  const status = await page.evaluate(async () => {
+    const { items } = (await (await fetch('/api/needs-you')).json()) as {
+      items: { id: string; options: { id: string; kind: string }[] }[];
+    };
+    const answer = await fetch(`/api/needs-you/${items[0]?.id}/answer`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        optionId: items[0]?.options.find(({ kind }) => kind.startsWith('allow'))?.id,
+        remember: true,
+      }),
+    });
+    return answer.status;
+  });
+  expect(status).toBe(200);
+  await expect(row.getByText('Healthy')).toBeVisible();
+  await row.click();
+  await agents.tab('Configuration');
+  const permissions = agents.drawer.getByRole('region', { name: 'Permissions' });
+  await expect(permissions).toContainText('Always allowed: edit');
+  await permissions.getByRole('button', { name: /^Ask again for edit/ }).click();
+  await expect(permissions).toContainText('It asks each time.');
+  await close(agents);
+});
+
+test('what a busy agent is at is cancelled from its row', async ({ browser }) => {
+  const agents = await open(browser);
+  await agents.console.newSession({ agent: 'Echo', message: '/quiet 600' });
+  await agents.console.open('Agents');
+  const row = agents.row('Echo');
+  await expect(row.getByText('Busy')).toBeVisible();
+  await row.getByRole('button', { name: 'Cancel: Echo' }).click();
+  await expect(row.getByText('Healthy')).toBeVisible();
+  await close(agents);
+});
+
 test('the frames of the protocol are seen, filtered, opened and held still', async ({ browser }) => {
   const agents = await open(browser);
   await agents.add({ name: 'Talker', command: ECHO });
@@ -228,7 +292,6 @@ test('the frames of the protocol are seen, filtered, opened and held still', asy
 test('a crash loop: the breaker opens, its exits tell why, and once that is mended a retry serves', async ({
   browser,
 }) => {
-  test.setTimeout(90_000);
   const agents = await open(browser);
   const mended = join(product.dataDir, 'mended');
   const inner = ECHO.replaceAll("'", '"');
@@ -284,7 +347,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
   test(`no tab and no dialog of an agent has a serious problem of accessibility, ${colorScheme}`, async ({
     browser,
   }) => {
-    test.setTimeout(120_000);
+    test.setTimeout(240_000);
     const agents = await open(browser, { colorScheme, reducedMotion: 'reduce' });
     const { page } = agents.console;
     const expectAccessible = async (where: string): Promise<void> => {

@@ -96,7 +96,7 @@ test('a question is answered in a form', async ({ page }) => {
   await expect(app.waiting).toHaveCount(1);
   const field = app.waiting.getByRole('textbox').first();
   await field.fill('blue');
-  await app.waiting.getByRole('button', { name: 'Answer' }).click();
+  await app.waiting.getByRole('button', { name: 'Send' }).click();
   await expect(app.turn(1)).toHaveAttribute('data-state', 'completed');
   await expect(app.answer(1)).toContainText('blue');
 });

@@ -91,5 +91,6 @@ function useWaiting(enabled: boolean): number {
   const { data } = useQuery(
     api.needsYou.list.queryOptions({ input: { state: 'waiting', limit: 100 }, enabled }),
   );
-  return data?.items.length ?? 0;
+  // What another link has read is there for this one, too.
+  return enabled ? (data?.items.length ?? 0) : 0;
 }

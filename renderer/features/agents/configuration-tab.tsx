@@ -42,15 +42,16 @@ interface Saving {
 export function ConfigurationTab({ agent }: { agent: Agent }) {
   const queries = useQueryClient();
   const test = useAgentTest();
-  const [base, setBase] = useState(() => ({ version: agent.version, fields: fieldsOfAgent(agent) }));
+  /** What the fields were filled with. After a save it is newer than `agent` until that was read again. */
+  const [base, setBase] = useState(() => ({ agent, fields: fieldsOfAgent(agent) }));
   const form = useAgentForm(() => base.fields, test.reset);
   const { fields, errors, change } = form;
   const dirty = differ(fields, base.fields);
   // Somebody else has changed it: what is unsaved here stays until the user has chosen.
-  const outdated = agent.version > base.version;
+  const outdated = agent.version > base.agent.version;
 
   const rebase = (on: Agent): void => {
-    const next = { version: on.version, fields: fieldsOfAgent(on) };
+    const next = { agent: on, fields: fieldsOfAgent(on) };
     setBase(next);
     form.reset(next.fields);
   };
@@ -67,18 +68,22 @@ export function ConfigurationTab({ agent }: { agent: Agent }) {
     onSettled: () => queries.invalidateQueries({ queryKey: api.agents.key() }),
   });
 
-  const saveOver = async (expectedVersion: number): Promise<void> => {
+  /** Makes `on` what the fields say; refused when it is not what is there. */
+  const saveOver = async (on: Agent): Promise<void> => {
     const result = draftOfFields(fields);
     if ('errors' in result) {
       form.setErrors(result.errors);
       return;
     }
-    const changes = changesOf(agent, result.draft);
-    if (await confirmInterruption(agent, changes)) save.mutate({ changes, expectedVersion });
+    const changes = changesOf(on, result.draft);
+    if (Object.keys(changes).length === 0) rebase(on);
+    else if (await confirmInterruption(agent, changes)) {
+      save.mutate({ changes, expectedVersion: on.version });
+    }
   };
   const submit = (event: FormEvent): void => {
     event.preventDefault();
-    void saveOver(base.version);
+    void saveOver(base.agent);
   };
   const runTest = (): void => {
     const result = testOfFields(fields);
@@ -107,7 +112,7 @@ export function ConfigurationTab({ agent }: { agent: Agent }) {
                 <Button variant="default" onClick={() => rebase(agent)}>
                   Discard mine
                 </Button>
-                <Button variant="default" onClick={() => void saveOver(agent.version)}>
+                <Button variant="default" onClick={() => void saveOver(agent)}>
                   Save mine over it
                 </Button>
               </Group>
@@ -187,7 +192,7 @@ export function ConfigurationTab({ agent }: { agent: Agent }) {
             Test
           </Button>
           <Group gap="xs">
-            <Button variant="default" disabled={!dirty} onClick={() => rebase(agent)}>
+            <Button variant="default" disabled={!dirty} onClick={() => rebase(outdated ? agent : base.agent)}>
               Discard changes
             </Button>
             <Button type="submit" disabled={!dirty} loading={save.isPending}>

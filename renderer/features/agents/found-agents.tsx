@@ -98,7 +98,7 @@ export function FoundAgents({
       ) : (
         <FoundForm
           // What is there to be ticked has changed: begin anew.
-          key={found.map(({ recipe, agentId }) => `${recipe} ${agentId}`).join()}
+          key={found.map(({ recipe }) => recipe).join()}
           found={found}
           onClose={onClose}
           onAdded={onAdded}

@@ -28,7 +28,8 @@ export function LimitsEditor({
   return (
     <Stack gap="xs">
       <Text size="xs" c="dimmed">
-        At 80 % you are told; at 100 % the turn pauses and asks you. Empty: what Settings say for all agents.
+        At 80 % you are told; at 100 % the turn is cancelled and you are asked. Empty: what Settings say for
+        all agents.
       </Text>
       <Table
         withRowBorders={false}
@@ -58,7 +59,7 @@ export function LimitsEditor({
                     placeholder="–"
                     allowNegative={false}
                     allowDecimal={unit !== 'tokens'}
-                    decimalScale={2}
+                    decimalScale={4}
                     thousandSeparator=","
                     value={limits[scope][unit]}
                     error={errorAt(errors, `limits.${scope}.${unit}`)}

@@ -26,7 +26,8 @@ export function PermissionPolicies({ agent }: { agent: Agent }) {
       )}
       {data?.items.length === 0 && (
         <Text size="sm" c="dimmed">
-          It asks each time. “Always allow this kind here” in a permission that it asks for adds one.
+          It asks each time. Tick “Always answer … like this in this folder” in a permission that it asks for,
+          and the rule stands here.
         </Text>
       )}
       {data?.items.map((policy) => (

@@ -31,6 +31,16 @@ test('known topics are told in words', () => {
   ).toBe('turn completed after 1.5 s');
 });
 
+test('the end of a process is told as far as it is known', () => {
+  const exited = (exit: object) =>
+    eventSummary(event('agent.process.exited', { exit: { generation: 3, ...exit } }));
+  expect(exited({ code: 1, signal: null, intended: false })).toBe('generation 3, exit code 1');
+  expect(exited({ code: null, signal: 'SIGKILL', intended: true })).toBe(
+    'generation 3, signal SIGKILL, as asked',
+  );
+  expect(exited({ code: null, signal: null, intended: true })).toBe('generation 3, end not seen');
+});
+
 test('an unknown topic, or a known one with another shape, is shown as JSON', () => {
   expect(eventSummary(event('other.thing', { a: [1, null, true], b: 'x' }))).toBe(
     '{"a":[1,null,true],"b":"x"}',

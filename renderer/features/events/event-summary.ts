@@ -51,6 +51,7 @@ function inWords(event: RuntimeEvent): string | undefined {
     }
     case 'agent.process.exited': {
       const { exit } = data<'agent.process.exited'>();
+      if (exit.code === null && exit.signal === null) return `generation ${exit.generation}, end not seen`;
       const how = exit.signal === null ? `exit code ${exit.code}` : `signal ${exit.signal}`;
       return `generation ${exit.generation}, ${how}${exit.intended ? ', as asked' : ''}`;
     }

@@ -1,4 +1,4 @@
-import { Button, Group, SegmentedControl, Skeleton, Stack, Table, Text } from '@mantine/core';
+import { Button, Group, Pill, SegmentedControl, Skeleton, Stack, Table, Text } from '@mantine/core';
 import { IconChecks, IconHistory, IconShieldCheck } from '@tabler/icons-react';
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
@@ -10,7 +10,7 @@ import { PageHeader } from '../../components/page-header.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { toastError, toastSuccess } from '../../components/toast.tsx';
 import { api } from '../../lib/api.ts';
-import { choiceOf, type RawSearch, useUrlState } from '../../lib/url-state.ts';
+import { choiceOf, type RawSearch, textOf, useUrlState } from '../../lib/url-state.ts';
 
 const TABS = ['waiting', 'answered', 'withdrawn', 'rules'] as const;
 type Tab = (typeof TABS)[number];
@@ -24,13 +24,14 @@ const LABELS: Readonly<Record<Tab, string>> = {
 
 const PAGE = 50;
 
-function parseUrl(search: RawSearch): { tab: Tab } {
-  return { tab: choiceOf(search, 'tab', TABS) ?? 'waiting' };
+function parseUrl(search: RawSearch): { tab: Tab; agentId: string | undefined } {
+  return { tab: choiceOf(search, 'tab', TABS) ?? 'waiting', agentId: textOf(search, 'agentId') };
 }
 
 /** What waits for the user: permissions, questions, budgets; what was answered, and what is answered without asking. */
 export function NeedsYouPage() {
-  const [{ tab }, change] = useUrlState(parseUrl);
+  const [{ tab, agentId }, change] = useUrlState(parseUrl);
+  const nameOf = useAgentNames();
   return (
     <Stack gap="md" maw={960}>
       <PageHeader
@@ -46,7 +47,18 @@ export function NeedsYouPage() {
           />
         }
       />
-      {tab === 'rules' ? <Rules /> : <Items state={tab} />}
+      {agentId !== undefined && (
+        <Group gap="xs">
+          <Pill
+            withRemoveButton
+            removeButtonProps={{ 'aria-label': 'Show those of all agents' }}
+            onRemove={() => change({ agentId: undefined })}
+          >
+            {nameOf(agentId)}
+          </Pill>
+        </Group>
+      )}
+      {tab === 'rules' ? <Rules agentId={agentId} /> : <Items state={tab} agentId={agentId} />}
     </Stack>
   );
 }
@@ -56,11 +68,16 @@ function useAgentNames(): (id: string) => string {
   return (id) => agents.data?.items.find((agent) => agent.id === id)?.name ?? id;
 }
 
-function Items({ state }: { state: NeedsYouItem['state'] }) {
+function Items({ state, agentId }: { state: NeedsYouItem['state']; agentId: string | undefined }) {
   const nameOf = useAgentNames();
   const list = useInfiniteQuery(
     api.needsYou.list.infiniteOptions({
-      input: (cursor: string | undefined) => ({ state, limit: PAGE, ...(cursor && { cursor }) }),
+      input: (cursor: string | undefined) => ({
+        state,
+        limit: PAGE,
+        ...(agentId && { agentId }),
+        ...(cursor && { cursor }),
+      }),
       initialPageParam: undefined,
       getNextPageParam: (last) => last.nextCursor,
     }),
@@ -123,9 +140,11 @@ function Nothing({ state }: { state: NeedsYouItem['state'] }) {
 }
 
 /** "Always allow this kind here": what is answered without asking. */
-function Rules() {
+function Rules({ agentId }: { agentId: string | undefined }) {
   const nameOf = useAgentNames();
-  const list = useQuery(api.needsYou.policies.queryOptions({ input: {} }));
+  const list = useQuery(
+    api.needsYou.policies.queryOptions({ input: agentId === undefined ? {} : { agentId } }),
+  );
   const items = list.data?.items ?? [];
   if (list.isError) {
     return (

@@ -49,6 +49,8 @@ export interface ComposerProps {
   agentName: string;
   /** The agent answers: nothing can be sent now. */
   busy: boolean;
+  /** It does not go on before the user has answered. */
+  waitsForYou: boolean;
   /** Why nothing can be sent at all, such as an archived session; undefined when it can. */
   closed: string | undefined;
   /** What the user should know before sending, such as an agent that is stopped. */
@@ -79,7 +81,9 @@ export function Composer(props: ComposerProps) {
   const reason = whyNot({ ...props, sending, empty: text.trim() === '', tooLarge: size.tooLarge });
 
   const note = busy
-    ? 'The agent is answering. Write on; send when it is done.'
+    ? props.waitsForYou
+      ? 'The agent waits for your answer above.'
+      : 'The agent is answering. Write on; send when it is done.'
     : size.tooLarge
       ? `Too long: ${formatBytes(size.bytes)} of at most ${formatBytes(MAX_PROMPT_BYTES)}`
       : size.near

@@ -156,10 +156,12 @@ function Conversation({
         onChange={(value) => changeUrl({ tab: value === 'raw' ? 'raw' : 'transcript' })}
         keepMounted={false}
       >
-        <Tabs.List>
-          <Tabs.Tab value="transcript">Transcript</Tabs.Tab>
-          <Tabs.Tab value="raw">Raw</Tabs.Tab>
-          <Group ml="auto" gap="md" className={classes.figures}>
+        <Group className={classes.tabline} justify="space-between" wrap="nowrap" gap="md">
+          <Tabs.List>
+            <Tabs.Tab value="transcript">Transcript</Tabs.Tab>
+            <Tabs.Tab value="raw">Raw</Tabs.Tab>
+          </Tabs.List>
+          <Group gap="md" className={classes.figures}>
             <Tooltip label="Tokens that all turns used, as the agent told">
               <Text size="xs" c="dimmed">
                 {formatNumber(session.usage.inputTokens)} tokens in ·{' '}
@@ -179,7 +181,7 @@ function Conversation({
               {formatBytes(session.sizeBytes)}
             </Text>
           </Group>
-        </Tabs.List>
+        </Group>
         <Tabs.Panel value="transcript" className={classes.panel}>
           {session.messages.length === 0 && session.turns.length === 0 ? (
             <div className={classes.empty}>
@@ -201,6 +203,7 @@ function Conversation({
             sessionId={session.id}
             agentName={agentName}
             busy={busy}
+            waitsForYou={session.waitingForYou > 0}
             closed={archived ? 'This session is archived. Take it out of the archive to go on.' : undefined}
             notice={noticeOf(agent, agentsLoaded)}
             slashCommands={agent?.launch.kind === 'builtin' && agent.launch.program === 'echo'}

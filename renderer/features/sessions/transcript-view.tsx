@@ -82,6 +82,7 @@ export function TranscriptView({
                     block={block}
                     number={item.index + 1}
                     agentName={agentName}
+                    waitsForYou={block === lastBlock && session.waitingForYou > 0}
                     onSendAgain={block === lastBlock ? onSendAgain : undefined}
                   />
                 </div>

@@ -22,12 +22,20 @@ export interface TurnViewProps {
   /** Its place in the session, from 1. */
   number: number;
   agentName: string;
+  /** The turn waits for the user: an item of it is in "Needs you". */
+  waitsForYou: boolean;
   /** Sends the same prompt again; not there where another turn came after, or where nothing can be sent. */
   onSendAgain: ((block: TurnBlock) => void) | undefined;
 }
 
 /** A prompt and all that answers it. */
-export const TurnView = memo(function TurnView({ block, number, agentName, onSendAgain }: TurnViewProps) {
+export const TurnView = memo(function TurnView({
+  block,
+  number,
+  agentName,
+  waitsForYou,
+  onSendAgain,
+}: TurnViewProps) {
   const { turn, prompts } = block;
   const prompt = promptOf(block);
   return (
@@ -68,7 +76,11 @@ export const TurnView = memo(function TurnView({ block, number, agentName, onSen
               </Group>
             )}
             <Entries block={block} />
-            <Outcome block={block} onSendAgain={onSendAgain && (() => onSendAgain(block))} />
+            <Outcome
+              block={block}
+              waitsForYou={waitsForYou}
+              onSendAgain={onSendAgain && (() => onSendAgain(block))}
+            />
           </Stack>
         </section>
       </Stack>
@@ -95,7 +107,15 @@ function Entries({ block }: { block: TurnBlock }) {
 }
 
 /** How the turn ended, if not as it should, and what can be done. */
-function Outcome({ block, onSendAgain }: { block: TurnBlock; onSendAgain: (() => void) | undefined }) {
+function Outcome({
+  block,
+  waitsForYou,
+  onSendAgain,
+}: {
+  block: TurnBlock;
+  waitsForYou: boolean;
+  onSendAgain: (() => void) | undefined;
+}) {
   const { turn } = block;
   if (turn === undefined) return null;
   switch (turn.state) {
@@ -109,7 +129,7 @@ function Outcome({ block, onSendAgain }: { block: TurnBlock; onSendAgain: (() =>
       return (
         <Group gap="xs" c="dimmed">
           <Loader size="xs" type="dots" color="gray" aria-hidden />
-          <Text size="sm">{block.entries.length === 0 ? 'Waiting for the agent' : 'Answering'}</Text>
+          <Text size="sm">{runningInWords(block, waitsForYou)}</Text>
         </Group>
       );
     case 'cancelled':
@@ -160,6 +180,11 @@ function Outcome({ block, onSendAgain }: { block: TurnBlock; onSendAgain: (() =>
       );
     }
   }
+}
+
+function runningInWords(block: TurnBlock, waitsForYou: boolean): string {
+  if (waitsForYou) return 'Waiting for you';
+  return block.entries.length === 0 ? 'Waiting for the agent' : 'Answering';
 }
 
 function SendAgain({ onClick }: { onClick: () => void }) {

@@ -4,11 +4,11 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import type { BudgetState, Budgets, LimitUnit, Spent } from '#contract';
 import { ErrorCard } from '../../components/error-card.tsx';
-import { LimitFields } from '../../components/limit-fields.tsx';
 import { toastError, toastSuccess } from '../../components/toast.tsx';
 import { api } from '../../lib/api.ts';
 import { toApiError } from '../../lib/api-error.ts';
 import { formatBudget } from '../../lib/format.ts';
+import { LimitFields } from './limit-fields.tsx';
 
 const SCOPES: { scope: keyof Budgets; label: string; description: string }[] = [
   { scope: 'turn', label: 'Each turn', description: 'where the agent has no limit of its own' },
