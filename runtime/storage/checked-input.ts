@@ -58,16 +58,25 @@ export interface CheckedTrim {
 
 export type CheckedOperation = CheckedPut | CheckedDelete | CheckedAppend | CheckedTrim;
 
-/** Checks what a caller commits and turns the values into text; throws `storage.invalid`. */
-export function checkOperations(operations: Operation[]): CheckedOperation[] {
+/** Instead of the checksums of the values, for an adapter whose records carry another one. */
+export const UNSUMMED = (): number => 0;
+
+/**
+ * Checks what a caller commits and turns the values into text, each with the checksum that `sum` makes of it; throws
+ * `storage.invalid`.
+ */
+export function checkOperations(
+  operations: Operation[],
+  sum: (json: string) => number = valueChecksum,
+): CheckedOperation[] {
   if (!Array.isArray(operations)) throw invalid('A commit takes a list of operations.');
   if (operations.length > MAXIMUM_OPERATIONS) {
     throw invalid(`A commit takes at most ${MAXIMUM_OPERATIONS} operations, not ${operations.length}.`);
   }
-  return operations.map(checkOperation);
+  return operations.map((operation) => checkOperation(operation, sum));
 }
 
-function checkOperation(operation: Operation): CheckedOperation {
+function checkOperation(operation: Operation, sum: (json: string) => number): CheckedOperation {
   switch (operation.kind) {
     case 'put': {
       const { collection, id, expectVersion, expiresAt } = operation;
@@ -82,7 +91,7 @@ function checkOperation(operation: Operation): CheckedOperation {
         collection,
         id,
         json,
-        valueCrc: valueChecksum(json),
+        valueCrc: sum(json),
         fields: operation.index === undefined ? '' : fieldsToText(operation.index),
         expectVersion,
         expiresAt: expiresAt ?? null,
@@ -100,7 +109,7 @@ function checkOperation(operation: Operation): CheckedOperation {
     case 'append': {
       checkLog(operation.log);
       const json = toJson(operation.value, operation.log);
-      return { kind: 'append', log: operation.log, json, valueCrc: valueChecksum(json) };
+      return { kind: 'append', log: operation.log, json, valueCrc: sum(json) };
     }
     case 'trim':
       checkLog(operation.log);
@@ -210,13 +219,14 @@ function checkIndexValue(value: IndexValue): IndexValue {
 
 /** Index fields as text, in the order of their names, so that equal fields are equal text. */
 export function fieldsToText(index: Record<string, IndexValue>): string {
-  const names = Object.keys(index);
-  if (names.length === 0) return '';
-  const entries = names.sort().map((name) => {
+  let text = '';
+  for (const name of Object.keys(index).sort()) {
     checkField(name);
-    return [name, checkIndexValue(index[name] as IndexValue)] as const;
-  });
-  return JSON.stringify(Object.fromEntries(entries));
+    const value = checkIndexValue(index[name] as IndexValue);
+    // No character of a name is written otherwise in JSON.
+    text += `${text === '' ? '{' : ','}"${name}":${typeof value === 'string' ? JSON.stringify(value) : value}`;
+  }
+  return text === '' ? '' : `${text}}`;
 }
 
 export function fieldsFromText(fields: string): Record<string, IndexValue> {

@@ -29,12 +29,19 @@ export function entryChecksum(log: string, sequence: number, at: number, valueCr
  * and no text is made of the numbers. It takes a third of the time.
  */
 export function entryChecksumsOf(log: string): (sequence: number, at: number, valueCrc: number) => number {
-  const head = ~crc32(`entry\n${log}\n`);
-  return (sequence, at, valueCrc) =>
-    isCount(sequence) && isCount(at) && isCount(valueCrc)
-      ? ~addDigits(addByte(addDigits(addByte(addDigits(head, sequence), NEWLINE), at), NEWLINE), valueCrc) >>>
-        0
-      : entryChecksum(log, sequence, at, valueCrc);
+  return numbersChecksumsOf(`entry\n${log}\n`);
+}
+
+/** The CRC-32 of `head` and three numbers behind it, in decimal digits on lines of their own. */
+export function numbersChecksumsOf(head: string): (first: number, second: number, third: number) => number {
+  const common = crc32(head);
+  return (first, second, third) =>
+    isCount(first) && isCount(second) && isCount(third)
+      ? ~addDigits(
+          addByte(addDigits(addByte(addDigits(~common, first), NEWLINE), second), NEWLINE),
+          third,
+        ) >>> 0
+      : crc32(`${first}\n${second}\n${third}`, common);
 }
 
 /** `numbers` is what a named commit answered, as JSON. */
@@ -61,6 +68,13 @@ const TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
 });
 
 const digits = new Uint8Array(2 * CHUNK_DIGITS);
+
+/** The CRC-32 of a few bytes: a call of zlib takes longer than they do. */
+export function shortChecksum(bytes: Uint8Array, from: number, to: number): number {
+  let sum = ~0;
+  for (let i = from; i < to; i++) sum = addByte(sum, bytes[i] as number);
+  return ~sum >>> 0;
+}
 
 const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
 

@@ -1,7 +1,9 @@
-import { type Clock, systemClock, type Timer } from '../base/clock.ts';
-import { isCoded, messageOf } from '../base/errors.ts';
+import { type Clock, systemClock } from '../base/clock.ts';
+import { isCoded } from '../base/errors.ts';
 import { type MakeId, randomId } from '../base/ids.ts';
 import { fault } from '../contract/error-codes.ts';
+import { CallsUnderWay } from './calls-under-way.ts';
+import { takesChecked } from './checked-commits.ts';
 import {
   type CheckedOperation,
   checkCommitId,
@@ -10,15 +12,19 @@ import {
   checkOperations,
   checkReadQuery,
 } from './checked-input.ts';
+import { CallDeadline } from './degraded/call-deadline.ts';
+import { CommitsUnderWay } from './degraded/commits-under-way.ts';
+import { guardedGenerations } from './degraded/guarded-generations.ts';
 import { Journal, type JournalTarget } from './degraded/journal.ts';
 import { KnownData } from './degraded/known-data.ts';
 import type { ModeListener, StorageMode } from './degraded/mode.ts';
+import { journalNotices, unreachableWithJournal } from './degraded/notices.ts';
+import type { DegradedStorageOptions } from './degraded/options.ts';
 import { Outage } from './degraded/outage.ts';
 import { PendingCommit } from './degraded/pending-commit.ts';
 import type {
   CommitId,
   Generations,
-  GenerationWriter,
   ListPage,
   ListQuery,
   LogEntry,
@@ -29,7 +35,6 @@ import type {
   Storage,
   StorageInfo,
   StorageOperationName,
-  StorageOptions,
   StorageStats,
   StoredDocument,
   Supports,
@@ -40,26 +45,6 @@ import { StorageGate } from './storage-gate.ts';
 const KNOWN_BYTES = 64 * 1024 * 1024;
 /** An adapter answers within its own budgets; this is for one that does not. */
 const DEADLINE_MS = 15_000;
-/** A commit waits when the oldest one under way is so many numbers behind it: the storage must still know that one's id. */
-const NUMBERS_UNDER_WAY = 900;
-
-export interface DegradedStorageOptions extends StorageOptions {
-  /** A remote adapter, not open yet; from now on it belongs to this one. */
-  storage: Storage;
-  /** Where journals lie (`<DATA_DIR>/journal`); made when the first one is needed. */
-  folder: string;
-  /** Default 64 MB. */
-  knownBytes?: number;
-  /** Milliseconds; default 15 s. */
-  deadlineMs?: number;
-  clock?: Clock;
-  makeId?: MakeId;
-  /** For the jitter of the probes; default `Math.random`. */
-  random?: () => number;
-  /** Told when the state of `mode` changes; with a report when an outage is over. */
-  onModeChange?: ModeListener;
-}
-
 /**
  * Keeps a remote storage usable while it is away. While it answers, everything is passed on; each commit gets a name, and
  * a part of what is read and written is remembered. When it cannot be reached, commits go into a journal on the local disk,
@@ -78,12 +63,10 @@ export class DegradedStorage implements Storage {
   readonly #known: KnownData;
   readonly #journal: Journal;
   readonly #outage: Outage;
-  /** Sent to the storage and not answered yet, by their order. */
-  readonly #underWay = new Map<number, PendingCommit>();
-  /** All that is not answered yet. */
-  readonly #unanswered = new Set<Promise<unknown>>();
+  readonly #deadline: CallDeadline;
+  readonly #underWay = new CommitsUnderWay();
+  readonly #unanswered = new CallsUnderWay();
   readonly #listeners = new Set<ModeListener>();
-  #roomFor: (() => void)[] = [];
   #writer = '';
   #lastNumber = 0;
   #lastOrder = 0;
@@ -98,6 +81,7 @@ export class DegradedStorage implements Storage {
     this.#now = options.now ?? (() => this.#clock.now());
     this.supports = options.storage.supports;
     this.#info = { product: this.#inner.type, location: '', latencyMs: 0, notices: [] };
+    this.#deadline = new CallDeadline(this.#clock, options.deadlineMs ?? DEADLINE_MS);
     this.#known = new KnownData(options.knownBytes ?? KNOWN_BYTES);
     this.#journal = new Journal({
       folder: options.folder,
@@ -127,21 +111,11 @@ export class DegradedStorage implements Storage {
       onFault: options.onFault,
     });
     this.#gate = new StorageGate({ open: () => this.#open(), close: () => this.#close() }, undefined);
-    const { generations } = this.#inner;
-    this.generations = {
-      list: () => this.#passOn(() => generations.list()),
-      create: (reason) => this.#passOn(async () => this.#guarded(await generations.create(reason))),
-      activate: (id) =>
-        this.#passOn(async () => {
-          try {
-            await generations.activate(id);
-          } finally {
-            // Also when it failed: a switch whose answer was lost may have taken place.
-            this.#known.clear();
-          }
-        }),
-      drop: (id) => this.#passOn(() => generations.drop(id)),
-    };
+    this.generations = guardedGenerations(
+      this.#inner.generations,
+      (call) => this.#passOn(call),
+      () => this.#known.clear(),
+    );
   }
 
   get type(): string {
@@ -189,10 +163,7 @@ export class DegradedStorage implements Storage {
       pending.onJournaled = (result) => this.#tell('commit', result, begun);
       if (this.#outage.isNormal) this.#send(pending, operations);
       else this.#outage.take(pending);
-      this.#unanswered.add(pending.answer);
-      const answered = () => this.#unanswered.delete(pending.answer);
-      pending.answer.then(answered, answered);
-      return pending.answer;
+      return this.#unanswered.track(pending.answer);
     });
   }
 
@@ -251,7 +222,13 @@ export class DegradedStorage implements Storage {
         this.#info = info;
       },
       () => this.#info,
-    ).then((info) => ({ ...info, notices: [...info.notices, ...this.#notices()] }));
+    ).then((info) => ({
+      ...info,
+      notices: [
+        ...info.notices,
+        ...journalNotices(this.mode(), this.#journal.elsewhere, this.#options.folder),
+      ],
+    }));
   }
 
   async *snapshot(
@@ -298,13 +275,7 @@ export class DegradedStorage implements Storage {
 
   async #withJournalNamed(error: Error): Promise<Error> {
     const left = this.#journal.files.length > 0 ? this.#journal.commits : await this.#countLeft();
-    if (left === 0) return error;
-    return fault(
-      'storage.unreachable',
-      `${messageOf(error)} ${left === 1 ? '1 commit that was' : `${left} commits that were`} acknowledged while it was away ${left === 1 ? 'waits' : 'wait'} in the journal ${this.#options.folder} and will be taken over as soon as it can be reached: do not delete it.`,
-      { journalCommits: left, folder: this.#options.folder },
-      { cause: error },
-    );
+    return left === 0 ? error : unreachableWithJournal(error, left, this.#options.folder);
   }
 
   async #countLeft(): Promise<number> {
@@ -320,27 +291,28 @@ export class DegradedStorage implements Storage {
 
   async #close(): Promise<void> {
     await this.#outage.stop();
-    while (this.#unanswered.size > 0) await Promise.allSettled([...this.#unanswered]);
+    await this.#unanswered.settled();
     await this.#outage.stop();
     await this.#journal.close();
     await this.#inner.close();
+    this.#deadline.close();
   }
 
   /** Sends a commit to the storage; when that is lost meanwhile, it goes into the journal with the id that it had. */
-  #send(pending: PendingCommit, operations = pending.toOperations()): void {
-    const { order, id, checked } = pending;
-    this.#underWay.set(order, pending);
+  #send(pending: PendingCommit, operations?: Operation[]): void {
+    const { checked } = pending;
+    const isRoom = this.#underWay.add(pending);
     this.#known.begin(checked);
     const answered = (settle: () => void) => {
-      this.#underWay.delete(order);
+      this.#underWay.delete(pending);
       this.#known.end(checked);
       settle();
-      this.#makeRoom();
+      this.#underWay.makeRoom();
       this.#outage.settled();
     };
-    const send = () => this.#inTime(() => this.#inner.commit(operations, id));
+    const send = () => this.#inTime(() => this.#commitInner(pending, operations));
     // Without a turn in between, unless it has to wait: the values are still the caller's.
-    const sent = this.#isRoomFor(order) ? send() : this.#whenRoom(order).then(send);
+    const sent = isRoom ? send() : this.#underWay.room(pending).then(send);
     sent.then(
       (results) => {
         this.#known.committed(checked, results, this.#now());
@@ -359,27 +331,19 @@ export class DegradedStorage implements Storage {
     );
   }
 
+  async #commitInner(
+    pending: PendingCommit,
+    operations: Operation[] | undefined,
+  ): Promise<OperationResult[]> {
+    const { checked, id } = pending;
+    if (takesChecked(this.#inner)) return (await this.#inner.commitChecked(checked, id)).results;
+    return this.#inner.commit(operations ?? pending.toOperations(), id);
+  }
+
   /** What a commit that was answered with an error says of what is there. */
   #learnFrom(error: unknown, operations: CheckedOperation[]): void {
     if (isCoded(error, 'storage.version_conflict')) this.#known.sawConflict(operations, error, this.#now());
     else if (!isCoded(error) || error.code === 'storage.failed') this.#known.forget(operations);
-  }
-
-  /** Resolves when no commit that is still under way is too far behind. */
-  async #whenRoom(order: number): Promise<void> {
-    while (!this.#isRoomFor(order)) await new Promise<void>((resolve) => this.#roomFor.push(resolve));
-  }
-
-  #isRoomFor(order: number): boolean {
-    const [oldest = order] = this.#underWay.keys();
-    return order - oldest < NUMBERS_UNDER_WAY;
-  }
-
-  #makeRoom(): void {
-    const waiting = this.#roomFor;
-    if (waiting.length === 0) return;
-    this.#roomFor = [];
-    for (const resolve of waiting) resolve();
   }
 
   /** From the storage; when it is away, from what is known of it. */
@@ -426,15 +390,6 @@ export class DegradedStorage implements Storage {
     });
   }
 
-  #guarded(writer: GenerationWriter): GenerationWriter {
-    return {
-      id: writer.id,
-      write: (records) => this.#passOn(() => writer.write(records)),
-      seal: () => this.#passOn(() => writer.seal()),
-      discard: () => this.#passOn(() => writer.discard()),
-    };
-  }
-
   #notice(error: unknown): void {
     if (isCoded(error, 'storage.unreachable')) this.#outage.begin(error);
   }
@@ -448,32 +403,13 @@ export class DegradedStorage implements Storage {
     );
   }
 
-  #notices(): StorageInfo['notices'] {
-    const { state, journalCommits, problem } = this.#outage.mode();
-    const elsewhere = this.#journal.elsewhere.map(({ type, location }) => ({
-      code: 'storage.journal_elsewhere',
-      message: `Commits for another storage (${type}, ${location}) wait in ${this.#options.folder}. They are taken over when that storage is used again.`,
-    }));
-    if (state === 'normal') return elsewhere;
-    const message = `The storage cannot be reached: ${journalCommits} commits are kept in ${this.#options.folder}. ${problem ?? ''}`;
-    return [{ code: 'storage.degraded', message: message.trim() }, ...elsewhere];
-  }
-
   #tell(operation: StorageOperationName | undefined, result: 'ok' | 'error', begun: number): void {
     if (operation !== undefined)
       this.#options.onOperation?.(operation, result, (performance.now() - begun) / 1000);
   }
 
   #inTime<T>(call: () => Promise<T>): Promise<T> {
-    const deadline = this.#options.deadlineMs ?? DEADLINE_MS;
-    return new Promise((resolve, reject) => {
-      const timer: Timer = this.#clock.after(deadline, () =>
-        reject(fault('storage.unreachable', `The storage did not answer within ${deadline / 1000} s.`)),
-      );
-      call()
-        .then(resolve, reject)
-        .finally(() => timer.cancel());
-    });
+    return this.#deadline.run(call);
   }
 }
 

@@ -38,7 +38,7 @@ const ADAPTERS: Record<string, (options: OpenStorageOptions) => Promise<Storage>
   },
   async file({ dataDir, ...options }) {
     const { FileStorage } = await import('./file/file-storage.ts');
-    return new FileStorage({ ...options, folder: join(dataDir, 'files') });
+    return new FileStorage({ ...options, folder: join(dataDir, 'files'), setCorruptAside: true });
   },
   async memory(options) {
     const { MemoryStorage } = await import('./memory/memory-storage.ts');

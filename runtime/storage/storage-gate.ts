@@ -44,17 +44,10 @@ export class StorageGate {
 
   /** Runs an operation of the port if the storage is open, and tells how long it took. */
   run<T>(operation: StorageOperationName | undefined, work: () => Promise<T>): Promise<T> {
-    const begun = performance.now();
-    let done: Promise<T>;
-    try {
-      this.check();
-      done = work();
-    } catch (error) {
-      done = Promise.reject(error);
-    }
     const tell = this.#onOperation;
-    if (tell === undefined || operation === undefined) return done;
-    return done.then(
+    if (tell === undefined || operation === undefined) return this.#run(work);
+    const begun = performance.now();
+    return this.#run(work).then(
       (result) => {
         tell(operation, 'ok', (performance.now() - begun) / 1000);
         return result;
@@ -64,5 +57,14 @@ export class StorageGate {
         throw error;
       },
     );
+  }
+
+  #run<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      this.check();
+      return work();
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 }

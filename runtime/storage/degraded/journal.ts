@@ -176,6 +176,6 @@ export class Journal {
 async function lockFolder(folder: string): Promise<Lock> {
   await makePrivateFolder(folder);
   // Loaded when there is an outage: it brings a native module along.
-  const { OwnerLock } = await import('../sqlite/owner-lock.ts');
+  const { OwnerLock } = await import('../owner-lock.ts');
   return OwnerLock.take(folder);
 }

@@ -97,9 +97,9 @@ export class KnownData {
       // An entry never changes, so writing it down anew would be for nothing, and cost as much as the load itself. That of
       // another data set, which others have switched to, has another time.
       if (before !== undefined && before.at === at && before.covers <= covers) {
-        this.#items.touchEntry(log, sequence);
+        this.#items.touchEntry(header, sequence);
       } else {
-        this.#items.setEntry(log, header, { sequence, at, json: JSON.stringify(value), covers });
+        this.#items.setEntry(header, { sequence, at, json: JSON.stringify(value), covers });
       }
       covers = sequence;
     }
@@ -249,7 +249,7 @@ export class KnownData {
     const found = this.#newest(known, query, Math.max(query.after, known.trimmed));
     const inOrder = query.reverse ? found : found.reverse();
     return inOrder.slice(0, query.limit).map(({ sequence, at, json }) => {
-      this.#items.touchEntry(log, sequence);
+      this.#items.touchEntry(known, sequence);
       return { log, sequence, at, value: JSON.parse(json) as T };
     });
   }
@@ -294,11 +294,12 @@ export class KnownData {
         const before = header.last;
         header.changedAt = this.#changes;
         header.last = Math.max(before ?? 0, number);
-        this.#items.setEntry(log, header, { sequence: number, at: now, json, covers: number - 1 });
+        this.#items.setEntry(header, { sequence: number, at: now, json, covers: number - 1 });
         return () => {
           header.last = before;
           header.changedAt = this.#changes;
-          this.#items.removeEntry(log, header, number);
+          this.#items.removeEntry(header, number);
+          this.#forgetUnless(log, header);
         };
       }
       case 'trim': {
@@ -309,14 +310,21 @@ export class KnownData {
         // No further than the log goes: what is appended next is behind the trim.
         header.trimmed = Math.max(before, Math.min(through, header.last ?? 0));
         const removed = [...header.entries.values()].filter(({ sequence }) => sequence <= through);
-        for (const { sequence } of removed) this.#items.removeEntry(log, header, sequence);
+        for (const { sequence } of removed) this.#items.removeEntry(header, sequence);
         return () => {
           header.trimmed = before;
           header.changedAt = this.#changes;
-          for (const entry of removed) this.#items.setEntry(log, header, entry);
+          for (const entry of removed) this.#items.setEntry(header, entry);
+          this.#forgetUnless(log, header);
         };
       }
     }
+  }
+
+  /** What is undone in a log that was dropped and learnt anew meanwhile is not undone in the new one. */
+  #forgetUnless(log: string, header: KnownLog): void {
+    const current = this.#items.log(log);
+    if (current !== undefined && current !== header) this.#forgetLog(log);
   }
 
   #set(next: KnownDocument): Undo {

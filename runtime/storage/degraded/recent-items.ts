@@ -3,6 +3,14 @@ import type { IndexValue } from '../storage.ts';
 /** What an item costs beside its text: the objects around it and its places in the maps, about. */
 const OVERHEAD_BYTES = 300;
 
+/** A link in the chain of all items, in the order of their last use. */
+interface Item {
+  readonly content: Content;
+  bytes: number;
+  older: Item | undefined;
+  newer: Item | undefined;
+}
+
 /** Never changed, only replaced. */
 export interface KnownDocument {
   readonly collection: string;
@@ -32,22 +40,15 @@ export interface KnownLog {
   /** Up to here nothing is there any more. */
   trimmed: number;
   readonly entries: Map<number, KnownEntry>;
+  /** The links of the entries, by their numbers. */
+  readonly items: Map<number, Item>;
   changedAt: number;
 }
 
 type Content =
   | { kind: 'document'; collection: string; id: string }
   | { kind: 'log'; log: string }
-  | { kind: 'entry'; log: string; sequence: number };
-
-/** A link in the chain of all items, in the order of their last use. */
-interface Item {
-  readonly key: string;
-  readonly content: Content;
-  bytes: number;
-  older: Item | undefined;
-  newer: Item | undefined;
-}
+  | { kind: 'entry'; log: KnownLog; sequence: number };
 
 /**
  * Documents, logs and single entries within a bound of bytes. What was used longest ago goes first; of a log that is read
@@ -59,7 +60,9 @@ export class RecentItems {
   readonly #onDropped: (log?: string) => void;
   readonly #collections = new Map<string, Map<string, KnownDocument>>();
   readonly #logs = new Map<string, KnownLog>();
-  readonly #items = new Map<string, Item>();
+  /** Of documents, by `<collection>/<id>`. */
+  readonly #documentItems = new Map<string, Item>();
+  readonly #logItems = new Map<string, Item>();
   /** Linked by hand: taking a key out of a large `Map` and putting it in again, to order it, costs 20 µs. */
   #oldest: Item | undefined;
   #newest: Item | undefined;
@@ -72,7 +75,7 @@ export class RecentItems {
 
   document(collection: string, id: string): KnownDocument | undefined {
     const known = this.#collections.get(collection)?.get(id);
-    if (known !== undefined) this.#touch(documentKey(`${collection}/${id}`));
+    if (known !== undefined) this.#touch(this.#documentItems.get(`${collection}/${id}`));
     return known;
   }
 
@@ -89,16 +92,20 @@ export class RecentItems {
     }
     documents.set(id, document);
     const bytes = OVERHEAD_BYTES + id.length + json.length;
-    this.#put(documentKey(`${collection}/${id}`), { kind: 'document', collection, id }, bytes);
+    this.#put(this.#documentItems, `${collection}/${id}`, bytes, () => ({
+      kind: 'document',
+      collection,
+      id,
+    }));
   }
 
   removeDocument(key: string): void {
-    this.#drop(documentKey(key));
+    this.#drop(this.#documentItems.get(key));
   }
 
   log(name: string): KnownLog | undefined {
     const known = this.#logs.get(name);
-    if (known !== undefined) this.#touch(logKey(name));
+    if (known !== undefined) this.#touch(this.#logItems.get(name));
     return known;
   }
 
@@ -108,18 +115,19 @@ export class RecentItems {
       emptyBehind: undefined,
       trimmed: 0,
       entries: new Map(),
+      items: new Map(),
       changedAt,
     };
     this.#logs.set(name, log);
-    this.#put(logKey(name), { kind: 'log', log: name }, OVERHEAD_BYTES + name.length);
+    this.#put(this.#logItems, name, OVERHEAD_BYTES + name.length, () => ({ kind: 'log', log: name }));
     return log;
   }
 
   removeLog(name: string): void {
-    this.#drop(logKey(name));
+    this.#drop(this.#logItems.get(name));
   }
 
-  setEntry(name: string, log: KnownLog, entry: KnownEntry): void {
+  setEntry(log: KnownLog, entry: KnownEntry): void {
     const { sequence, covers } = entry;
     const before = log.entries.get(sequence);
     log.entries.set(
@@ -127,67 +135,71 @@ export class RecentItems {
       before === undefined || covers < before.covers ? entry : { ...entry, covers: before.covers },
     );
     const bytes = OVERHEAD_BYTES + entry.json.length;
-    this.#put(entryKey(name, sequence), { kind: 'entry', log: name, sequence }, bytes);
+    this.#put(log.items, sequence, bytes, () => ({ kind: 'entry', log, sequence }));
   }
 
-  touchEntry(name: string, sequence: number): void {
-    this.#touch(entryKey(name, sequence));
+  touchEntry(log: KnownLog, sequence: number): void {
+    this.#touch(log.items.get(sequence));
   }
 
-  removeEntry(name: string, log: KnownLog, sequence: number): void {
+  removeEntry(log: KnownLog, sequence: number): void {
     log.entries.delete(sequence);
-    this.#drop(entryKey(name, sequence));
+    this.#drop(log.items.get(sequence));
   }
 
   clear(): void {
     this.#collections.clear();
     this.#logs.clear();
-    this.#items.clear();
+    this.#documentItems.clear();
+    this.#logItems.clear();
     this.#oldest = undefined;
     this.#newest = undefined;
     this.#bytes = 0;
   }
 
-  #touch(key: string): void {
-    const item = this.#items.get(key);
+  #touch(item: Item | undefined): void {
     if (item === undefined || item === this.#newest) return;
     this.#unlink(item);
     this.#link(item);
   }
 
-  #put(key: string, content: Content, bytes: number): void {
-    const known = this.#items.get(key);
+  #put<Key>(items: Map<Key, Item>, key: Key, bytes: number, contentOf: () => Content): void {
+    const known = items.get(key);
     if (known === undefined) {
-      const item = { key, content, bytes, older: undefined, newer: undefined };
-      this.#items.set(key, item);
+      const item = { content: contentOf(), bytes, older: undefined, newer: undefined };
+      items.set(key, item);
       this.#link(item);
       this.#bytes += bytes;
     } else {
       this.#bytes += bytes - known.bytes;
       known.bytes = bytes;
-      this.#touch(key);
+      this.#touch(known);
     }
     while (this.#bytes > this.#maximumBytes && this.#oldest !== undefined) {
-      const { content: dropped, key: oldest } = this.#oldest;
-      this.#drop(oldest);
+      const { content: dropped } = this.#oldest;
+      this.#drop(this.#oldest);
       this.#onDropped(dropped.kind === 'log' ? dropped.log : undefined);
     }
   }
 
-  #drop(key: string): void {
-    const item = this.#items.get(key);
+  #drop(item: Item | undefined): void {
     if (item === undefined) return;
-    this.#items.delete(key);
+    const { content } = item;
+    if (content.kind === 'document') {
+      const { collection, id } = content;
+      this.#documentItems.delete(`${collection}/${id}`);
+      this.#collections.get(collection)?.delete(id);
+    } else if (content.kind === 'entry') {
+      content.log.items.delete(content.sequence);
+      content.log.entries.delete(content.sequence);
+    } else {
+      const log = this.#logs.get(content.log);
+      this.#logItems.delete(content.log);
+      this.#logs.delete(content.log);
+      for (const entry of log?.items.values() ?? []) this.#drop(entry);
+    }
     this.#unlink(item);
     this.#bytes -= item.bytes;
-    const { content } = item;
-    if (content.kind === 'document') this.#collections.get(content.collection)?.delete(content.id);
-    else if (content.kind === 'entry') this.#logs.get(content.log)?.entries.delete(content.sequence);
-    else {
-      const entries = this.#logs.get(content.log)?.entries;
-      this.#logs.delete(content.log);
-      for (const sequence of entries?.keys() ?? []) this.#drop(entryKey(content.log, sequence));
-    }
   }
 
   #link(item: Item): void {
@@ -205,7 +217,3 @@ export class RecentItems {
     else newer.older = older;
   }
 }
-
-const documentKey = (key: string): string => `d${key}`;
-const logKey = (name: string): string => `l${name}`;
-const entryKey = (name: string, sequence: number): string => `e${sequence} ${name}`;

@@ -14,10 +14,9 @@ it('can be activated after a first try that failed while the journal went over t
     folder,
     startKeeper: (path) => new KeeperDispatch(new FileKeeper(path)),
     onStep: (step) => {
-      // The new file is there then.
-      if (!fails || step !== 'sync journal folder') return;
+      if (!fails || step !== 'create segment') return;
       fails = false;
-      throw Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO' });
+      throw Object.assign(new Error('EIO: i/o error, open'), { code: 'EIO' });
     },
   });
   await storage.open();

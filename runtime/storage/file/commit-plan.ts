@@ -33,9 +33,10 @@ export class CommitPlan {
 
   /** Throws `storage.version_conflict`, and has then changed nothing. */
   add(operations: CheckedOperation[]): PlannedCommit {
-    this.#check(operations);
+    if (this.#mayRefuse(operations)) this.#check(operations);
     const changes: Change[] = [];
-    const numbers = operations.map((operation) => this.#plan(operation, changes));
+    const numbers: number[] = [];
+    for (const operation of operations) numbers.push(this.#plan(operation, changes));
     return { changes, numbers };
   }
 
@@ -44,8 +45,9 @@ export class CommitPlan {
     switch (operation.kind) {
       case 'put': {
         const { collection, id, fields, expiresAt, json } = operation;
-        const version = this.#version(collection, id) + 1;
-        this.#heads.set(keyOf(operation), { version, expiresAt });
+        const key = keyOf(operation);
+        const version = this.#version(operation, key) + 1;
+        this.#heads.set(key, { version, expiresAt });
         changes.push({ kind: 'put', collection, id, version, fields, expiresAt, json });
         return version;
       }
@@ -78,6 +80,16 @@ export class CommitPlan {
     return this.#heads.has(`${collection}/${id}`);
   }
 
+  /** False when nothing can stand against any of these. */
+  #mayRefuse(operations: CheckedOperation[]): boolean {
+    for (const operation of operations) {
+      if (operation.kind === 'append') {
+        if (this.#last(operation.log) + operations.length > MAXIMUM_SEQUENCE) return true;
+      } else if (operation.kind !== 'trim' && operation.expectVersion !== undefined) return true;
+    }
+    return false;
+  }
+
   /** Goes through the operations in thought before any is carried out: all or nothing. */
   #check(operations: CheckedOperation[]): void {
     const versions = new Map<string, number>();
@@ -91,7 +103,7 @@ export class CommitPlan {
       if (operation.kind !== 'put' && operation.kind !== 'delete') continue;
       const { collection, id, expectVersion } = operation;
       const key = keyOf(operation);
-      const current = versions.get(key) ?? this.#version(collection, id);
+      const current = versions.get(key) ?? this.#version(operation, key);
       if (expectVersion !== undefined && expectVersion !== current) {
         throw versionConflict(collection, id, expectVersion, current);
       }
@@ -101,8 +113,8 @@ export class CommitPlan {
     }
   }
 
-  #version(collection: string, id: string): number {
-    const head = this.#heads.get(`${collection}/${id}`);
+  #version({ collection, id }: { collection: string; id: string }, key: string): number {
+    const head = this.#heads.get(key);
     if (head === undefined) return this.#index.find(collection, id, this.#now)?.version ?? 0;
     return head.expiresAt !== null && head.expiresAt <= this.#now ? 0 : head.version;
   }

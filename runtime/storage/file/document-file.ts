@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { fieldsToText } from '../checked-input.ts';
 import type { IndexValue } from '../storage.ts';
+import { hex, standsAt, writtenCrc } from './written-crc.ts';
 
 /**
  * A document as a file that people can read:
@@ -31,10 +32,13 @@ export interface DocumentHead {
 }
 
 const OPENING = '{\n  "crc32": "';
+const OPENING_BYTES = Buffer.from(OPENING);
+const CLOSING = Buffer.from('",\n');
+const CLOSING_START = OPENING.length + 8;
 /** Where the bytes begin that the CRC of the head covers. */
-const HEAD_START = OPENING.length + 8 + '",\n'.length;
+const HEAD_START = CLOSING_START + CLOSING.length;
 const CONTENT_CRC = '  "contentCrc32": "';
-const VALUE_MARK = '\n  "value": ';
+const VALUE_MARK = Buffer.from('\n  "value": ');
 
 /** A document as the bytes of its file, and the CRC of its head. */
 export function encodeDocument(document: {
@@ -71,8 +75,10 @@ export function encodeDocument(document: {
 export function decodeValue(bytes: Buffer, crc: number): { value: unknown; json(): string } | undefined {
   const end = headEnd(bytes);
   if (end === undefined || checkedHeadCrc(bytes, end) !== crc) return undefined;
-  if (contentCrcOf(bytes) !== crc32(bytes.subarray(end))) return undefined;
-  const file = parse(bytes.toString());
+  const content = bytes.subarray(end);
+  if (contentCrcOf(bytes) !== crc32(content)) return undefined;
+  // Only what stands behind the head: who reads a value knows the rest.
+  const file = parse(`{${content.toString()}`);
   if (file === undefined) return undefined;
   return { value: file.value, json: () => file.text ?? JSON.stringify(file.value) };
 }
@@ -86,7 +92,7 @@ export function decodeHead(bytes: Buffer): DocumentHead | 'more' | undefined {
   if (end === undefined) return 'more';
   const crc = checkedHeadCrc(bytes, end);
   if (crc === undefined) return undefined;
-  const file = parse(`${bytes.toString('utf8', 0, end)}  "value": null\n}`);
+  const file = parse<ParsedFile>(`${bytes.toString('utf8', 0, end)}  "value": null\n}`);
   return file === undefined ? undefined : toHead(file, crc);
 }
 
@@ -106,32 +112,35 @@ function headEnd(bytes: Buffer): number | undefined {
   return mark < 0 ? undefined : mark + 1;
 }
 
+/** The CRC of the head, unless another one is written there. */
 function checkedHeadCrc(bytes: Buffer, end: number): number | undefined {
-  if (end < HEAD_START || bytes.toString('latin1', 0, OPENING.length) !== OPENING) return undefined;
-  const written = bytes.toString('latin1', OPENING.length, HEAD_START);
+  if (end < HEAD_START || !standsAt(bytes, OPENING_BYTES, 0) || !standsAt(bytes, CLOSING, CLOSING_START))
+    return undefined;
   const crc = crc32(bytes.subarray(HEAD_START, end));
-  return written === `${hex(crc)}",\n` ? crc : undefined;
+  return writtenCrc(bytes, OPENING.length) === crc ? crc : undefined;
 }
 
 function contentCrcOf(bytes: Buffer): number {
-  const start = HEAD_START + CONTENT_CRC.length;
-  return Number.parseInt(bytes.toString('latin1', start, start + 8), 16);
+  return writtenCrc(bytes, HEAD_START + CONTENT_CRC.length);
 }
 
-interface ParsedFile {
+interface ParsedContent {
+  value: unknown;
+  text?: string;
+}
+
+interface ParsedFile extends ParsedContent {
   collection: string;
   id: string;
   version: number;
   expiresAt?: number;
   index?: Record<string, IndexValue>;
-  value: unknown;
-  text?: string;
 }
 
 /** What the CRCs say is whole was written by this module and has its shape. */
-function parse(text: string): ParsedFile | undefined {
+function parse<T extends ParsedContent>(text: string): T | undefined {
   try {
-    return JSON.parse(text) as ParsedFile;
+    return JSON.parse(text) as T;
   } catch {
     return undefined;
   }
@@ -144,9 +153,4 @@ function toHead({ collection, id, version, expiresAt, index }: ParsedFile, crc: 
 
 function indented(value: unknown): string {
   return JSON.stringify(value, null, 2).replaceAll('\n', '\n  ');
-}
-
-/** A CRC-32 as people write it. */
-export function hex(crc: number): string {
-  return crc.toString(16).padStart(8, '0');
 }

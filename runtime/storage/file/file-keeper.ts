@@ -1,9 +1,10 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { makePrivateFolder } from '../../base/durable-file.ts';
+import { isCoded } from '../../base/errors.ts';
 import { randomId, timeOrderedId } from '../../base/ids.ts';
 import { fault } from '../../contract/error-codes.ts';
-import { OwnerLock } from '../sqlite/owner-lock.ts';
+import { OwnerLock } from '../owner-lock.ts';
 import type { Generation, SnapshotRecord } from '../storage.ts';
 import { Disk } from './disk.ts';
 import { decodeHead, isWholeDocument } from './document-file.ts';
@@ -18,6 +19,7 @@ import type {
   CarriedOut,
   CarryOutRequest,
   FaultNotice,
+  KeeperCalls,
   OpenedStorage,
   RememberedCommit,
   ScannedGeneration,
@@ -25,6 +27,7 @@ import type {
 } from './keeper-calls.ts';
 import { cutForReplay } from './log-repair.ts';
 import { RememberedCommits } from './remembered-commits.ts';
+import { setStoreAside } from './store-aside.ts';
 
 /**
  * Keeps the files of a storage: brings them in order at the start, and carries out in them what was committed to the
@@ -49,14 +52,22 @@ export class FileKeeper {
     this.#remembered = new RememberedCommits(join(path, 'commits'), disk);
   }
 
-  async open({ now }: { now: number }): Promise<OpenedStorage> {
+  async open({ now, setCorruptAside }: KeeperCalls['open']['input']): Promise<OpenedStorage> {
     this.#openedAt = now;
     await makePrivateFolder(this.#path);
     this.#lock = await OwnerLock.take(this.#path);
     try {
+      let setAside: string | undefined;
+      try {
+        this.#folders = await GenerationFolders.open(this.#path, now);
+      } catch (error) {
+        if (!setCorruptAside || !isCoded(error, 'storage.corrupt')) throw error;
+        setAside = await setStoreAside(this.#path, now);
+        this.#folders = await GenerationFolders.open(this.#path, now);
+      }
       for (const folder of ['journal', 'commits']) await makePrivateFolder(join(this.#path, folder));
-      this.#folders = await GenerationFolders.open(this.#path, now);
-      return this.#bringInOrder();
+      const opened = this.#bringInOrder();
+      return setAside === undefined ? opened : { ...opened, setAside };
     } catch (error) {
       this.close();
       throw error;

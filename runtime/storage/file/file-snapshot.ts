@@ -8,7 +8,7 @@ import type { SnapshotRecord } from '../storage.ts';
 import { type DataIndex, type DocumentEntry, isLiving, type LogState } from './data-index.ts';
 import { logPath } from './file-names.ts';
 import type { HeldVersions } from './held-versions.ts';
-import { decodeEntryText } from './log-lines.ts';
+import { decodeEntry } from './log-lines.ts';
 import { LogReader } from './log-reader.ts';
 
 /** The event loop gets its turn after so many ms of reading. */
@@ -104,8 +104,8 @@ export class FileSnapshot {
     const range = { after, through: log.carried, limit: SNAPSHOT_BATCH_RECORDS };
     try {
       this.#logReader.read(file, log.log, log.size, range, {
-        entry(line, start, end) {
-          const { sequence, at, json } = decodeEntryText(line, start, end);
+        entry(line, start, end, encoding) {
+          const { sequence, at, json } = decodeEntry(line, start, end, encoding);
           records.push({ kind: 'entry', log: log.log, sequence, at, json });
           bytes += json.length;
           return bytes < SNAPSHOT_BATCH_BYTES;

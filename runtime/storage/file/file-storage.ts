@@ -7,7 +7,7 @@ import {
   checkOperations,
   checkReadQuery,
   SnapshotRecordCheck,
-  toResults,
+  UNSUMMED,
 } from '../checked-input.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import type {
@@ -23,6 +23,7 @@ import type {
   SnapshotRecord,
   Storage,
   StorageInfo,
+  StorageNotice,
   StorageOptions,
   StorageStats,
   StoredDocument,
@@ -43,6 +44,12 @@ import { type ReadValue, ValueReader } from './value-reader.ts';
 export interface FileStorageOptions extends StorageOptions {
   /** Where the files lie; made with mode 0700 if it is not there. */
   folder: string;
+  /**
+   * Start without data when it cannot be told what the data is (the pointer file, or the folder of the active generation, is
+   * damaged or gone), instead of rejecting with `storage.corrupt`: everything is moved to `damaged/store <time>`, `info` says
+   * so (`storage.set_aside`), and a backup can be restored. Default: false.
+   */
+  setCorruptAside?: boolean;
   /** How the keeper of the files is started; default: in a thread of its own. */
   startKeeper?: (folder: string) => KeeperLink;
   /** Told each step of the journal before it is made; a test throws from it. */
@@ -68,13 +75,20 @@ export class FileStorage implements Storage {
   #opened: FileStore | undefined;
 
   constructor(options: FileStorageOptions) {
-    const { folder, onFault, onStep, startKeeper = (path) => new KeeperThread(path) } = options;
+    const { folder, setCorruptAside = false, onFault, onStep, startKeeper = newKeeperThread } = options;
     this.#folder = folder;
     this.#now = options.now ?? Date.now;
     this.#gate = new StorageGate(
       {
         open: async () => {
-          this.#opened = await FileStore.open({ folder, now: this.#now, onFault, onStep, startKeeper });
+          this.#opened = await FileStore.open({
+            folder,
+            setCorruptAside,
+            now: this.#now,
+            onFault,
+            onStep,
+            startKeeper,
+          });
         },
         close: async () => {
           await this.#opened?.close();
@@ -101,10 +115,10 @@ export class FileStorage implements Storage {
   }
 
   commit(operations: Operation[], id?: CommitId): Promise<OperationResult[]> {
-    return this.#gate.run('commit', async () => {
+    return this.#gate.run('commit', () => {
       checkCommitId(id);
-      const checked = checkOperations(operations);
-      return toResults(checked, await this.#store.commit(checked, id));
+      // The frames of the journal and the lines of the files have checksums of their own.
+      return this.#store.commit(checkOperations(operations, UNSUMMED), id);
     });
   }
 
@@ -143,7 +157,7 @@ export class FileStorage implements Storage {
           ? this.#reader.entriesBackward(index.folder, state, after, before, limit, damaged)
           : this.#reader.entries(index.folder, state, after, before, limit, damaged),
       );
-      return found.map(({ sequence, at, value }) => ({ log, sequence, at, value: value as T }));
+      return found as LogEntry<T>[];
     });
   }
 
@@ -158,20 +172,11 @@ export class FileStorage implements Storage {
     return this.#gate.run(undefined, async () => {
       const asked = performance.now();
       await this.#told(() => this.#store.link.call('generation.list', null));
-      const { tornBytes } = this.#store;
       return {
         product: 'Files',
         location: this.#folder,
         latencyMs: performance.now() - asked,
-        notices:
-          tornBytes === 0
-            ? []
-            : [
-                {
-                  code: 'file.unfinished_commit',
-                  message: `The last start found ${tornBytes} bytes of a commit in the journal whose writing was cut short. It had not been confirmed, and was removed.`,
-                },
-              ],
+        notices: noticesOf(this.#store),
       };
     });
   }
@@ -324,4 +329,18 @@ function toDocument<T>(entry: DocumentEntry, read: ReadValue): StoredDocument<T>
   return expiresAt === null
     ? { collection, id, version, value }
     : { collection, id, version, value, expiresAt };
+}
+
+const newKeeperThread = (folder: string): KeeperLink => new KeeperThread(folder);
+
+function noticesOf({ tornBytes, setAside }: FileStore): StorageNotice[] {
+  const notices: StorageNotice[] = [];
+  if (setAside !== undefined) notices.push({ code: 'storage.set_aside', message: setAside });
+  if (tornBytes > 0) {
+    notices.push({
+      code: 'file.unfinished_commit',
+      message: `The last start found ${tornBytes} bytes of a commit in the journal whose writing was cut short. It had not been confirmed, and was removed.`,
+    });
+  }
+  return notices;
 }

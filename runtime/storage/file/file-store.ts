@@ -1,48 +1,30 @@
 import { join } from 'node:path';
 import { type CodedError, isCoded } from '../../base/errors.ts';
-import type { CheckedOperation } from '../checked-input.ts';
-import type { CommitId, StorageFault } from '../storage.ts';
+import { type CheckedOperation, toResults } from '../checked-input.ts';
+import type { CommitId, OperationResult, StorageFault } from '../storage.ts';
+import { CarryOut } from './carry-out.ts';
 import { CommitPlan, type PlannedCommit } from './commit-plan.ts';
-import { DataIndex, type DocumentEntry, isLiving } from './data-index.ts';
+import { CommitQueue, type WaitingCommit } from './commit-queue.ts';
+import { DataIndex, type DocumentEntry } from './data-index.ts';
+import { ExpirySweep } from './expiry-sweep.ts';
+import { damagedDocument, damagedEntries, FaultReports } from './fault-reports.ts';
 import { asFileFault } from './file-errors.ts';
 import type { HeldVersions } from './held-versions.ts';
-import { FrameBuffer, type JournalCommit } from './journal-frames.ts';
+import { type Change, FrameBuffer, type JournalCommit } from './journal-frames.ts';
 import { type CarryOutWork, JournalWriter } from './journal-writer.ts';
-import type { CarriedOut, FaultNotice, KeeperLink, OpenedStorage, RememberedCommit } from './keeper-calls.ts';
+import type { CarriedOut, KeeperLink, OpenedStorage, RememberedCommit } from './keeper-calls.ts';
 import { remember } from './remembered-commits.ts';
 
-/** What is durable goes into the files so many ms later, … */
-const CARRY_OUT_DELAY_MS = 250;
-/** … or later, so that carrying out takes a tenth of the time at most: what changes again meanwhile is written once. */
-const CARRY_OUT_SHARE = 10;
-const LONGEST_DELAY_MS = 2_000;
-/** With so many bytes waiting it is begun at once, … */
-const CARRY_OUT_BYTES = 8 * 1024 * 1024;
-/** … and with so many, commits wait for it. */
+/** With so many bytes that are durable and not in the files yet, commits wait until they are. */
 const MOST_WAITING_BYTES = 64 * 1024 * 1024;
 /** A file of the journal is followed by the next when it is longer. */
 const SEGMENT_BYTES = 1024 * 1024;
 /** A group takes no more commits when its frames are longer. */
 const GROUP_BYTES = 16 * 1024 * 1024;
-/** Expired documents are looked for this often, by the adapter's clock, … */
-const SWEEP_INTERVAL_MS = 60_000;
-/** … and so many removed at a time, so that nobody waits long behind it. */
-const SWEEP_LIMIT = 500;
-
-interface WaitingCommit {
-  operations: CheckedOperation[];
-  id: CommitId | undefined;
-  resolve(numbers: number[]): void;
-  reject(error: unknown): void;
-}
-
-/** Something that needs all commits before it in the files, and no commit meanwhile. */
-interface WaitingTask {
-  run(): Promise<void>;
-}
-
 export interface FileStoreOptions {
   folder: string;
+  /** Start without data when it cannot be told what the data is. */
+  setCorruptAside: boolean;
   now: () => number;
   onFault: ((fault: StorageFault) => void) | undefined;
   startKeeper: (folder: string) => KeeperLink;
@@ -57,34 +39,38 @@ export class FileStore {
   readonly #options: FileStoreOptions;
   readonly #now: () => number;
   readonly #held = new Set<HeldVersions>();
-  readonly #reported = new Set<string>();
+  readonly #faults: FaultReports;
   readonly #frames = new FrameBuffer();
+  readonly #sweep = new ExpirySweep();
+  readonly #queue = new CommitQueue({ ready: () => this.#ready(), commitGroup: () => this.#commitGroup() });
+  readonly #carryOut = new CarryOut(
+    () => this.#journal,
+    (work) => this.#carryOutWork(work),
+  );
   #link: KeeperLink;
   #index: DataIndex;
   #journal: JournalWriter;
   #remembered = new Map<string, Map<number, RememberedCommit>>();
   /** Of the last commit that is durable. */
   #serial = 0;
-  #waiting: (WaitingCommit | WaitingTask)[] = [];
-  #working: Promise<void> | undefined;
   /** Why nothing can be written until the files were looked at anew. */
   #broken: CodedError | undefined;
-  #carrying: Promise<void> | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #delayMs = CARRY_OUT_DELAY_MS;
-  #lastSweep = Number.NEGATIVE_INFINITY;
   #keptUnreleased = false;
   /** Bytes of an unfinished commit that the last start found in the journal and removed. */
   tornBytes = 0;
+  /** What there is to tell of a store that was set aside at the start. */
+  setAside: string | undefined;
   /** Groups that were made durable, each with one sync; for tests and benchmarks. */
   groups = 0;
 
   static async open(options: FileStoreOptions): Promise<FileStore> {
     const link = options.startKeeper(options.folder);
     try {
-      const opened = await link.call('open', { now: options.now() });
+      const { setCorruptAside } = options;
+      const opened = await link.call('open', { now: options.now(), setCorruptAside });
       const store = new FileStore(options, link, opened);
-      await store.#take(opened);
+      store.#take(opened);
+      store.setAside = opened.setAside;
       return store;
     } catch (error) {
       await link.end();
@@ -95,6 +81,7 @@ export class FileStore {
   private constructor(options: FileStoreOptions, link: KeeperLink, opened: OpenedStorage) {
     this.#options = options;
     this.#now = options.now;
+    this.#faults = new FaultReports(options.onFault);
     this.#link = link;
     this.#index = new DataIndex(opened);
     this.#journal = this.#newJournal();
@@ -113,14 +100,15 @@ export class FileStore {
     return this.#index.sizeBytes + this.#journal.waitingBytes;
   }
 
-  commit(operations: CheckedOperation[], id: CommitId | undefined): Promise<number[]> {
-    return new Promise((resolve, reject) => this.#enqueue({ operations, id, resolve, reject }));
+  /** Resolves when it is durable. */
+  commit(operations: CheckedOperation[], id: CommitId | undefined): Promise<OperationResult[]> {
+    return this.#queue.commit(operations, id);
   }
 
   /** Runs something when everything committed before is in the files, and holds back the commits behind it. */
   exclusive<T>(work: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const run = async () => {
+      this.#queue.exclusive(async () => {
         try {
           await this.#ready();
           await this.#carryOutAll();
@@ -128,21 +116,20 @@ export class FileStore {
         } catch (error) {
           reject(asFileFault(error, this.#options.folder));
         }
-      };
-      this.#enqueue({ run });
+      });
     });
   }
 
   activate(id: string): Promise<void> {
     return this.exclusive(async () => {
       // No frame of the one must be found when the other is active.
-      await this.#beginUnlessEmpty();
+      this.#beginUnlessEmpty();
       await this.#carryOutAll();
       const counters = [...this.#index.logs.values()].map(({ log, last }): [string, number] => [log, last]);
       try {
         const scan = await this.#link.call('generation.activate', { id, now: this.#now(), counters });
         if (scan === null) return;
-        this.#report(scan.faults);
+        this.#faults.add(scan.faults);
         this.#index = new DataIndex(scan);
       } catch (error) {
         // Which one is active now, only the disk knows.
@@ -153,17 +140,17 @@ export class FileStore {
   }
 
   async close(): Promise<void> {
-    while (this.#working !== undefined) await this.#working;
-    clearTimeout(this.#timer);
+    await this.#queue.idle();
+    this.#carryOut.cancel();
     try {
       await this.#carryOutAll();
       this.#journal.close();
-      await this.#carryOut(true);
+      await this.#carryOut.begin(true);
     } catch {
       // It is durable in the journal, and carried out at the next start.
       this.#journal.close();
     }
-    clearTimeout(this.#timer);
+    this.#carryOut.stop();
     await this.#link.call('close', null).catch(() => undefined);
     await this.#link.end();
   }
@@ -180,18 +167,17 @@ export class FileStore {
 
   /** Waits for what is being carried out now, after which a snapshot knows what it did. */
   async carriedOutNow(): Promise<void> {
-    await this.#carrying?.catch(() => undefined);
+    await this.#carryOut.settled();
   }
 
   /** Reports a document whose file is damaged, and moves the file away. */
   documentDamaged({ collection, id, crc }: DocumentEntry): void {
-    const record = `document ${collection}/${id}`;
     const current = this.#index.collections.get(collection)?.byId.get(id);
     if (current?.crc === crc && current.json === undefined) this.#index.remove(collection, id);
-    const message = `The ${record} failed its checksum, or its file is gone; it was set aside and is not served.`;
-    if (!this.#report([{ record, message }])) return;
+    const notice = damagedDocument(collection, id);
+    if (!this.#faults.add([notice])) return;
     this.#link.call('setDocumentAside', { collection, id, crc }).then(
-      () => this.#reported.delete(record),
+      () => this.#faults.forget(notice.record),
       // It could not be moved (a full disk, say): it stays where it is, and stays reported.
       () => undefined,
     );
@@ -199,17 +185,7 @@ export class FileStore {
 
   /** Reports damaged entries of a log, and has the log written anew without them. */
   entriesDamaged(log: string, sequences: number[]): void {
-    const notices = sequences.map((sequence) => {
-      const record = `entry ${log}#${sequence}`;
-      return { record, message: `The ${record} failed its checksum; it was set aside and is not served.` };
-    });
-    if (sequences.length === 0) {
-      notices.push({
-        record: `log ${log}`,
-        message: `A line break in the file of the log ${log} was damaged.`,
-      });
-    }
-    if (!this.#report(notices)) return;
+    if (!this.#faults.add(damagedEntries(log, sequences))) return;
     const index = this.#index;
     this.#link.call('mendLog', { log }).then(
       (report) => {
@@ -221,55 +197,21 @@ export class FileStore {
 
   /** Reports a damaged record of a generation that is not the active one, and is left as it is. */
   reportDamaged(record: string): void {
-    this.#report([{ record, message: `The ${record} failed its checksum; it is not served.` }]);
-  }
-
-  /** Each record once; false when all of them were reported before. */
-  #report(notices: FaultNotice[]): boolean {
-    const fresh = notices.filter(({ record }) => !this.#reported.has(record));
-    for (const { record, message } of fresh) {
-      this.#reported.add(record);
-      this.#options.onFault?.({ code: 'storage.corrupt_record', record, message });
-    }
-    return fresh.length > 0;
-  }
-
-  #enqueue(waiting: WaitingCommit | WaitingTask): void {
-    this.#waiting.push(waiting);
-    if (this.#working !== undefined) return;
-    // The end of the tick: after the promise callbacks that the answers of a group set off, so that all that they commit
-    // goes into the next group together.
-    this.#working = new Promise((resolve) => {
-      process.nextTick(() => void this.#work().then(resolve));
-    });
-  }
-
-  async #work(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const [first] = this.#waiting;
-      if (first !== undefined && 'run' in first) {
-        this.#waiting.shift();
-        await first.run();
-        continue;
-      }
-      try {
-        await this.#ready();
-      } catch (error) {
-        this.#rejectWaiting(error);
-        continue;
-      }
-      await this.#commitGroup();
-    }
-    // In the same step in which nothing was found waiting: what comes next starts it again.
-    this.#working = undefined;
+    this.#faults.add([{ record, message: `The ${record} failed its checksum; it is not served.` }]);
   }
 
   /** Recovers if that is necessary, and makes room; rejects when nothing can be written. */
-  async #ready(): Promise<void> {
+  #ready(): Promise<void> | undefined {
+    const journal = this.#journal;
+    const waits = this.#broken !== undefined || journal.waitingBytes > MOST_WAITING_BYTES;
+    return waits || journal.currentBytes > SEGMENT_BYTES ? this.#makeReady() : undefined;
+  }
+
+  async #makeReady(): Promise<void> {
     try {
       if (this.#broken !== undefined) await this.#recover();
-      if (this.#journal.waitingBytes > MOST_WAITING_BYTES) await this.#carryOut();
-      if (this.#journal.currentBytes > SEGMENT_BYTES) await this.#journal.begin(this.#serial + 1);
+      if (this.#journal.waitingBytes > MOST_WAITING_BYTES) await this.#carryOut.begin();
+      if (this.#journal.currentBytes > SEGMENT_BYTES) this.#journal.begin(this.#serial + 1);
     } catch (error) {
       this.#break(error);
       throw this.#broken ?? error;
@@ -277,21 +219,15 @@ export class FileStore {
   }
 
   /** Goes on in a new file of the journal, unless the present one is empty. */
-  async #beginUnlessEmpty(): Promise<void> {
+  #beginUnlessEmpty(): void {
     if (this.#journal.currentBytes === 0) return;
     try {
-      await this.#journal.begin(this.#serial + 1);
+      this.#journal.begin(this.#serial + 1);
     } catch (error) {
       // The new file may be there already, and in the way of a second try.
       this.#break(error);
       throw error;
     }
-  }
-
-  #rejectWaiting(error: unknown): void {
-    const task = this.#waiting.findIndex((waiting) => 'run' in waiting);
-    const rejected = this.#waiting.splice(0, task < 0 ? this.#waiting.length : task);
-    for (const waiting of rejected) if (!('run' in waiting)) waiting.reject(error);
   }
 
   /** Makes the first of the waiting commits durable, with one write and one sync, and answers them. */
@@ -300,46 +236,53 @@ export class FileStore {
     const plan = new CommitPlan(this.#index, now);
     const frames = this.#frames;
     frames.clear();
-    const answers: { waiting: WaitingCommit; numbers: number[] }[] = [];
+    const answered: WaitingCommit[] = [];
     const planned: JournalCommit[] = [];
     const namedNow = new Map<string, number[]>();
-    let taken = 0;
-    for (; taken < this.#waiting.length && frames.length < GROUP_BYTES; taken++) {
-      const waiting = this.#waiting[taken] as WaitingCommit | WaitingTask;
-      if ('run' in waiting) break;
+    const add = (changes: Change[], named?: JournalCommit['named']) => {
+      const commit: JournalCommit = { serial: this.#serial + planned.length + 1, changes };
+      if (named !== undefined) commit.named = named;
+      planned.push(commit);
+      frames.add(commit);
+    };
+    this.#queue.take((waiting) => {
+      if (frames.length >= GROUP_BYTES) return false;
       const { id } = waiting;
       const before = id && (this.#answerOf(id) ?? namedNow.get(nameOf(id)));
       if (before !== undefined) {
-        answers.push({ waiting, numbers: before });
-        continue;
+        waiting.numbers = before;
+        answered.push(waiting);
+        return true;
       }
       let commit: PlannedCommit;
       try {
         commit = plan.add(waiting.operations);
       } catch (error) {
         waiting.reject(error);
-        continue;
+        return true;
       }
-      answers.push({ waiting, numbers: commit.numbers });
-      if (id !== undefined) namedNow.set(nameOf(id), commit.numbers);
-      if (commit.changes.length === 0 && id === undefined) continue;
-      const serial = this.#serial + planned.length + 1;
-      const named = id && { writer: id.writer, number: id.number, at: now, answer: commit.numbers };
-      const entry: JournalCommit = { serial, ...(named && { named }), changes: commit.changes };
-      planned.push(entry);
-      frames.add(entry);
+      const { changes, numbers } = commit;
+      waiting.numbers = numbers;
+      answered.push(waiting);
+      if (id !== undefined) {
+        namedNow.set(nameOf(id), numbers);
+        add(changes, { writer: id.writer, number: id.number, at: now, answer: numbers });
+      } else if (changes.length > 0) add(changes);
+      return true;
+    });
+    const expired = this.#sweep.due(this.#index, plan, now);
+    if (expired.length > 0) add(plan.add(expired).changes);
+    if (planned.length > 0) {
+      try {
+        this.#queue.measured(await this.#journal.append(frames.bytes));
+      } catch (error) {
+        const failure = this.#appendFailed(error);
+        for (const waiting of answered) waiting.reject(failure);
+        return;
+      }
+      this.#publish(planned, frames.length);
     }
-    this.#waiting.splice(0, taken);
-    this.#sweep(plan, planned, now);
-    try {
-      if (planned.length > 0) await this.#journal.append(frames.bytes);
-    } catch (error) {
-      const failure = this.#appendFailed(error);
-      for (const { waiting } of answers) waiting.reject(failure);
-      return;
-    }
-    if (planned.length > 0) this.#publish(planned, frames.length);
-    for (const { waiting, numbers } of answers) waiting.resolve(numbers);
+    for (const { operations, numbers, resolve } of answered) resolve(toResults(operations, numbers));
   }
 
   #publish(planned: JournalCommit[], bytes: number): void {
@@ -350,32 +293,11 @@ export class FileStore {
       this.#index.apply(serial, changes);
       if (named !== undefined) remember(this.#remembered, named);
     }
-    this.#scheduleCarryOut();
+    this.#carryOut.schedule();
   }
 
   #answerOf({ writer, number }: CommitId): number[] | undefined {
     return this.#remembered.get(writer)?.get(number)?.answer;
-  }
-
-  /** Adds the removal of some documents that have expired, when it is time to look for them. */
-  #sweep(plan: CommitPlan, planned: JournalCommit[], now: number): void {
-    // A clock that was set back must not put the next look off for longer than an interval.
-    if (Math.abs(now - this.#lastSweep) < SWEEP_INTERVAL_MS) return;
-    this.#lastSweep = now;
-    const expired: CheckedOperation[] = [];
-    for (const entry of this.#index.expiring) {
-      if (isLiving(entry, now)) continue;
-      const { collection, id } = entry;
-      if (plan.touches(collection, id)) continue;
-      expired.push({ kind: 'delete', collection, id, expectVersion: undefined });
-      if (expired.length < SWEEP_LIMIT) continue;
-      this.#lastSweep = Number.NEGATIVE_INFINITY;
-      break;
-    }
-    if (expired.length === 0) return;
-    const sweep = { serial: this.#serial + planned.length + 1, changes: plan.add(expired).changes };
-    planned.push(sweep);
-    this.#frames.add(sweep);
   }
 
   /**
@@ -400,8 +322,7 @@ export class FileStore {
 
   #break(error: unknown): void {
     this.#broken ??= asFileFault(error, this.#options.folder);
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#carryOut.stop();
   }
 
   /**
@@ -409,7 +330,7 @@ export class FileStore {
    * file looked at. No handle of before is used again.
    */
   async #recover(): Promise<void> {
-    await this.#carrying?.catch(() => undefined);
+    await this.#carryOut.settled();
     this.#journal.cutBack();
     for (const held of this.#held) held.lose();
     this.#held.clear();
@@ -422,14 +343,15 @@ export class FileStore {
       await this.#link.call('close', null).catch(() => undefined);
       await this.#link.end();
       this.#link = this.#options.startKeeper(this.#options.folder);
-      opened = await this.#link.call('open', { now: this.#now() });
+      opened = await this.#link.call('open', { now: this.#now(), setCorruptAside: false });
     }
-    await this.#take(opened);
+    this.#take(opened);
     this.#broken = undefined;
+    this.#carryOut.resume();
   }
 
-  async #take(opened: OpenedStorage): Promise<void> {
-    this.#report(opened.faults);
+  #take(opened: OpenedStorage): void {
+    this.#faults.add(opened.faults);
     this.#index = new DataIndex(opened);
     this.#remembered = new Map();
     for (const commit of opened.remembered) remember(this.#remembered, commit);
@@ -437,47 +359,21 @@ export class FileStore {
     this.tornBytes += opened.tornBytes;
     this.#keptUnreleased = false;
     this.#journal = this.#newJournal();
-    await this.#journal.begin(this.#serial + 1);
+    this.#journal.begin(this.#serial + 1);
   }
 
   #newJournal(): JournalWriter {
     return new JournalWriter(join(this.#options.folder, 'journal'), this.#options.onStep);
   }
 
-  #scheduleCarryOut(): void {
-    if (this.#carrying !== undefined) return;
-    if (this.#journal.waitingBytes >= CARRY_OUT_BYTES) {
-      this.#carryOut().catch(() => undefined);
-      return;
-    }
-    if (this.#timer !== undefined) return;
-    this.#timer = setTimeout(() => this.#carryOut().catch(() => undefined), this.#delayMs);
-    this.#timer.unref();
-  }
-
   async #carryOutAll(): Promise<void> {
-    await this.#carrying?.catch(() => undefined);
+    await this.#carryOut.settled();
     if (this.#broken !== undefined) throw this.#broken;
-    await this.#carryOut();
-  }
-
-  /** Has what is durable carried out in the files; `last` when nothing more will be written to the journal. */
-  #carryOut(last = false): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    if (this.#carrying !== undefined) return this.#carrying;
-    const work = this.#journal.work(last);
-    if (work === undefined || this.#broken !== undefined) return Promise.resolve();
-    this.#carrying = this.#carryOutWork(work).finally(() => {
-      this.#carrying = undefined;
-      if (this.#broken === undefined && this.#journal.waitingBytes > 0) this.#scheduleCarryOut();
-    });
-    return this.#carrying;
+    await this.#carryOut.begin();
   }
 
   async #carryOutWork(work: CarryOutWork): Promise<void> {
     const serial = this.#serial;
-    const begun = performance.now();
     try {
       const keep = this.#held.size > 0;
       const report = await this.#link.call('carryOut', { ...work, keep });
@@ -487,12 +383,10 @@ export class FileStore {
       this.#break(error);
       throw this.#broken ?? error;
     }
-    const took = performance.now() - begun;
-    this.#delayMs = Math.min(Math.max(CARRY_OUT_DELAY_MS, took * CARRY_OUT_SHARE), LONGEST_DELAY_MS);
   }
 
   #takeReport(serial: number, report: CarriedOut): void {
-    this.#report(report.faults);
+    this.#faults.add(report.faults);
     this.#index.carriedOut(serial, report);
     if (report.kept.length === 0) return;
     this.#keptUnreleased = true;

@@ -1,15 +1,16 @@
-import { readdir, rm, writeFile } from 'node:fs/promises';
+import { readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makePrivateFolder, PRIVATE_FILE_MODE, syncFolder } from '../../base/durable-file.ts';
+import { systemCodeOf } from '../../base/errors.ts';
 import { randomId, timeOrderedId } from '../../base/ids.ts';
 import { fault } from '../../contract/error-codes.ts';
-import { type GenerationRecord, type Manifest, readManifest, writeManifest } from '../sqlite/manifest.ts';
+import { type GenerationRecord, type Manifest, readManifest, writeManifest } from '../manifest.ts';
 import type { Generation } from '../storage.ts';
 import { TEMPORARY_ENDING } from './disk.ts';
 import { FOLDER_GITIGNORE, FOLDER_README } from './folder-readme.ts';
 
-/** What the folders of generations are called. */
-const GENERATION = /^[0-9a-z]{20}$/;
+/** True of what the folders of generations are called. */
+export const isGenerationFolder = (name: string): boolean => /^[0-9a-z]{20}$/.test(name);
 
 /**
  * The pointer file `CURRENT` and the generations that it names, each a folder. One that it does not name was never
@@ -24,7 +25,7 @@ export class GenerationFolders {
     this.#manifest = manifest;
   }
 
-  /** Makes the first generation if need be. */
+  /** Makes the first generation if need be; rejects with `storage.corrupt` when it is not known what the data is. */
   static async open(path: string, now: number): Promise<GenerationFolders> {
     const pointer = join(path, 'CURRENT');
     const found = await readManifest(pointer);
@@ -35,6 +36,7 @@ export class GenerationFolders {
       return new GenerationFolders(path, manifest);
     }
     const folders = new GenerationFolders(path, found);
+    await folders.#requireActive();
     await folders.#removeUnnamed();
     await explain(path);
     return folders;
@@ -106,9 +108,19 @@ export class GenerationFolders {
     this.#manifest = manifest;
   }
 
+  async #requireActive(): Promise<void> {
+    const folder = this.folderOf(this.active);
+    try {
+      if ((await stat(folder)).isDirectory()) return;
+    } catch (error) {
+      if (systemCodeOf(error) !== 'ENOENT') throw error;
+    }
+    throw fault('storage.corrupt', `The folder ${folder} is missing. Restore a backup.`, { folder });
+  }
+
   async #removeUnnamed(): Promise<void> {
     for (const name of await readdir(this.#path)) {
-      const unfinished = GENERATION.test(name) && !this.has(name);
+      const unfinished = isGenerationFolder(name) && !this.has(name);
       const temporary = name.startsWith('.') && name.endsWith(TEMPORARY_ENDING);
       if (unfinished || temporary) await rm(join(this.#path, name), { recursive: true, force: true });
     }
@@ -117,7 +129,7 @@ export class GenerationFolders {
 
 /** Data without a pointer is not touched: losing `CURRENT` must not lose what it pointed to. */
 async function createFirst(path: string, now: number): Promise<Manifest> {
-  for (const name of (await readdir(path)).filter((found) => GENERATION.test(found))) {
+  for (const name of (await readdir(path)).filter(isGenerationFolder)) {
     const folder = join(path, name);
     if ((await readdir(folder)).length > 0) {
       throw fault(

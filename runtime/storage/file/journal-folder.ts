@@ -4,8 +4,8 @@ import { crc32 } from 'node:zlib';
 import { PRIVATE_FILE_MODE } from '../../base/durable-file.ts';
 import { systemCodeOf } from '../../base/errors.ts';
 import type { Disk } from './disk.ts';
-import { hex } from './document-file.ts';
 import { type JournalContent, readFrames } from './journal-frames.ts';
+import { hex } from './written-crc.ts';
 
 const ENDING = '.journal';
 const MARK = 'carried-out';

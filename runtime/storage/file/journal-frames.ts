@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { shortChecksum } from '../checksum.ts';
 
 /** What a commit changes, with the versions and numbers that it was given: carrying it out twice is carrying it out once. */
 export type Change =
@@ -40,6 +41,8 @@ export interface JournalCommit {
  */
 const MAGIC = Buffer.from('STJ1');
 const END = Buffer.from('END\n');
+const MAGIC_NUMBER = MAGIC.readUInt32LE();
+const END_NUMBER = END.readUInt32LE();
 const PREFIX = 16;
 
 type Described =
@@ -79,40 +82,45 @@ export class FrameBuffer {
     const frame = this.#length;
     this.#room(PREFIX);
     this.#length += PREFIX;
-    const described = changes.map((change) => this.#describe(change));
-    const texts = this.#length - frame - PREFIX;
     if (frame === 0) this.#group = serial;
-    const description: Description = {
-      serial,
-      group: this.#group,
-      ...(named && { named }),
-      changes: described,
-    };
-    this.#write(JSON.stringify(description));
+    // A {@link Description}, put together by hand: JSON.stringify takes three times as long.
+    let description = `{"serial":${serial},"group":${this.#group}`;
+    if (named !== undefined) description += `,"named":${JSON.stringify(named)}`;
+    let before = ',"changes":[';
+    for (const change of changes) {
+      description += before + this.#describe(change);
+      before = ',';
+    }
+    const texts = this.#length - frame - PREFIX;
+    this.#write(changes.length === 0 ? `${description},"changes":[]}` : `${description}]}`);
     const body = this.#length - frame - PREFIX;
+    this.#room(END.length);
     const buffer = this.#buffer;
-    MAGIC.copy(buffer, frame);
+    buffer.writeUInt32LE(MAGIC_NUMBER, frame);
     buffer.writeUInt32LE(body, frame + 4);
     buffer.writeUInt32LE(texts, frame + 8);
     buffer.writeUInt32LE(frameCrc(buffer, frame, body), frame + 12);
-    this.#room(END.length);
-    END.copy(this.#buffer, this.#length);
+    buffer.writeUInt32LE(END_NUMBER, this.#length);
     this.#length += END.length;
   }
 
-  /** Writes the text of a change and answers the rest. */
-  #describe(change: Change): Described {
+  /** Writes the text of a change and answers the rest, a {@link Described}. */
+  #describe(change: Change): string {
     switch (change.kind) {
       case 'put': {
         const { collection, id, version, fields, expiresAt } = change;
-        return ['put', collection, id, version, fields, expiresAt, this.#write(change.json)];
+        const length = this.#write(change.json);
+        // No character in the name of a collection is written otherwise in JSON.
+        return `["put","${collection}",${quoted(id)},${version},${quoted(fields)},${expiresAt},${length}]`;
       }
       case 'delete':
-        return ['delete', change.collection, change.id];
-      case 'append':
-        return ['append', change.log, change.sequence, change.at, this.#write(change.json)];
+        return `["delete","${change.collection}",${quoted(change.id)}]`;
+      case 'append': {
+        const length = this.#write(change.json);
+        return `["append",${quoted(change.log)},${change.sequence},${change.at},${length}]`;
+      }
       case 'trim':
-        return ['trim', change.log, change.through, change.last];
+        return `["trim",${quoted(change.log)},${change.through},${change.last}]`;
     }
   }
 
@@ -131,6 +139,8 @@ export class FrameBuffer {
     this.#buffer = larger;
   }
 }
+
+const quoted = (text: string): string => (text === '' ? '""' : JSON.stringify(text));
 
 /** What the frames of a journal file hold. */
 export interface JournalContent {
@@ -243,7 +253,7 @@ function endsAt(bytes: Buffer, offset: number): boolean {
 }
 
 function frameCrc(bytes: Buffer, frame: number, body: number): number {
-  const lengths = crc32(bytes.subarray(frame + 4, frame + 12));
+  const lengths = shortChecksum(bytes, frame + 4, frame + 12);
   return crc32(bytes.subarray(frame + PREFIX, frame + PREFIX + body), lengths);
 }
 

@@ -1,5 +1,5 @@
 import fs from 'node:fs';
-import { createPrivateFile, syncFolder } from '../../base/durable-file.ts';
+import { PRIVATE_FILE_MODE, syncFolder } from '../../base/durable-file.ts';
 import { JournalFolder } from './journal-folder.ts';
 
 /** Up to this many bytes are handed to the kernel at once; more would keep the event loop waiting for the copying. */
@@ -30,6 +30,7 @@ export class JournalWriter {
   readonly #onStep: (step: string) => void;
   #fd: number | undefined;
   #current: Segment = { number: 0, end: 0, carried: 0 };
+  #isNameSynced = false;
   #complete: Segment[] = [];
 
   constructor(folder: string, onStep: (step: string) => void = () => undefined) {
@@ -39,36 +40,48 @@ export class JournalWriter {
 
   /** Bytes that are durable and not yet carried out. */
   get waitingBytes(): number {
-    return [...this.#complete, this.#current].reduce((sum, { end, carried }) => sum + end - carried, 0);
+    let bytes = this.#current.end - this.#current.carried;
+    for (const { end, carried } of this.#complete) bytes += end - carried;
+    return bytes;
   }
 
   get currentBytes(): number {
     return this.#current.end;
   }
 
-  /** Goes on in a new file; `number` must be greater than any before. */
-  async begin(number: number): Promise<void> {
+  /** Goes on in a new file; `number` must be greater than any before. Its name becomes durable with what is appended first. */
+  begin(number: number): void {
     this.#onStep('create segment');
-    const file = await createPrivateFile(JournalFolder.segmentPath(this.#folder, number));
-    await file.close();
-    this.#onStep('sync journal folder');
-    await syncFolder(this.#folder);
-    const before = this.#fd;
-    this.#fd = fs.openSync(JournalFolder.segmentPath(this.#folder, number), 'r+');
-    if (before !== undefined) {
-      fs.closeSync(before);
+    const fd = fs.openSync(JournalFolder.segmentPath(this.#folder, number), 'wx+', PRIVATE_FILE_MODE);
+    if (this.#fd !== undefined) {
+      fs.closeSync(this.#fd);
       this.#complete.push(this.#current);
     }
+    this.#fd = fd;
     this.#current = { number, end: 0, carried: 0 };
+    this.#isNameSynced = false;
   }
 
-  /** Resolves when the bytes are durable; they count from `advance` on. */
-  async append(bytes: Buffer): Promise<void> {
+  /**
+   * Resolves when the bytes are durable, with the milliseconds that this took the disk; they count from `advance` on.
+   */
+  async append(bytes: Buffer): Promise<number> {
     const fd = this.#fd as number;
     this.#onStep('write journal');
-    await write(fd, bytes, this.#current.end);
+    if (bytes.length <= WRITTEN_AT_ONCE) writeNow(fd, bytes, this.#current.end);
+    else await writeLater(fd, bytes, this.#current.end);
+    const begun = performance.now();
     this.#onStep('sync journal');
-    await sync(fd);
+    await (this.#isNameSynced ? sync(fd) : this.#syncWithName(fd));
+    return performance.now() - begun;
+  }
+
+  async #syncWithName(fd: number): Promise<void> {
+    this.#onStep('sync journal folder');
+    // Both to their end: the handle is closed after a failure, and its number may then be that of another file.
+    const synced = await Promise.allSettled([syncFolder(this.#folder), sync(fd)]);
+    for (const result of synced) if (result.status === 'rejected') throw result.reason;
+    this.#isNameSynced = true;
   }
 
   /** Takes over that so many bytes were appended. */
@@ -116,23 +129,21 @@ export class JournalWriter {
   }
 }
 
-async function write(fd: number, bytes: Buffer, position: number): Promise<void> {
-  let written = 0;
-  while (written < bytes.length) {
-    const left = bytes.length - written;
-    written +=
-      left <= WRITTEN_AT_ONCE
-        ? fs.writeSync(fd, bytes, written, left, position + written)
-        : await writeLater(fd, bytes, written, position + written);
+function writeNow(fd: number, bytes: Buffer, position: number): void {
+  for (let written = 0; written < bytes.length; ) {
+    written += fs.writeSync(fd, bytes, written, bytes.length - written, position + written);
   }
 }
 
-function writeLater(fd: number, bytes: Buffer, from: number, position: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    fs.write(fd, bytes, from, bytes.length - from, position, (error, written) =>
-      error === null ? resolve(written) : reject(error),
-    );
-  });
+async function writeLater(fd: number, bytes: Buffer, position: number): Promise<void> {
+  for (let from = 0; from < bytes.length; ) {
+    const start = from;
+    from += await new Promise<number>((resolve, reject) => {
+      fs.write(fd, bytes, start, bytes.length - start, position + start, (error, written) =>
+        error === null ? resolve(written) : reject(error),
+      );
+    });
+  }
 }
 
 function sync(fd: number): Promise<void> {

@@ -48,6 +48,8 @@ export interface OpenedStorage extends ScannedGeneration {
   serial: number;
   /** Bytes at the end of the journal that were an unfinished write. */
   tornBytes: number;
+  /** What there is to tell of a store that could not be used and was set aside; this one is empty then. */
+  setAside?: string;
 }
 
 /** What became of the commits that were carried out in the files. */
@@ -74,7 +76,7 @@ export interface CarryOutRequest {
 /** What the keeper of the files can be asked for; it does one thing after the other, in the order of the calls. */
 export interface KeeperCalls {
   /** Takes the lock, carries out what the journal holds, and looks at every file. */
-  open: { input: { now: number }; output: OpenedStorage };
+  open: { input: { now: number; setCorruptAside: boolean }; output: OpenedStorage };
   /** The same after a failure, with the lock held. */
   recover: { input: null; output: OpenedStorage };
   carryOut: { input: CarryOutRequest; output: CarriedOut };

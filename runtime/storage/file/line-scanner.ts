@@ -1,4 +1,6 @@
+import { isAscii } from 'node:buffer';
 import fs from 'node:fs';
+import type { LineEncoding } from './log-lines.ts';
 
 const CHUNK = 64 * 1024;
 
@@ -15,6 +17,8 @@ export class LineScanner {
   /** The line, in `bytes`; without its line break. */
   start = 0;
   end = 0;
+  /** Of what `bytes` holds; undefined until somebody asks for it. */
+  #encoding: LineEncoding | undefined;
   /** False for what stands behind the last line break of the file. */
   terminated = true;
 
@@ -27,6 +31,12 @@ export class LineScanner {
 
   get bytes(): Buffer {
     return this.#filled;
+  }
+
+  /** How the bytes become text. */
+  get encoding(): LineEncoding {
+    this.#encoding ??= isAscii(this.#filled) ? 'latin1' : 'utf8';
+    return this.#encoding;
   }
 
   /** Where the line begins in the file. */
@@ -77,6 +87,7 @@ export class LineScanner {
     const read = fs.readSync(this.#fd, target, left.length, room, this.#base + left.length);
     if (read < room) this.#ended = true;
     this.#filled = target.subarray(0, left.length + read);
+    this.#encoding = undefined;
     return read > 0;
   }
 }

@@ -1,6 +1,13 @@
 import fs from 'node:fs';
 import { LineScanner } from './line-scanner.ts';
-import { claimedSequence, headerLength, nextOpening, seedOf, sequenceIn } from './log-lines.ts';
+import {
+  claimedSequence,
+  headerLength,
+  type LineEncoding,
+  nextOpening,
+  seedOf,
+  sequenceIn,
+} from './log-lines.ts';
 
 /** Up to this size a file is read from its beginning; a larger one is searched. */
 const SMALL = 64 * 1024;
@@ -19,7 +26,7 @@ export interface EntryVisitor {
    * Called for each whole entry in the range, in order; the bytes are valid only during the call. False when nothing more is
    * wanted.
    */
-  entry(bytes: Buffer, start: number, end: number): boolean;
+  entry(bytes: Buffer, start: number, end: number, encoding: LineEncoding): boolean;
   /** Called with the numbers of entries that are damaged; none when only a line break is. */
   damaged(sequences: number[], line: Buffer): void;
 }
@@ -111,7 +118,9 @@ class Pass {
     if (sequence > this.#range.through) return false;
     if (sequence <= this.#range.after) return true;
     this.#visited += 1;
-    return this.#visitor.entry(bytes, start, end) && this.#visited < this.#range.limit;
+    return (
+      this.#visitor.entry(bytes, start, end, this.#scanner.encoding) && this.#visited < this.#range.limit
+    );
   }
 
   /** A line that is not whole may be two whose line break was damaged: what is whole in it is found. */

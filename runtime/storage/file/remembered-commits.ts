@@ -5,14 +5,7 @@ import type { Disk } from './disk.ts';
 import { fileName, idOfName } from './file-names.ts';
 import type { FaultNotice, RememberedCommit } from './keeper-calls.ts';
 import { LineScanner } from './line-scanner.ts';
-import {
-  decodeEntryText,
-  decodeHeader,
-  encodeEntry,
-  encodeHeader,
-  headerLength,
-  seedOf,
-} from './log-lines.ts';
+import { decodeEntry, decodeHeader, encodeEntry, encodeHeader, headerLength, seedOf } from './log-lines.ts';
 import { LogReader } from './log-reader.ts';
 
 const ENDING = '.ndjson';
@@ -45,8 +38,8 @@ export class RememberedCommits {
       const commits = new Map<number, RememberedCommit>();
       const size = fs.statSync(path).size;
       reader.read(path, logOf(writer), size, EVERYTHING, {
-        entry(bytes, start, end) {
-          const { sequence: number, at, json } = decodeEntryText(bytes, start, end);
+        entry(bytes, start, end, encoding) {
+          const { sequence: number, at, json } = decodeEntry(bytes, start, end, encoding);
           commits.set(number, { writer, number, at, answer: JSON.parse(json) as number[] });
           return true;
         },

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
-import { join } from 'node:path';
 import { systemCodeOf } from '../../base/errors.ts';
+import type { LogEntry } from '../storage.ts';
 import type { DocumentEntry, LogState } from './data-index.ts';
 import { decodeValue } from './document-file.ts';
 import { documentPath, logPath } from './file-names.ts';
@@ -16,12 +16,6 @@ export interface ReadValue {
   json(): string;
 }
 
-export interface ReadEntry {
-  sequence: number;
-  at: number;
-  value: unknown;
-}
-
 /**
  * Reads values and checks them. In the calling thread: a file that is in the kernel's memory is read faster than another
  * thread is asked for it, and parsing it has to be done here in any case.
@@ -34,7 +28,7 @@ export class ValueReader {
   document(folder: string, entry: DocumentEntry): ReadValue | undefined {
     const { json } = entry;
     if (json !== undefined) return { value: JSON.parse(json), json: () => json };
-    return this.file(join(folder, documentPath(entry.collection, entry.id)), entry.crc);
+    return this.file(`${folder}/${documentPath(entry.collection, entry.id)}`, entry.crc);
   }
 
   /** The same of a file that must have this CRC. */
@@ -57,20 +51,27 @@ export class ValueReader {
     before: number,
     limit: number,
     damaged: (sequences: number[]) => void,
-  ): ReadEntry[] {
-    const found: ReadEntry[] = [];
+  ): LogEntry[] {
+    const found: LogEntry[] = [];
+    const { log: name } = log;
     const low = Math.max(after, log.after);
     const through = Math.min(before - 1, log.carried);
     if (low < through) {
       const visitor: EntryVisitor = {
-        entry: (bytes, start, end) => found.push(decodeEntry(bytes, start, end)) > 0,
+        entry(bytes, start, end, encoding) {
+          const { sequence, at, json } = decodeEntry(bytes, start, end, encoding);
+          found.push({ log: name, sequence, at, value: JSON.parse(json) });
+          return true;
+        },
         damaged,
       };
-      this.#readLog(join(folder, logPath(log.log)), log, { after: low, through, limit }, visitor);
+      this.#readLog(`${folder}/${logPath(name)}`, log, { after: low, through, limit }, visitor);
     }
     for (const { sequence, at, json } of log.pending) {
       if (found.length >= limit || sequence >= before) break;
-      if (sequence > low && sequence > log.carried) found.push({ sequence, at, value: JSON.parse(json) });
+      if (sequence > low && sequence > log.carried) {
+        found.push({ log: name, sequence, at, value: JSON.parse(json) });
+      }
     }
     return found;
   }
@@ -83,14 +84,14 @@ export class ValueReader {
     before: number,
     limit: number,
     damaged: (sequences: number[]) => void,
-  ): ReadEntry[] {
-    const found: ReadEntry[] = [];
+  ): LogEntry[] {
+    const found: LogEntry[] = [];
     const low = Math.max(after, log.after);
     let high = Math.min(before, log.last + 1);
     for (let width = limit; found.length < limit && high > low + 1; width *= 2) {
       const from = Math.max(low, high - 1 - width);
       const window = this.entries(folder, log, from, high, Number.POSITIVE_INFINITY, damaged);
-      for (let i = window.length - 1; i >= 0 && found.length < limit; i--) found.push(window[i] as ReadEntry);
+      for (let i = window.length - 1; i >= 0 && found.length < limit; i--) found.push(window[i] as LogEntry);
       high = from + 1;
     }
     return found;

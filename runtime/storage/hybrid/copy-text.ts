@@ -1,4 +1,4 @@
-import { documentChecksum, entryChecksum, valueChecksum } from '../checksum.ts';
+import { documentChecksum, entryChecksum, entryChecksumsOf, valueChecksum } from '../checksum.ts';
 import type { LogEntry, StoredDocument } from '../storage.ts';
 
 /**
@@ -38,11 +38,25 @@ export function entryText(
   return `${entryChecksum(log, sequence, at, valueCrc)} ${at}\n${json}`;
 }
 
-/** The entry of a copy; undefined when the copy is damaged. */
-export function entryOf<T>(log: string, sequence: number, text: string): LogEntry<T> | undefined {
-  const [[crc, at], json] = split(text);
-  if (String(entryChecksum(log, sequence, Number(at), valueChecksum(json))) !== crc) return undefined;
-  return { log, sequence, at: Number(at), value: JSON.parse(json) as T };
+/** The entries of a copy, from the sequence `first` on without a gap; undefined when one of them is damaged. */
+export function entriesOf<T>(
+  log: string,
+  first: number,
+  texts: readonly string[],
+): LogEntry<T>[] | undefined {
+  const checksum = entryChecksumsOf(log);
+  const entries: LogEntry<T>[] = [];
+  for (let i = 0; i < texts.length; i++) {
+    const text = texts[i] as string;
+    const space = text.indexOf(' ');
+    const end = text.indexOf('\n', space);
+    const at = Number(text.slice(space + 1, end));
+    const json = text.slice(end + 1);
+    const sequence = first + i;
+    if (checksum(sequence, at, valueChecksum(json)) !== Number(text.slice(0, space))) return undefined;
+    entries.push({ log, sequence, at, value: JSON.parse(json) as T });
+  }
+  return entries;
 }
 
 function split(text: string): [numbers: string[], json: string] {

@@ -1,7 +1,7 @@
 import { randomId } from '../../base/ids.ts';
 import type { CheckedOperation, CheckedRead } from '../checked-input.ts';
 import type { LogEntry, OperationResult, StoredDocument } from '../storage.ts';
-import { documentOf, documentText, entryOf, entryText } from './copy-text.ts';
+import { documentOf, documentText, entriesOf, entryText } from './copy-text.ts';
 import { BEGIN, CLOSE, FILL, FINISH, type HotScript, READ_DOCUMENT, READ_LOG, RENEW } from './hot-scripts.ts';
 
 /** What the hot copies need of a Redis server. */
@@ -66,6 +66,9 @@ export class HotCopies {
   readonly #prefix: string;
   readonly #epochKey: string;
   readonly #hotMs: number;
+  /** With a number it names a lease. */
+  readonly #reader = randomId(16);
+  #reads = 0;
   #trusted = false;
   /** Counts the losses of trust: a renewal that was under way at a loss does not count. */
   #losses = 0;
@@ -135,7 +138,7 @@ export class HotCopies {
     const object = documentObject(collection, id);
     const answer = await this.#read(READ_DOCUMENT, object, []);
     if (answer === undefined || 'lease' in answer) return { lease: answer?.lease };
-    const hit = documentOf<T>(collection, id, answer.texts[0] ?? '');
+    const hit = documentOf<T>(collection, id, answer.found[0] as string);
     return hit === undefined ? {} : { hit };
   }
 
@@ -143,13 +146,10 @@ export class HotCopies {
     if (!isHotLog(log)) return {};
     const answer = await this.#read(READ_LOG, logObject(log), [after, before, limit, reverse ? 1 : 0]);
     if (answer === undefined || 'lease' in answer) return { lease: answer?.lease };
-    const hit: LogEntry<T>[] = [];
-    for (let i = 0; i < answer.texts.length; i += 2) {
-      const entry = entryOf<T>(log, Number(answer.texts[i]), answer.texts[i + 1] ?? '');
-      if (entry === undefined) return {};
-      hit.push(entry);
-    }
-    return { hit };
+    const [first, texts] = answer.found as [number, string[]];
+    const hit = entriesOf<T>(log, first, texts);
+    if (hit === undefined) return {};
+    return { hit: reverse ? hit.reverse() : hit };
   }
 
   /** Keeps a document that was fetched under a lease; tries once, and nobody need wait for it. */
@@ -222,16 +222,20 @@ export class HotCopies {
     script: HotScript,
     object: string,
     more: number[],
-  ): Promise<{ texts: string[] } | { lease: Lease | undefined } | undefined> {
+  ): Promise<{ found: unknown[] } | { lease: Lease | undefined } | undefined> {
     if (!this.#trusted) return undefined;
-    const token = randomId(16);
+    this.#reads += 1;
+    const token = `${this.#reader}.${this.#reads}`;
     try {
-      const [hit, ...texts] = (await this.#run(script, [token, LEASE_MS, this.#hotMs, object, ...more])) as [
-        number,
-        ...string[],
-      ];
-      if (hit === 1) return { texts };
-      const epoch = texts[0] ?? '';
+      const [hit, ...found] = (await this.#run(script, [
+        token,
+        LEASE_MS,
+        this.#hotMs,
+        object,
+        ...more,
+      ])) as unknown[];
+      if (hit === 1) return { found };
+      const epoch = String(found[0] ?? '');
       return { lease: epoch === '' ? undefined : { object, token, epoch } };
     } catch {
       this.distrust();

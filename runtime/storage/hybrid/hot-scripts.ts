@@ -2,8 +2,9 @@
  * The Lua of the hot copies. Each script is one round trip and one atomic step on the Redis server.
  *
  * An *object* is a document (`d:<collection>/<id>`) or a log (`l:<log>`). Its keys, all behind the prefix:
- * - `c:<epoch>:<object>` the copy: a string for a document, a stream for a log (entry `<sequence>-0`; `0-1` says from which
- *   sequence on the log is complete);
+ * - `c:<epoch>:<object>` the copy: a string for a document, a list for a log: first `<from> <first>`, the sequence from which
+ *   on the log is complete and that of the first entry in the list (0 while there is none), then the entries without a gap
+ *   between them. A list and not a stream, because a script passes its answer on several times as quickly;
  * - `p:<object>` who is writing it just now: a hash of tokens, and `contended` once there were two at a time;
  * - `h:<object>` the copy as it was before the writing began, out of reach of the readers;
  * - `r:<object>` the lease of the reader that is fetching it from the cold side.
@@ -72,6 +73,37 @@ end
 return epoch`,
 );
 
+/** What is known of the copy of a log, and how entries are added to it. */
+const LOG_COPY = `
+local function describe(copy)
+  local header = redis.call('LINDEX', copy, 0)
+  if not header then return nil end
+  local from, first = string.match(header, '^(%d+) (%d+)$')
+  return tonumber(from), tonumber(first)
+end
+
+local function append(copy, from_argument, to_argument)
+  local from, first = describe(copy)
+  if not from then return end
+  local next_one = first + redis.call('LLEN', copy) - 1
+  for i = from_argument, to_argument, 2 do
+    local sequence = tonumber(ARGV[i])
+    if first == 0 then
+      first = sequence
+      next_one = sequence
+      redis.call('LSET', copy, 0, string.format('%.0f %.0f', from, first))
+    end
+    if sequence ~= next_one then
+      -- An entry is missing, and the place in the list would not tell the sequence.
+      redis.call('DEL', copy)
+      return
+    end
+    redis.call('RPUSH', copy, ARGV[i + 1])
+    next_one = next_one + 1
+  end
+end
+`;
+
 /**
  * In: token, the epoch that \`BEGIN\` answered, time to live in ms, then for each object its name, what became of it, the
  * number of the arguments that follow, and those: `keep` (nothing was written), `drop`, `set` text, or `append` and for
@@ -81,6 +113,7 @@ return epoch`,
 export const FINISH = script(
   'finish',
   `
+${LOG_COPY}
 local token, epoch, ttl = ARGV[3], ARGV[4], ARGV[5]
 local same = epoch ~= '' and epoch_now() == epoch
 local i = 6
@@ -105,16 +138,8 @@ while i <= #ARGV do
         if action == 'set' then
           redis.call('SET', copy, ARGV[first])
         elseif action == 'append' then
-          if tonumber(ARGV[first]) == 1 then redis.call('XADD', copy, '0-1', 'from', '1') end
-          if redis.call('EXISTS', copy) == 1 then
-            for j = first, first + count - 1, 2 do
-              local added = redis.pcall('XADD', copy, ARGV[j] .. '-0', 'e', ARGV[j + 1])
-              if type(added) == 'table' and added.err then
-                redis.call('DEL', copy)
-                break
-              end
-            end
-          end
+          if tonumber(ARGV[first]) == 1 then redis.call('RPUSH', copy, '1 0') end
+          append(copy, first, first + count - 1)
         end
         redis.call('PEXPIRE', copy, ttl)
       end
@@ -150,39 +175,32 @@ return miss(object)`,
 
 /**
  * In: as for a document, then after, before (both exclusive), limit, and 1 for the greatest first. Answers
- * `[1, sequence, text, …]`, or as for a document.
+ * `[1, sequence, [text, …]]` with the entries from that sequence on, always ascending, or as for a document.
  */
 export const READ_LOG = script(
   'readLog',
   `
+${LOG_COPY}
 local token, lease, ttl, object = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local after, before, limit, reverse = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), ARGV[10] == '1'
 local epoch = epoch_now()
 ${MISS}
 if epoch == '' then return miss(object) end
 local copy = copy_key(epoch, object)
-local head = redis.call('XRANGE', copy, '0-1', '0-1')[1]
-if not head then return miss(object) end
-local from = tonumber(head[2][2])
-local low = math.max(after + 1, from)
--- %.0f: a number above 10^14 would otherwise be written with an exponent.
-local least, most = string.format('%.0f-0', low), string.format('(%.0f-0', before)
-local entries = {}
-if low < before then
-  if reverse then
-    entries = redis.call('XREVRANGE', copy, most, least, 'COUNT', limit)
-  elseif low == after + 1 then
-    entries = redis.call('XRANGE', copy, least, most, 'COUNT', limit)
-  end
-end
-if low > after + 1 and not (reverse and #entries == limit) then return miss(object) end
+local from, first = describe(copy)
+if not from then return miss(object) end
+local low = math.max(after + 1, from, first)
+local high = math.min(before - 1, first + redis.call('LLEN', copy) - 2)
+local count = first == 0 and 0 or math.max(high - low + 1, 0)
+if from > after + 1 and not (reverse and count >= limit) then return miss(object) end
 redis.call('PEXPIRE', copy, ttl)
-local answer = { 1 }
-for _, entry in ipairs(entries) do
-  answer[#answer + 1] = string.match(entry[1], '^%d+')
-  answer[#answer + 1] = entry[2][2]
+if count == 0 then return { 1, 0, {} } end
+if reverse then
+  low = math.max(low, high - limit + 1)
+else
+  high = math.min(high, low + limit - 1)
 end
-return answer`,
+return { 1, low, redis.call('LRANGE', copy, low - first + 1, high - first + 1) }`,
 );
 
 /**
@@ -192,6 +210,7 @@ return answer`,
 export const FILL = script(
   'fill',
   `
+${LOG_COPY}
 local token, epoch, ttl, object = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local lease = key('r', object)
 if redis.call('GET', lease) ~= token then return end
@@ -202,8 +221,8 @@ if string.sub(object, 1, 1) == 'd' then
   redis.call('SET', copy, ARGV[7])
 else
   redis.call('DEL', copy)
-  redis.call('XADD', copy, '0-1', 'from', ARGV[7])
-  for i = 8, #ARGV, 2 do redis.call('XADD', copy, ARGV[i] .. '-0', 'e', ARGV[i + 1]) end
+  redis.call('RPUSH', copy, ARGV[7] .. ' 0')
+  append(copy, 8, #ARGV)
 end
 redis.call('PEXPIRE', copy, ttl)`,
 );

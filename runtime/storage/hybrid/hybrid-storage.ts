@@ -1,4 +1,5 @@
 import { isCoded } from '../../base/errors.ts';
+import { CallsUnderWay } from '../calls-under-way.ts';
 import {
   type CheckedOperation,
   type CheckedRead,
@@ -75,7 +76,7 @@ export class HybridStorage implements Storage {
   readonly #connection: HotConnection;
   readonly #hot: HotCopies;
   /** Calls under way, and copies that are being brought up to date behind an answer; `close` waits for them. */
-  readonly #updates = new Set<Promise<void>>();
+  readonly #underWay = new CallsUnderWay();
   /** Resolves when the commit that was called last is with the cold side. */
   #handedOver: Promise<void> = Promise.resolve();
 
@@ -112,29 +113,40 @@ export class HybridStorage implements Storage {
   }
 
   commit(operations: Operation[], id?: CommitId): Promise<OperationResult[]> {
-    return this.#run('commit', async () => {
-      const checked = checkOperations(operations);
-      const { fence, done } = await this.#handOver(checked, id);
-      try {
-        const { results, at, again } = await done;
-        // Not waited for: until it has arrived the readers go to the cold side, which has it.
-        if (fence !== undefined) {
-          this.#behind(again ? this.#hot.abort(fence) : this.#hot.finish(fence, checked, results, at));
-        }
-        return results;
-      } catch (error) {
-        // Of a commit whose fate is not known the fence stays until it lapses.
-        if (fence !== undefined && isRefusal(error)) this.#behind(this.#hot.abort(fence));
-        throw error;
+    return this.#run('commit', async () => (await this.#commit(checkOperations(operations), id)).results);
+  }
+
+  /** {@link commit} for operations that were checked already. */
+  commitChecked(
+    operations: readonly CheckedOperation[],
+    id?: CommitId,
+  ): Promise<{ results: OperationResult[] }> {
+    return this.#run('commit', () => this.#commit(operations, id));
+  }
+
+  async #commit(operations: readonly CheckedOperation[], id: CommitId | undefined) {
+    const { fence, done } = await this.#handOver(operations, id);
+    try {
+      const { results, at, again } = await done;
+      // Not waited for: until it has arrived the readers go to the cold side, which has it.
+      if (fence !== undefined) {
+        this.#underWay.track(
+          again ? this.#hot.abort(fence) : this.#hot.finish(fence, operations, results, at),
+        );
       }
-    });
+      return { results };
+    } catch (error) {
+      // Of a commit whose fate is not known the fence stays until it lapses.
+      if (fence !== undefined && isRefusal(error)) this.#underWay.track(this.#hot.abort(fence));
+      throw error;
+    }
   }
 
   /**
    * Announces a commit and gives it to the cold side, in the order of the calls: one that need not be announced must not
    * overtake one that is being announced.
    */
-  async #handOver(checked: CheckedOperation[], id: CommitId | undefined) {
+  async #handOver(checked: readonly CheckedOperation[], id: CommitId | undefined) {
     const before = this.#handedOver;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#handedOver = promise;
@@ -157,7 +169,7 @@ export class HybridStorage implements Storage {
       if (hit !== undefined) return this.#isLiving(hit) ? hit : undefined;
       const document = await this.#cold.get<T>(collection, id);
       if (document !== undefined && lease !== undefined)
-        this.#behind(this.#hot.keepDocument(document, lease));
+        this.#underWay.track(this.#hot.keepDocument(document, lease));
       return document;
     });
   }
@@ -175,7 +187,7 @@ export class HybridStorage implements Storage {
       if (lease !== undefined) {
         const from = completeFrom(entries, checked);
         const ascending = checked.reverse ? entries.toReversed() : entries;
-        if (from !== undefined) this.#behind(this.#hot.keepLog(log, from, ascending, lease));
+        if (from !== undefined) this.#underWay.track(this.#hot.keepLog(log, from, ascending, lease));
       }
       return entries;
     });
@@ -214,7 +226,7 @@ export class HybridStorage implements Storage {
 
   async #openBoth(): Promise<void> {
     await this.#connection.open({
-      onReady: () => this.#behind(this.#hot.renew().catch(() => this.#hot.distrust())),
+      onReady: () => this.#underWay.track(this.#hot.renew().catch(() => this.#hot.distrust())),
       onLost: () => this.#hot.distrust(),
     });
     try {
@@ -227,15 +239,11 @@ export class HybridStorage implements Storage {
 
   /** Runs a call of the port, if the storage is open; `close` waits for it, because half-way it is with neither side. */
   #run<T>(operation: StorageOperationName | undefined, work: () => Promise<T>): Promise<T> {
-    return this.#gate.run(operation, () => {
-      const done = work();
-      this.#behind(done.then(ignore, ignore));
-      return done;
-    });
+    return this.#gate.run(operation, () => this.#underWay.track(work()));
   }
 
   async #closeBoth(): Promise<void> {
-    while (this.#updates.size > 0) await Promise.all(this.#updates);
+    await this.#underWay.settled();
     await this.#cold.close();
     await this.#connection.close();
   }
@@ -243,14 +251,7 @@ export class HybridStorage implements Storage {
   #isLiving({ expiresAt }: StoredDocument): boolean {
     return expiresAt === undefined || expiresAt > this.#now();
   }
-
-  #behind(update: Promise<void>): void {
-    const settled = update.finally(() => this.#updates.delete(settled));
-    this.#updates.add(settled);
-  }
 }
-
-const ignore = (): void => undefined;
 
 /** From which sequence on these are all the entries of their log; undefined when they end before it does. */
 function completeFrom(entries: readonly LogEntry[], query: CheckedRead): number | undefined {

@@ -9,7 +9,7 @@ export const DAMAGED_STATE = 'STDMG';
 export const OPERATION = { put: 1, delete: 2, append: 3, trim: 4 } as const;
 
 /** Slots in which the last commits of a writer are remembered; number modulo this is the slot. */
-const COMMIT_SLOTS = 1_024;
+export const COMMIT_SLOTS = 1_024;
 
 const table = (behind: number) => `('[0:255]={${byteChanges(behind).join(',')}}'::bigint[])`;
 const change = (number: string, behind: number, shift: number) =>

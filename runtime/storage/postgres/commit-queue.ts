@@ -1,112 +1,134 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CodedError, isCoded } from '../../base/errors.ts';
 import { fault } from '../../contract/error-codes.ts';
 import type { CheckedOperation } from '../checked-input.ts';
+import { CommitGroups, type WaitingCommit } from '../commit-groups.ts';
 import type { CommitId } from '../storage.ts';
 import { versionConflict } from '../version-conflict.ts';
-import { type Carried, COMMIT_STATEMENT, commitArguments, type NamedCommit } from './commit-arguments.ts';
+import { type Carried, COMMIT_STATEMENT, commitArguments } from './commit-arguments.ts';
 import type { Connections, Statement } from './connections.ts';
 import { isAway } from './postgres-errors.ts';
-import { WRITE_STATEMENT, WriteBatch } from './write-arguments.ts';
+import { WRITE_ONE_STATEMENT, WRITE_STATEMENT, WriteBatch } from './write-arguments.ts';
 
-interface Waiting extends NamedCommit {
+interface Waiting extends WaitingCommit<Carried> {
   /** Its name was given to it here, so it is new. */
   fresh: boolean;
-  resolve(carried: Carried): void;
-  reject(error: unknown): void;
 }
 
-/** Most commits, operations and characters of JSON in one transaction; a single larger commit has one to itself. */
-const GROUP = { commits: 500, operations: 20_000, characters: 8 * 1024 * 1024 };
+/** What goes into one transaction. */
+const LIMITS = { commits: 500, operations: 20_000, characters: 8 * 1024 * 1024 };
 
 /**
- * Group commit: all that arrives while a transaction is under way goes into the next one, which is one call of the
- * server's function. Every commit has a name, so a group whose answer was lost is sent again as it is.
+ * Carries commits out in groups, each in one transaction, which is one call of the server's function. What most commits are
+ * takes the quick one. Another group may follow it on the same connection before it is answered, and does nothing when it
+ * was not carried out. Every commit has a name, so a group whose answer was lost is sent again as it is.
  */
 export class CommitQueue {
   readonly #connections: Connections;
   readonly #now: () => number;
-  #waiting: Waiting[] = [];
-  #running = false;
+  readonly #groups: CommitGroups<Waiting>;
+  readonly #line: Line;
+  /** The last commit that is on its way to the quick function; undefined when none is. */
+  #last: CommitId | undefined;
 
   constructor(connections: Connections, now: () => number) {
     this.#connections = connections;
     this.#now = now;
-  }
-
-  commit(operations: readonly CheckedOperation[], id: CommitId, fresh: boolean): Promise<Carried> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ operations, id, fresh, resolve, reject });
-      if (!this.#running) void this.#run();
+    this.#line = new Line(connections);
+    this.#groups = new CommitGroups<Waiting>(LIMITS, {
+      quickly: (group) => {
+        const batch = WriteBatch.of(group, this.#now());
+        return batch && this.#quickly(group, batch);
+      },
+      thoroughly: (group) => this.#thoroughly(group),
     });
   }
 
-  async #run(): Promise<void> {
-    this.#running = true;
-    // Those who commit in the same turn go together.
-    await Promise.resolve();
-    while (this.#waiting.length > 0) {
-      const group = this.#nextGroup();
-      await this.#carryOut(group);
-      // Those who were answered may have the next commit ready at once; without this turn the first would go alone.
-      if (group.length > 1) await nextTurn();
-    }
-    this.#running = false;
+  commit(operations: readonly CheckedOperation[], id: CommitId, fresh: boolean): Promise<Carried> {
+    return new Promise((resolve, reject) => this.#groups.push({ operations, id, fresh, resolve, reject }));
   }
 
-  #nextGroup(): Waiting[] {
-    let operations = 0;
-    let characters = 0;
-    let count = 0;
-    for (const waiting of this.#waiting) {
-      operations += waiting.operations.length;
-      characters += charactersOf(waiting.operations);
-      const full = operations > GROUP.operations || characters > GROUP.characters;
-      if (count > 0 && (full || count === GROUP.commits)) break;
-      count += 1;
-    }
-    return this.#waiting.splice(0, count);
-  }
-
-  async #carryOut(group: Waiting[]): Promise<void> {
+  async #quickly(group: Waiting[], batch: WriteBatch): Promise<boolean> {
+    const after = this.#last;
+    const last = group.at(-1)?.id;
+    this.#last = last;
+    const fresh = group.every((one) => one.fresh);
     try {
-      let sent = false;
-      await this.#connections.persist(() => {
-        const fresh = !sent && group.every(({ fresh }) => fresh);
-        sent = true;
-        return this.#send(group, fresh);
-      });
+      const one = after === undefined ? batch.toArgumentsOfOne(fresh) : undefined;
+      const answer =
+        one === undefined
+          ? await this.#line.ask(WRITE_STATEMENT, batch.toArguments(fresh, after))
+          : await this.#line.ask(WRITE_ONE_STATEMENT, one);
+      if (answer === null) return false;
+      const carried = batch.carried(answer);
+      for (const [i, { resolve }] of group.entries()) resolve(carried[i] as Carried);
+      return true;
+    } catch {
+      // Whatever it was: it is tried again in the other way, which will tell.
+      return false;
+    } finally {
+      if (this.#last === last) this.#last = undefined;
+    }
+  }
+
+  async #thoroughly(group: Waiting[]): Promise<void> {
+    try {
+      await this.#connections.persist(() => this.#send(group));
     } catch (error) {
       // Something is wrong with one of them, perhaps: it must fail nobody else.
-      if (group.length > 1 && !isAway(error)) for (const one of group) await this.#carryOut([one]);
+      if (group.length > 1 && !isAway(error)) for (const one of group) await this.#thoroughly([one]);
       else for (const one of group) one.reject(isAway(error) ? unknownFate(error, one.id) : error);
     }
   }
 
-  /** One round trip for what most commits are. The others are found out by it, or beforehand, and take another way. */
-  #send(group: Waiting[], fresh: boolean): Promise<void> {
-    return this.#connections.use(async (client) => {
-      const at = this.#now();
-      const ask = async (statement: Statement, values: unknown[]) => {
-        const { rows } = await client.query<[string | null]>({ ...statement, values, rowMode: 'array' });
-        return rows[0]?.[0] ?? null;
-      };
-      const batch = WriteBatch.of(group, at);
-      if (batch !== undefined) {
-        const answer = await ask(WRITE_STATEMENT, batch.toArguments(fresh));
-        if (answer !== null) {
-          const carried = batch.carried(answer);
-          for (const [i, one] of group.entries()) one.resolve(carried[i] as Carried);
-          return;
-        }
-      }
-      const lines = ((await ask(COMMIT_STATEMENT, commitArguments(group, at))) ?? '').split('\n');
-      let first = 0;
-      for (const [i, one] of group.entries()) {
-        settle(one, lines[i] ?? '', first);
-        first += one.operations.length;
-      }
+  async #send(group: Waiting[]): Promise<void> {
+    const answer = await this.#line.ask(COMMIT_STATEMENT, commitArguments(group, this.#now()));
+    const lines = (answer ?? '').split('\n');
+    let first = 0;
+    for (const [i, one] of group.entries()) {
+      settle(one, lines[i] ?? '', first);
+      first += one.operations.length;
+    }
+  }
+}
+
+/** A connection on which statements follow each other, kept for as long as one of them is under way. */
+class Line {
+  readonly #connections: Connections;
+  #current: { lent: ReturnType<Connections['lend']>; users: number; failure: unknown } | undefined;
+
+  constructor(connections: Connections) {
+    this.#connections = connections;
+  }
+
+  /** The first column of the first row. Rejects in the words of the port. */
+  async ask(statement: Statement, values: unknown[]): Promise<string | null> {
+    this.#current ??= { lent: this.#connections.lend(), users: 0, failure: undefined };
+    const current = this.#current;
+    current.users += 1;
+    const { client, giveBack } = await current.lent.catch((error: unknown) => {
+      if (this.#current === current) this.#current = undefined;
+      throw error;
     });
+    try {
+      const { rows } = await client.query<[string | null]>({
+        ...statement,
+        values,
+        rowMode: 'array',
+      });
+      return rows[0]?.[0] ?? null;
+    } catch (error) {
+      if (isAway(error)) {
+        current.failure = error;
+        if (this.#current === current) this.#current = undefined;
+      }
+      throw this.#connections.words(error);
+    } finally {
+      current.users -= 1;
+      if (current.users === 0) {
+        if (this.#current === current) this.#current = undefined;
+        giveBack(current.failure);
+      }
+    }
   }
 }
 
@@ -141,10 +163,4 @@ function settle({ operations, id, resolve, reject }: Waiting, line: string, firs
 function unknownFate(error: unknown, commit: CommitId): CodedError {
   if (!isCoded(error)) return fault('storage.unreachable', String(error), { commit });
   return new CodedError(error.code, error.message, { ...error.data, commit }, { cause: error });
-}
-
-function charactersOf(operations: readonly CheckedOperation[]): number {
-  let characters = 0;
-  for (const operation of operations) if ('json' in operation) characters += operation.json.length;
-  return characters;
 }

@@ -222,6 +222,8 @@ function poolConfig({ settings, url }: ConnectionOptions): PoolConfig {
     ...(address === undefined ? given : { connectionString: address }),
     application_name: 'smalltalk-console',
     keepAlive: true,
+    // A statement need not wait for the answer to the one before it.
+    pipeline: true,
     max: Math.max(1, settings.poolMax),
     min: settings.poolMin,
     idleTimeoutMillis: settings.idleTimeoutMs,

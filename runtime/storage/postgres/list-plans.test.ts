@@ -77,7 +77,7 @@ describeWithServers(['postgres'], 'lists in PostgreSQL', () => {
     const fewer = commitArguments(commit({ ...put, index: { state: 'active' } }), 1);
     const gone = commitArguments(commit({ kind: 'delete', ...key }), 1);
     const taken = async () => [
-      await pages(WRITE_STATEMENT.text, changed?.toArguments(false) ?? []),
+      await pages(WRITE_STATEMENT.text, changed?.toArguments(false, undefined) ?? []),
       await pages(COMMIT_STATEMENT.text, fewer),
       await pages(COMMIT_STATEMENT.text, gone),
     ];

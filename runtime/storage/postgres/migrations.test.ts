@@ -33,7 +33,9 @@ describeWithServers(['postgres'], 'the tables in PostgreSQL', () => {
     const all = Array.from({ length: 4 }, make);
     await Promise.all(all.map((storage) => storage.open()));
     await Promise.all(all.map((storage) => storage.close()));
-    expect(await sql('SELECT number FROM smalltalk_migrations')).toEqual([{ number: 1 }]);
+    expect(await sql('SELECT number FROM smalltalk_migrations ORDER BY 1')).toEqual(
+      MIGRATIONS.map((_, i) => ({ number: i + 1 })),
+    );
     expect(await relations(schema)).toEqual(expect.arrayContaining(VIEWS));
   });
 
@@ -44,7 +46,10 @@ describeWithServers(['postgres'], 'the tables in PostgreSQL', () => {
     await storage.close();
     await sql('INSERT INTO smalltalk_migrations VALUES (99, now())');
     const error = await rejection(storage.open());
-    expect(error).toMatchObject({ code: 'storage.newer_version', data: { found: 99, known: 1 } });
+    expect(error).toMatchObject({
+      code: 'storage.newer_version',
+      data: { found: 99, known: MIGRATIONS.length },
+    });
     await sql('DELETE FROM smalltalk_migrations WHERE number = 99');
     await storage.open();
     await storage.close();
@@ -137,6 +142,22 @@ describeWithServers(['postgres'], 'the tables in PostgreSQL', () => {
     expect((await rejection(writer.seal())).code).toBe('storage.invalid');
   });
 
+  it('are brought from the first number to this one with what is in them', async () => {
+    const { schema, make } = await start();
+    const client = new Client({ connectionString: server.url });
+    await client.connect();
+    onTestFinished(() => client.end());
+    await client.query(`SET search_path TO ${schema}`);
+    await client.query('BEGIN');
+    await migrate(client, MIGRATIONS.slice(0, 1));
+    await client.query('COMMIT');
+    const storage = make();
+    await storage.open();
+    const put = { kind: 'put', collection: 'sessions', id: 'a', value: 1, index: { title: 'A' } } as const;
+    for (const version of [1, 2]) expect(await storage.commit([put])).toEqual([{ version }]);
+    await storage.close();
+  });
+
   it('are brought from one number to the next wholly or not at all', async () => {
     const { schema, make, sql } = await start();
     const storage = make();
@@ -152,7 +173,8 @@ describeWithServers(['postgres'], 'the tables in PostgreSQL', () => {
     await client.query('BEGIN');
     await rejection(migrate(client, [...MIGRATIONS, `${next}; SELECT 1 / 0`]));
     await client.query('ROLLBACK');
-    expect(await sql('SELECT number FROM smalltalk_migrations')).toEqual([{ number: 1 }]);
+    const known = MIGRATIONS.map((_, i) => ({ number: i + 1 }));
+    expect(await sql('SELECT number FROM smalltalk_migrations ORDER BY 1')).toEqual(known);
     await storage.open();
     expect((await storage.get('sessions', 'a'))?.value).toBe(1);
     await storage.close();
@@ -161,8 +183,8 @@ describeWithServers(['postgres'], 'the tables in PostgreSQL', () => {
     await migrate(client, [...MIGRATIONS, next]);
     await client.query('COMMIT');
     expect(await sql('SELECT number FROM smalltalk_migrations ORDER BY 1')).toEqual([
-      { number: 1 },
-      { number: 2 },
+      ...known,
+      { number: MIGRATIONS.length + 1 },
     ]);
     expect(await sql('SELECT id, added FROM smalltalk_documents')).toEqual([{ id: 'a', added: null }]);
     expect((await rejection(storage.open())).code).toBe('storage.newer_version');

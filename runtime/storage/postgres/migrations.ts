@@ -1,6 +1,7 @@
 import type { ClientBase } from 'pg';
 import { fault } from '../../contract/error-codes.ts';
 import { COMMIT_FUNCTIONS } from './commit-function.ts';
+import { WRITE_FUNCTIONS } from './write-function.ts';
 
 /**
  * The tables. A row is a record; `generation` comes first in every key. Text is compared by its bytes, as the port demands,
@@ -182,7 +183,7 @@ COMMENT ON VIEW event_logs IS 'the events that are kept, by sequence';
 `;
 
 /** What brings the tables from each number to the next. Never changed once it was published, only added to. */
-export const MIGRATIONS: readonly string[] = [TABLES + COMMIT_FUNCTIONS + VIEWS];
+export const MIGRATIONS: readonly string[] = [TABLES + COMMIT_FUNCTIONS + VIEWS, WRITE_FUNCTIONS];
 
 /** The names that it takes in a schema. */
 const NAMES = [...TABLES.matchAll(/CREATE TABLE (\w+)/g), ...VIEWS.matchAll(/CREATE VIEW (\w+)/g)].map(

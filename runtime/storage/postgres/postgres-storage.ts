@@ -1,6 +1,7 @@
 import { randomId } from '../../base/ids.ts';
 import { fault } from '../../contract/error-codes.ts';
 import type { PostgresSettings } from '../../settings/settings.ts';
+import { CallsUnderWay } from '../calls-under-way.ts';
 import {
   type CheckedOperation,
   checkCommitId,
@@ -115,7 +116,7 @@ export class PostgresStorage implements Storage {
   #commits = 0;
   #parts: Parts | undefined;
   /** The calls that have not been answered yet. */
-  readonly #underWay = new Set<Promise<unknown>>();
+  readonly #underWay = new CallsUnderWay();
 
   constructor(options: PostgresStorageOptions) {
     this.#options = options;
@@ -243,12 +244,7 @@ export class PostgresStorage implements Storage {
   #run<T>(operation: StorageOperationName | undefined, work: (parts: Parts) => Promise<T>): Promise<T> {
     return this.#gate.run(operation, () => {
       if (this.#parts === undefined) throw fault('storage.closed', 'The storage is not open.');
-      const done = work(this.#parts);
-      const settled: Promise<unknown> = done
-        .catch(() => undefined)
-        .then(() => this.#underWay.delete(settled));
-      this.#underWay.add(settled);
-      return done;
+      return this.#underWay.track(work(this.#parts));
     });
   }
 
@@ -364,7 +360,7 @@ export class PostgresStorage implements Storage {
     const parts = this.#parts;
     if (parts === undefined) return;
     for (const connections of parts.snapshots) connections.cut();
-    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
+    await this.#underWay.settled();
     await parts.generations.close();
     await parts.removal;
     await parts.verifier.settled();

@@ -1,4 +1,5 @@
 import { type CheckedOperation, fieldsFromText } from '../checked-input.ts';
+import type { CommitId } from '../storage.ts';
 import { numberArray, textArray } from './array-text.ts';
 import { type Carried, FieldArrays, type NamedCommit } from './commit-arguments.ts';
 import type { Statement } from './connections.ts';
@@ -7,7 +8,13 @@ import { documentChecksum, entryChecksumsOf, logChecksum } from './record-checks
 /** Takes what {@link WriteBatch.toArguments} answers. */
 export const WRITE_STATEMENT: Statement = {
   name: 'smalltalk_write',
-  text: `SELECT smalltalk_write(${Array.from({ length: 29 }, (_, i) => `$${i + 1}`).join(', ')})`,
+  text: `SELECT smalltalk_write(${Array.from({ length: 31 }, (_, i) => `$${i + 1}`).join(', ')})`,
+};
+
+/** Takes what {@link WriteBatch.toArgumentsOfOne} answers. */
+export const WRITE_ONE_STATEMENT: Statement = {
+  name: 'smalltalk_write_one',
+  text: `SELECT smalltalk_write_one(${Array.from({ length: 22 }, (_, i) => `$${i + 1}`).join(', ')})`,
 };
 
 interface LogPart {
@@ -68,12 +75,14 @@ export class WriteBatch {
     return batch;
   }
 
-  /** `fresh`: none of them can have been carried out before. */
-  toArguments(fresh: boolean): unknown[] {
+  /** `fresh`: none of them can have been carried out before. `after`: they wait for this one to be carried out. */
+  toArguments(fresh: boolean, after: CommitId | undefined): unknown[] {
     const logs = [...this.#logs.keys()];
     return [
       this.#at,
       fresh,
+      after?.writer,
+      after?.number,
       textArray(this.#commits.map(({ id }) => id.writer)),
       numberArray(this.#commits.map(({ id }) => id.number)),
       numberArray(this.#ends),
@@ -96,6 +105,35 @@ export class WriteBatch {
       numberArray(this.#entryCrcs),
       textArray(this.#entryJsons),
       numberArray(this.#owners),
+      textArray(this.#members),
+      ...this.#index.toArguments(),
+    ];
+  }
+
+  /** The same for `smalltalk_write_one`; undefined when it is more than that one takes. */
+  toArgumentsOfOne(fresh: boolean): unknown[] | undefined {
+    const [commit, ...others] = this.#commits;
+    if (commit === undefined || others.length > 0) return undefined;
+    if (this.#offsets.length === 0 || this.#ids.length > 1 || this.#entryJsons.length > 1) return undefined;
+    const [log] = this.#logs.keys();
+    return [
+      this.#at,
+      fresh,
+      commit.id.writer,
+      commit.id.number,
+      this.#documentPlaces[0] === 0,
+      this.#collections[0],
+      this.#ids[0],
+      this.#jsons[0],
+      this.#expected[0],
+      this.#expiries[0],
+      this.#crcs[0],
+      this.#fields[0],
+      this.#shapes[0],
+      log,
+      log === undefined ? undefined : logChecksum(log),
+      this.#entryCrcs[0],
+      this.#entryJsons[0],
       textArray(this.#members),
       ...this.#index.toArguments(),
     ];

@@ -1,95 +1,165 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fault } from '../../contract/error-codes.ts';
 import { type CheckedOperation, MAXIMUM_SEQUENCE } from '../checked-input.ts';
+import { CommitGroups, type WaitingCommit } from '../commit-groups.ts';
 import type { CommitId } from '../storage.ts';
 import { versionConflict } from '../version-conflict.ts';
 import { COMMIT } from './commit-script.ts';
-import { entryPrefix, headParts, logPrefix } from './record-text.ts';
+import { DirectCommit } from './direct-commit.ts';
+import { KnownRecords } from './known-records.ts';
+import { entryPrefix, headParts, headText, logPrefix, parseCounter } from './record-text.ts';
 import type { RedisArgument } from './redis-connection.ts';
 import { type RedisServer, unknownFate } from './redis-server.ts';
 
-interface Waiting {
-  operations: readonly CheckedOperation[];
-  id: CommitId;
-  resolve(numbers: number[]): void;
-  reject(error: unknown): void;
-}
+type Waiting = WaitingCommit<number[]>;
 
-/** Most commits, operations and characters of JSON in one group; a larger commit goes alone. */
-const GROUP = { commits: 64, operations: 2_000, characters: 4 * 1024 * 1024 };
+const LIMITS = { commits: 64, operations: 2_000, characters: 4 * 1024 * 1024 };
+
+/** Bytes that may be missing from the size of the data, which is worth no command of its own with each commit. */
+const MOST_UNCOUNTED = 64 * 1024;
+
+/** So many groups take the other way after several in a row were not as they were believed to be, at most. */
+const LONGEST_DETOUR = 256;
 
 /**
- * Group commit: all that arrives while a script is under way goes into the next one. One is under way at a time, so that
- * commits are carried out in the order in which they came, over a reconnect, too.
+ * Carries commits out in groups. A group goes directly when all that it touches is known here, believed to be as it was
+ * last written: a short script compares and writes. When something is not so, or not known, a long script finds out by
+ * itself; that is also how a group is sent again whose answer was lost.
  */
 export class CommitQueue {
   readonly #server: RedisServer;
   readonly #now: () => number;
   readonly #onDamaged: (records: string[]) => void;
-  #waiting: Waiting[] = [];
-  #running = false;
+  readonly #known = new KnownRecords();
+  readonly #groups: CommitGroups<Waiting>;
+  #uncounted = 0;
+  /** Groups that need not try, and how many it will be the next time. */
+  #skip = 0;
+  #nextSkip = 1;
 
   constructor(server: RedisServer, now: () => number, onDamaged: (records: string[]) => void) {
     this.#server = server;
     this.#now = now;
     this.#onDamaged = onDamaged;
+    this.#groups = new CommitGroups<Waiting>(LIMITS, {
+      quickly: (group) => this.#directly(group),
+      thoroughly: (group, missed) => this.#thoroughly(group, missed),
+    });
   }
 
   /** Resolves with the version or sequence of each operation, 0 where there is none. */
   commit(operations: readonly CheckedOperation[], id: CommitId): Promise<number[]> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ operations, id, resolve, reject });
-      if (!this.#running) void this.#run();
-    });
+    return new Promise((resolve, reject) => this.#groups.push({ operations, id, resolve, reject }));
   }
 
-  async #run(): Promise<void> {
-    this.#running = true;
-    // Those who commit in the same turn go together.
-    await Promise.resolve();
-    while (this.#waiting.length > 0) {
-      const group = this.#nextGroup();
-      await this.#carryOut(group);
-      // Those who were answered may have the next commit ready at once; without this turn the first would go alone.
-      if (group.length > 1) await nextTurn();
+  /** Bytes of values by which there is more than the server has been told. */
+  get uncounted(): number {
+    return this.#uncounted;
+  }
+
+  /** Tells the server of them. */
+  async count(): Promise<void> {
+    const bytes = this.#uncounted;
+    this.#uncounted = 0;
+    if (bytes !== 0) await this.#server.plain((client, key) => client.incrby(key('z'), bytes));
+  }
+
+  #directly(group: Waiting[]): Promise<boolean> | undefined {
+    if (this.#skip > 0) {
+      this.#skip -= 1;
+      return undefined;
     }
-    this.#running = false;
+    this.#known.follow(this.#server.active);
+    const direct = DirectCommit.of(group, this.#known, this.#now());
+    return direct && this.#send(group, direct);
   }
 
-  #nextGroup(): Waiting[] {
-    let operations = 0;
-    let characters = 0;
-    let count = 0;
-    for (const waiting of this.#waiting) {
-      operations += waiting.operations.length;
-      for (const operation of waiting.operations)
-        if ('json' in operation) characters += operation.json.length;
-      const full = operations > GROUP.operations || characters > GROUP.characters;
-      if (count > 0 && (full || count === GROUP.commits)) break;
-      count += 1;
+  async #send(group: Waiting[], direct: DirectCommit): Promise<boolean> {
+    const uncounted = this.#uncounted;
+    const counted = group.length > 1 || Math.abs(direct.bytes + uncounted) > MOST_UNCOUNTED;
+    const sent = this.#server.direct(direct.toArguments(counted ? uncounted : -direct.bytes));
+    this.#uncounted = counted ? 0 : uncounted + direct.bytes;
+    // At once: the next group is made before this one is answered. If this is not as believed, the next one is not either.
+    direct.believe();
+    if (!(await sent)) {
+      this.#uncounted = uncounted;
+      return false;
     }
-    return this.#waiting.splice(0, count);
+    this.#nextSkip = 1;
+    for (const [i, { resolve }] of group.entries()) resolve(direct.numbers[i] as number[]);
+    return true;
   }
 
-  async #carryOut(group: Waiting[]): Promise<void> {
+  async #thoroughly(group: Waiting[], missed: boolean): Promise<void> {
+    if (missed) this.#wasWrong();
     try {
-      const [answers, damaged] = await this.#server.onActive(COMMIT, this.#arguments(group));
-      for (const [i, one] of group.entries()) settle(one, (answers as string[])[i] ?? '');
-      this.#onDamaged(damaged as string[]);
+      await this.#findOut(group);
     } catch (error) {
+      this.#known.forget();
       for (const one of group) one.reject(unknownFate(error, one.id));
     }
   }
 
-  #arguments(group: Waiting[]): RedisArgument[] {
-    const now = this.#now();
-    const args: RedisArgument[] = [now, MAXIMUM_SEQUENCE, group.length];
-    for (const { operations, id } of group) {
-      args.push(id.writer, id.number, operations.length);
-      for (const operation of operations) pushOperation(args, operation, now);
-    }
-    return args;
+  #wasWrong(): void {
+    this.#known.forget();
+    this.#skip = this.#nextSkip - 1;
+    this.#nextSkip = Math.min(2 * this.#nextSkip, LONGEST_DETOUR);
   }
+
+  async #findOut(group: Waiting[]): Promise<void> {
+    const now = this.#now();
+    const [answers, damaged, counters] = (await this.#server.onActive(
+      COMMIT,
+      commitArguments(group, now),
+    )) as [string[], string[], string[]];
+    this.#known.follow(this.#server.active);
+    for (const [i, one] of group.entries()) {
+      const answer = answers[i] ?? '';
+      if (answer.startsWith('k')) this.#learn(one, answer.slice(2));
+      settle(one, answer);
+    }
+    for (let i = 0; i + 1 < counters.length; i += 2) {
+      const [log, counter] = [counters[i] as string, counters[i + 1] as string];
+      const parsed = parseCounter(log, counter);
+      this.#known.setLog(log, parsed && { counter, ...parsed });
+    }
+    this.#onDamaged(damaged);
+  }
+
+  /** What is there since it was carried out. */
+  #learn({ operations, id }: Waiting, numbers: string): void {
+    this.#known.remember(id, numbers);
+    const given = numbers.split(',');
+    for (const [i, operation] of operations.entries()) {
+      if (operation.kind === 'put') {
+        const { collection, id: document, valueCrc, fields, expiresAt, json } = operation;
+        const parts = headParts(collection, document, valueCrc, fields, expiresAt);
+        const version = Number(given[i]);
+        this.#known.setDocument(
+          collection,
+          document,
+          expiresAt !== null
+            ? undefined
+            : {
+                head: headText(parts, version),
+                version,
+                fields: parts.fields,
+                bytes: Buffer.byteLength(json),
+              },
+        );
+      } else if (operation.kind === 'delete') {
+        this.#known.setDocument(operation.collection, operation.id, undefined);
+      }
+    }
+  }
+}
+
+function commitArguments(group: readonly Waiting[], now: number): RedisArgument[] {
+  const args: RedisArgument[] = [now, MAXIMUM_SEQUENCE, group.length];
+  for (const { operations, id } of group) {
+    args.push(id.writer, id.number, operations.length);
+    for (const operation of operations) pushOperation(args, operation, now);
+  }
+  return args;
 }
 
 function pushOperation(args: RedisArgument[], operation: CheckedOperation, now: number): void {

@@ -8,7 +8,7 @@ import type { RedisScript } from './redis-connection.ts';
  * for each of these `p` collection id json prefix value-crc fields expected expiry | `d` collection id expected |
  * `a` log log-prefix entry-prefix json | `t` log log-prefix through.
  * Answers the active generation; and when it is the expected one, for each commit `k <numbers>`, `c <operation> <current>`,
- * `f <log>` (its numbers are used up) or `d` (what was remembered of it is damaged); then what was found damaged.
+ * `f <log>` (its numbers are used up) or `d` (what was remembered of it is damaged); then what was found damaged; then name and counter of each log that it changed.
  */
 export const COMMIT: RedisScript = {
   lua: `${COMMON}${RECORDS}
@@ -149,6 +149,13 @@ for commit = 1, tonumber(ARGV[4]) do
   for _ = 1, count do at = at + WIDTH[ARGV[at]] end
 end
 flush()
-return { ARGV[1], answers, notices }
+local counters = {}
+for name, log in pairs(logs) do
+  if log.changed then
+    counters[#counters + 1] = name
+    counters[#counters + 1] = log.record
+  end
+end
+return { ARGV[1], answers, notices, counters }
 `,
 };

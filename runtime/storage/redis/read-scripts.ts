@@ -8,10 +8,14 @@ if active ~= ARGV[1] then return { active } end
 local G = P .. ':' .. active .. ':'
 `;
 
-/** ARGV: generation, collection, id. Answers head and value. */
-export const GET: RedisScript = {
-  lua: `${EXPECTED}
-return { active, call('HGET', G .. 'h:' .. ARGV[2], ARGV[3]), call('HGET', G .. 'v:' .. ARGV[2], ARGV[3]) }`,
+/** ARGV: generation, then key and field of each value that is wanted. Most of what is read is read by this: it has no more in it. */
+export const FIELDS: RedisScript = {
+  lua: `local call, ARGV = redis.call, ARGV
+local active = call('HGET', KEYS[1] .. ':meta', 'active') or ''
+if active ~= ARGV[1] then return { active } end
+local G, answer = KEYS[1] .. ':' .. active .. ':', { active }
+for i = 2, #ARGV, 2 do answer[#answer + 1] = call('HGET', G .. ARGV[i], ARGV[i + 1]) end
+return answer`,
 };
 
 /** ARGV: generation, collection, most bytes, ids. Answers head and value of each, until the bytes are reached. */

@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { numbersChecksumsOf } from '../checksum.ts';
 import { encodeFields } from './index-text.ts';
 
 /**
@@ -65,9 +66,14 @@ export function entryPrefix(log: string, at: number, valueCrc: number): string {
   return hex(crc32(`entry\n${log}\n${at}\n${valueCrc}\n`));
 }
 
-export function entryText(log: string, sequence: number, at: number, json: string): string {
-  const prefix = crc32(`entry\n${log}\n${at}\n${crc32(json)}\n`);
-  return `${at} ${hex(crc32(String(sequence), prefix))} ${json}`;
+export function entryText(
+  log: string,
+  sequence: number,
+  at: number,
+  json: string,
+  valueCrc = crc32(json),
+): string {
+  return `${at} ${hex(crc32(`entry\n${log}\n${at}\n${valueCrc}\n${sequence}`))} ${json}`;
 }
 
 export interface Entry {
@@ -76,42 +82,78 @@ export interface Entry {
   json: string;
 }
 
+const SPACE = 0x20;
+const DASH = 0x2d;
+const ZERO = 0x30;
+
 /**
  * Takes the entries of a log apart, of which `id` is that of the stream: the sequence, a dash, 0. Undefined for one that is
  * damaged. What all of them have in common is summed once.
  */
-export function entriesOf(log: string): (id: string, text: string) => Entry | undefined {
-  const common = crc32(`entry\n${log}\n`);
-  return (id, text) => {
-    const first = text.indexOf(' ');
+export function entriesOf(log: string): (id: Buffer, record: Buffer) => Entry | undefined {
+  const checksum = numbersChecksumsOf(`entry\n${log}\n`);
+  return (id, record) => {
+    const end = id.length - 2;
+    const first = record.indexOf(SPACE);
     const second = first + 9;
-    if (first < 1 || text[second] !== ' ' || !id.endsWith('-0')) return undefined;
-    const at = text.slice(0, first);
-    const json = text.slice(second + 1);
-    const sequence = id.slice(0, -2);
-    const sum = crc32(`${at}\n${crc32(json)}\n${sequence}`, common);
-    if (sum !== Number.parseInt(text.slice(first + 1, second), 16)) return undefined;
-    return { sequence: Number(sequence), at: Number(at), json };
+    if (first < 1 || record[second] !== SPACE || id[end] !== DASH || id[end + 1] !== ZERO) return undefined;
+    const at = wholeNumber(record, 0, first);
+    const sequence = wholeNumber(id, 0, end);
+    const valueCrc = crc32(record.subarray(second + 1));
+    if (checksum(at, valueCrc, sequence) !== hexNumber(record, first + 1)) return undefined;
+    return { sequence, at, json: record.toString('utf8', second + 1) };
   };
 }
 
+/** The sequence in the id of the stream. */
+export function sequenceOf(id: Buffer): number {
+  return wholeNumber(id, 0, id.indexOf(DASH));
+}
+
+/** NaN when something else than digits is there. */
+function wholeNumber(bytes: Buffer, from: number, to: number): number {
+  let number = 0;
+  for (let i = from; i < to; i++) {
+    const digit = (bytes[i] as number) - ZERO;
+    if (digit < 0 || digit > 9) return Number.NaN;
+    number = 10 * number + digit;
+  }
+  return number;
+}
+
+/** Eight lower-case digits; NaN when something else is there. */
+function hexNumber(bytes: Buffer, from: number): number {
+  let number = 0;
+  for (let i = from; i < from + 8; i++) {
+    const byte = bytes[i] as number;
+    const digit = byte >= 0x61 ? byte - 0x57 : byte - ZERO;
+    if (!(digit >= 0 && digit <= 15) || (byte > 0x39 && byte < 0x61)) return Number.NaN;
+    number = 16 * number + digit;
+  }
+  return number;
+}
+
 export const parseEntry = (log: string, id: string, text: string): Entry | undefined =>
-  entriesOf(log)(id, text);
+  entriesOf(log)(Buffer.from(id), Buffer.from(text));
 
 export const logPrefix = (log: string): string => hex(crc32(`log\n${log}\n`));
 
-export function counterText(log: string, lastSequence: number): string {
-  const numbers = `${lastSequence} 0`;
-  return `${hex(crc32(numbers, crc32(`log\n${log}\n`)))} ${numbers} 0`;
+/** `bytes` are those of its entries, and need not be right. */
+export function counterText(log: string, lastSequence: number, through = 0, bytes = 0): string {
+  const numbers = `${lastSequence} ${through}`;
+  return `${hex(crc32(`log\n${log}\n${numbers}`))} ${numbers} ${bytes}`;
 }
 
 const COUNTER = /^([0-9a-f]{8}) (\d+) (\d+) (\d+)$/;
 
 /** Undefined when it is damaged. */
-export function parseCounter(log: string, text: string): { last: number; through: number } | undefined {
-  const [, sum, last, through] = COUNTER.exec(text) ?? [];
+export function parseCounter(
+  log: string,
+  text: string,
+): { last: number; through: number; bytes: number } | undefined {
+  const [, sum, last, through, bytes] = COUNTER.exec(text) ?? [];
   if (sum === undefined || hex(crc32(`${last} ${through}`, crc32(`log\n${log}\n`))) !== sum) return undefined;
-  return { last: Number(last), through: Number(through) };
+  return { last: Number(last), through: Number(through), bytes: Number(bytes) };
 }
 
 /** What is kept of a generation beside its data. */

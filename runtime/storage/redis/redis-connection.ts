@@ -41,6 +41,7 @@ export class RedisConnection {
   readonly #hashes = new Map<string, string>();
   #client: Redis | Cluster | undefined;
   #ready = false;
+  #held = false;
   /** Who waits for the server to come back. */
   #waiting = new Set<() => void>();
 
@@ -100,6 +101,25 @@ export class RedisConnection {
       const timer = setTimeout(done, ms);
       this.#waiting.add(done);
     });
+  }
+
+  /**
+   * Whatever is asked for from now to the end of this turn goes out together: a server that is woken by the first of several
+   * commands takes turns with us for each of the others.
+   */
+  hold(): void {
+    const client = this.#client;
+    if (this.#held || !(client instanceof Redis) || !this.#ready) return;
+    const { stream } = client;
+    this.#held = true;
+    stream.cork();
+    // Behind what others have put off in this turn, to ask for it together.
+    queueMicrotask(() =>
+      queueMicrotask(() => {
+        this.#held = false;
+        stream.uncork();
+      }),
+    );
   }
 
   /** Runs a script whose keys all share one hash tag; answers text. */

@@ -1,7 +1,10 @@
 import { randomId } from '../../base/ids.ts';
 import { fault } from '../../contract/error-codes.ts';
 import type { RedisSettings } from '../../settings/settings.ts';
+import { CallsUnderWay } from '../calls-under-way.ts';
+import type { TakesChecked } from '../checked-commits.ts';
 import {
+  type CheckedOperation,
   checkCommitId,
   checkKey,
   checkListQuery,
@@ -20,7 +23,6 @@ import type {
   OperationResult,
   ReadQuery,
   SnapshotRecord,
-  Storage,
   StorageInfo,
   StorageOptions,
   StorageStats,
@@ -33,7 +35,7 @@ import { DamagedRecords, soundHead, toDocument } from './damaged-records.ts';
 import { GenerationStore } from './generation-store.ts';
 import { ListReader } from './list-reader.ts';
 import { LogReader } from './log-reader.ts';
-import { GET, STATS } from './read-scripts.ts';
+import { STATS } from './read-scripts.ts';
 import { RedisConnection } from './redis-connection.ts';
 import { infoOf } from './redis-info.ts';
 import { RedisServer } from './redis-server.ts';
@@ -59,7 +61,7 @@ const UPKEEP_MS = 20_000;
  * Redis, on a single server or a cluster. Each commit is one script, and so are reads; all state is in the server, so any
  * number of processes may share it. See `docs/decisions/2026-11-21-redis-adapter.md`.
  */
-export class RedisStorage implements Storage {
+export class RedisStorage implements TakesChecked {
   readonly type = 'redis';
   readonly supports: Supports = { durable: true, sharedByProcesses: true, remote: true };
   readonly generations: Generations;
@@ -77,7 +79,7 @@ export class RedisStorage implements Storage {
   #writer = '';
   #numbered = 0;
   #timer: NodeJS.Timeout | undefined;
-  readonly #underWay = new Set<Promise<unknown>>();
+  readonly #underWay = new CallsUnderWay();
 
   constructor(options: RedisStorageOptions) {
     const { namespace = 'smalltalk', commandTimeoutMs = COMMAND_TIMEOUT_MS } = options;
@@ -97,7 +99,8 @@ export class RedisStorage implements Storage {
       { open: () => this.#open(), close: () => this.#close() },
       options.onOperation,
     );
-    const guard = <T>(work: () => Promise<T>) => this.#gate.run(undefined, () => this.#track(work()));
+    const guard = <T>(work: () => Promise<T>) =>
+      this.#gate.run(undefined, () => this.#underWay.track(work()));
     this.generations = {
       list: () => guard(() => this.#store.list()),
       create: (reason) => guard(() => this.#createGeneration(reason)),
@@ -115,21 +118,26 @@ export class RedisStorage implements Storage {
   }
 
   commit(operations: Operation[], id?: CommitId): Promise<OperationResult[]> {
-    return this.#gate.run('commit', async () => {
-      checkCommitId(id);
-      const checked = checkOperations(operations);
-      for (const operation of checked) if ('json' in operation) checkSize(operation.json);
-      this.#numbered += id === undefined ? 1 : 0;
-      const named = id ?? { writer: this.#writer, number: this.#numbered };
-      return toResults(checked, await this.#track(this.#commits.commit(checked, named)));
-    });
+    return this.#gate.run('commit', async () => this.#commit(checkOperations(operations), id));
+  }
+
+  /** {@link commit} of operations that are checked already. */
+  commitChecked(
+    operations: readonly CheckedOperation[],
+    id?: CommitId,
+  ): Promise<{ results: OperationResult[] }> {
+    return this.#gate.run('commit', async () => ({ results: await this.#commit(operations, id) }));
   }
 
   get<T>(collection: string, id: string): Promise<StoredDocument<T> | undefined> {
     return this.#gate.run('get', async () => {
       checkKey(collection, id);
-      const answer = await this.#track(this.#server.onActive(GET, [collection, id]));
-      const [head = null, json = null] = answer as (string | null)[];
+      const [head = null, json = null] = await this.#underWay.track(
+        this.#server.values([
+          { key: `h:${collection}`, field: id },
+          { key: `v:${collection}`, field: id },
+        ]),
+      );
       if (head === null && json === null) return undefined;
       const sound = soundHead(collection, id, head, json);
       if (sound === undefined) {
@@ -143,31 +151,32 @@ export class RedisStorage implements Storage {
 
   list<T>(collection: string, query: ListQuery): Promise<ListPage<T>> {
     return this.#gate.run('list', async () =>
-      this.#track(this.#lists.list<T>(collection, checkListQuery(collection, query))),
+      this.#underWay.track(this.#lists.list<T>(collection, checkListQuery(collection, query))),
     );
   }
 
   read<T>(log: string, query: ReadQuery = {}): Promise<LogEntry<T>[]> {
     return this.#gate.run('read', async () =>
-      this.#track(this.#logs.read<T>(log, checkReadQuery(log, query))),
+      this.#underWay.track(this.#logs.read<T>(log, checkReadQuery(log, query))),
     );
   }
 
   stats(): Promise<StorageStats> {
     return this.#gate.run('stats', async () => {
-      const [size, ...counts] = await this.#track(this.#server.onActive(STATS, [this.#now()]));
+      const [size, ...counts] = await this.#underWay.track(this.#server.onActive(STATS, [this.#now()]));
       const documents: [string, number][] = [];
       for (let i = 0; i < counts.length; i += 2) {
         const [name, count] = counts.slice(i, i + 2) as [string, number];
         if (count > 0) documents.push([name, count]);
       }
-      return { documents: Object.fromEntries(documents), sizeBytes: Math.max(0, Number(size)) };
+      const sizeBytes = Math.max(0, Number(size) + this.#commits.uncounted);
+      return { documents: Object.fromEntries(documents), sizeBytes };
     });
   }
 
   info(): Promise<StorageInfo> {
     return this.#gate.run(undefined, () =>
-      this.#track(this.#server.persist(() => infoOf(this.#connection, this.#settings))),
+      this.#underWay.track(this.#server.persist(() => infoOf(this.#connection, this.#settings))),
     );
   }
 
@@ -178,13 +187,13 @@ export class RedisStorage implements Storage {
     const now = this.#now();
     const snapshot = await this.#gate.run('snapshot', async () => {
       signal?.throwIfAborted();
-      return this.#track(this.#store.beginSnapshot(generation));
+      return this.#underWay.track(this.#store.beginSnapshot(generation));
     });
     const batches = new SnapshotReader(this.#server, this.#damaged, snapshot, now).batches();
     try {
       for (;;) {
         signal?.throwIfAborted();
-        const batch = await this.#gate.run(undefined, () => this.#track(batches.next()));
+        const batch = await this.#gate.run(undefined, () => this.#underWay.track(batches.next()));
         if (batch.done === true) return;
         signal?.throwIfAborted();
         yield batch.value;
@@ -192,9 +201,17 @@ export class RedisStorage implements Storage {
     } finally {
       // Closed meanwhile, or the server is away: its lease ends by itself.
       await this.#gate
-        .run(undefined, () => this.#track(this.#store.endSnapshot(snapshot.id)))
+        .run(undefined, () => this.#underWay.track(this.#store.endSnapshot(snapshot.id)))
         .catch(() => undefined);
     }
+  }
+
+  async #commit(operations: readonly CheckedOperation[], id?: CommitId): Promise<OperationResult[]> {
+    checkCommitId(id);
+    for (const operation of operations) if ('json' in operation) checkSize(operation.json);
+    this.#numbered += id === undefined ? 1 : 0;
+    const named = id ?? { writer: this.#writer, number: this.#numbered };
+    return toResults(operations, await this.#underWay.track(this.#commits.commit(operations, named)));
   }
 
   async #open(): Promise<void> {
@@ -214,10 +231,11 @@ export class RedisStorage implements Storage {
 
   async #close(): Promise<void> {
     clearInterval(this.#timer);
-    await Promise.allSettled(this.#underWay);
+    await this.#underWay.settled();
     // While the server is away neither can be done: the leases end by themselves, and damaged records are met again.
     if (this.#connection.ready) {
       await this.#damaged.settled();
+      await this.#commits.count().catch(() => undefined);
       await this.#store.close().catch(() => undefined);
     }
     await this.#connection.close();
@@ -230,26 +248,19 @@ export class RedisStorage implements Storage {
       await this.#store.giveUpLapsed();
       this.#damaged.found(await sweepExpired(this.#server, this.#now()));
     };
-    this.#track(work()).catch(() => undefined);
+    this.#underWay.track(work()).catch(() => undefined);
   }
 
   async #createGeneration(reason: string): Promise<GenerationWriter> {
     const { id, write, seal, discard } = await this.#store.create(reason);
-    const guard = (work: () => Promise<void>) => this.#gate.run(undefined, () => this.#track(work()));
+    const guard = (work: () => Promise<void>) =>
+      this.#gate.run(undefined, () => this.#underWay.track(work()));
     return {
       id,
       write: (records) => guard(() => write(records)),
       seal: () => guard(seal),
       discard: () => guard(discard),
     };
-  }
-
-  /** `close` waits for it. */
-  #track<T>(work: Promise<T>): Promise<T> {
-    this.#underWay.add(work);
-    const done = () => this.#underWay.delete(work);
-    work.then(done, done);
-    return work;
   }
 }
 

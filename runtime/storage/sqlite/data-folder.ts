@@ -5,10 +5,10 @@ import { makePrivateFolder, syncFolder } from '../../base/durable-file.ts';
 import { systemCodeOf } from '../../base/errors.ts';
 import { randomId, timeOrderedId } from '../../base/ids.ts';
 import { fault } from '../../contract/error-codes.ts';
+import { type GenerationRecord, type Manifest, readManifest, writeManifest } from '../manifest.ts';
+import { OwnerLock } from '../owner-lock.ts';
 import type { Generation } from '../storage.ts';
 import { createDatabase, isEmptyDatabase, openDatabase } from './database.ts';
-import { type GenerationRecord, type Manifest, readManifest, writeManifest } from './manifest.ts';
-import { OwnerLock } from './owner-lock.ts';
 
 /**
  * The folder of a storage: `lock`, the pointer file `CURRENT`, and one `<id>.sqlite` for each generation of the data.

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { syncFolder } from '../../base/durable-file.ts';
 import { systemCodeOf } from '../../base/errors.ts';
 import { randomId, timeOrderedId } from '../../base/ids.ts';
+import { readManifest, writeManifest } from '../manifest.ts';
+import { OwnerLock } from '../owner-lock.ts';
 import { createDatabase } from './database.ts';
-import { readManifest, writeManifest } from './manifest.ts';
-import { OwnerLock } from './owner-lock.ts';
 
 /** A data file and what SQLite keeps beside it. */
 const SUFFIXES = ['', '-wal', '-shm', '-journal'];

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
-import { writeFileDurably } from '../../base/durable-file.ts';
-import { systemCodeOf } from '../../base/errors.ts';
-import { fault } from '../../contract/error-codes.ts';
+import { writeFileDurably } from '../base/durable-file.ts';
+import { systemCodeOf } from '../base/errors.ts';
+import { fault } from '../contract/error-codes.ts';
 
 const FORMAT = 1;
 

@@ -1,9 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Sqlite, { type Database } from 'better-sqlite3';
-import { PRIVATE_FILE_MODE } from '../../base/durable-file.ts';
-import { systemCodeOf } from '../../base/errors.ts';
-import { fault } from '../../contract/error-codes.ts';
+import { PRIVATE_FILE_MODE } from '../base/durable-file.ts';
+import { systemCodeOf } from '../base/errors.ts';
+import { fault } from '../contract/error-codes.ts';
 
 /**
  * Makes this process the only one that uses a data folder. What locks is an exclusive SQLite transaction on an empty file:

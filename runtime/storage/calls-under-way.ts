@@ -1,0 +1,24 @@
+/**
+ * Counts the calls that have not been answered yet, so that `close` can wait for them. A set of their promises would do as
+ * well, but what it has given up lives on for many collections, with all that the calls have read.
+ */
+export class CallsUnderWay {
+  #count = 0;
+  #waiting: (() => void)[] = [];
+
+  /** Answers the call itself. */
+  track<T>(call: Promise<T>): Promise<T> {
+    this.#count += 1;
+    const done = () => {
+      this.#count -= 1;
+      if (this.#count === 0) for (const wake of this.#waiting.splice(0)) wake();
+    };
+    call.then(done, done);
+    return call;
+  }
+
+  /** Resolves when there are none. */
+  async settled(): Promise<void> {
+    while (this.#count > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+}

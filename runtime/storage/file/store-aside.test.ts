@@ -1,0 +1,95 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { rejection } from '../contract/fixture.ts';
+import type { Operation } from '../storage.ts';
+import { quickFolder } from '../testing/quick-folder.ts';
+import { FileStorage } from './file-storage.ts';
+
+const NOW = Date.UTC(2026, 10, 21, 8, 30);
+const put = (id: string, value: unknown): Operation => ({ kind: 'put', collection: 'sessions', id, value });
+
+async function closedStore() {
+  const folder = await mkdtemp(join(quickFolder(), 'storage-aside-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const open = async (setCorruptAside: boolean) => {
+    const storage = new FileStorage({ folder, setCorruptAside, now: () => NOW });
+    await storage.open();
+    onTestFinished(() => storage.close());
+    return storage;
+  };
+  const storage = await open(false);
+  await storage.commit([put('a', 'kept'), { kind: 'append', log: 'messages/a', value: 'kept, too' }]);
+  const active = (await storage.generations.list()).find((generation) => generation.active)?.id ?? '';
+  await storage.close();
+  return { folder, open, active };
+}
+
+/** All files below a folder with what they hold. */
+async function contents(folder: string): Promise<Map<string, string>> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile() && !entry.name.startsWith('lock'));
+  return new Map(
+    await Promise.all(
+      files.map(async ({ parentPath, name }): Promise<[string, string]> => {
+        const path = join(parentPath, name);
+        return [path.slice(folder.length + 1), await readFile(path, 'latin1')];
+      }),
+    ),
+  );
+}
+
+describe('a store of which it cannot be told what the data is', () => {
+  it.each<[string, (folder: string, active: string) => Promise<void>]>([
+    ['whose pointer is damaged', (folder) => writeFile(join(folder, 'CURRENT'), '{"format":1,"crc32":')],
+    ['whose pointer is gone', (folder) => rm(join(folder, 'CURRENT'))],
+    ['whose active generation is gone', (folder, active) => rm(join(folder, active), { recursive: true })],
+  ])('is set aside %s, and the storage starts without data', async (_, damage) => {
+    const { folder, open, active } = await closedStore();
+    await damage(folder, active);
+    const before = await contents(folder);
+    // Without being asked to it only refuses, and changes nothing.
+    expect((await rejection(open(false))).code).toBe('storage.corrupt');
+    expect(await contents(folder)).toEqual(before);
+
+    const storage = await open(true);
+    const { notices } = await storage.info();
+    expect(notices).toEqual([
+      { code: 'storage.set_aside', message: expect.stringContaining('Restore a backup') },
+    ]);
+    const [aside = ''] = await readdir(join(folder, 'damaged'));
+    expect(aside).toMatch(/^store 2026-11-21T08-30-00 /);
+    expect(notices[0]?.message).toContain(join(folder, 'damaged', aside));
+    // Not a byte of the data is lost or left where it was.
+    const kept = await contents(join(folder, 'damaged', aside));
+    for (const [path, text] of before) {
+      if (path.startsWith(active)) expect(kept.get(path)).toBe(text);
+    }
+    expect((await storage.stats()).documents).toEqual({});
+    expect(await storage.read('messages/a')).toEqual([]);
+    await storage.commit([put('new', 1)]);
+    await storage.close();
+
+    // The next start finds all in order.
+    const next = await open(true);
+    expect((await next.info()).notices).toEqual([]);
+    expect((await next.get('sessions', 'new'))?.value).toBe(1);
+    await next.close();
+    expect(await readdir(join(folder, 'damaged'))).toEqual([aside]);
+  });
+
+  it('is set aside without the generation before, to which one can go back', async () => {
+    const { folder, open, active } = await closedStore();
+    const storage = await open(false);
+    const writer = await storage.generations.create('restore');
+    await writer.seal();
+    await storage.generations.activate(writer.id);
+    await storage.close();
+    await rm(join(folder, writer.id), { recursive: true });
+
+    const next = await open(true);
+    await next.generations.activate(active);
+    expect((await next.get('sessions', 'a'))?.value).toBe('kept');
+    await next.close();
+  });
+});

@@ -1,0 +1,152 @@
+import { Redis } from 'ioredis';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Operation, StorageFault } from '../storage.ts';
+import { describeWithServers } from '../testing/servers/describe-with-servers.ts';
+import { type RedisServer, startRedis } from '../testing/servers/redis-server.ts';
+import { RedisStorage } from './redis-storage.ts';
+
+const operations = (number: number): Operation[] => [
+  {
+    kind: 'put',
+    collection: 'sessions',
+    id: 's',
+    value: { number },
+    index: { title: 'Title', updatedAt: number },
+  },
+  { kind: 'append', log: 'messages/s', value: { number } },
+];
+const appended = (number: number) => [{ version: number }, { sequence: number }];
+
+describeWithServers(['redis'], 'Redis', () => {
+  describe('commits that are worked out by what is known', () => {
+    let server: RedisServer;
+    let client: Redis;
+    const open: RedisStorage[] = [];
+    const faults: StorageFault[] = [];
+
+    const storage = async () => {
+      const made = new RedisStorage({
+        redis: { url: server.url, clusterNodes: [] },
+        namespace: 'n',
+        onFault: (fault) => faults.push(fault),
+      });
+      open.push(made);
+      await made.open();
+      return made;
+    };
+    /** Scripts that Redis has been asked for since the last call, and what they called. */
+    const calls = async (command: string): Promise<number> => {
+      const stats = await client.info('commandstats');
+      return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
+    };
+    const state = async (one: RedisStorage) => ({
+      document: await one.get('sessions', 's'),
+      listed: (
+        await one.list('sessions', { orderBy: { field: 'updatedAt', direction: 'ascending' }, limit: 9 })
+      ).items,
+      entries: (await one.read<{ number: number }>('messages/s')).map(({ sequence, value }) => [
+        sequence,
+        value.number,
+      ]),
+    });
+
+    beforeEach(async () => {
+      server = await startRedis();
+      client = new Redis(server.url);
+    });
+    afterEach(async () => {
+      for (const one of open.splice(0)) await one.close();
+      faults.length = 0;
+      client.disconnect();
+      await server.stop();
+    });
+
+    it('write what the long way would have written, by fewer calls', async () => {
+      const one = await storage();
+      await one.commit(operations(1));
+      await client.config('RESETSTAT');
+      for (let number = 2; number <= 9; number++)
+        expect(await one.commit(operations(number))).toEqual(appended(number));
+      // The long way looks for the length of the value that it replaces.
+      expect([await calls('hstrlen'), (await calls('evalsha')) + (await calls('eval')) >= 8]).toEqual([
+        0,
+        true,
+      ]);
+      expect(await state(one)).toEqual(await state(await storage()));
+      const { document, listed, entries } = await state(one);
+      expect(document).toMatchObject({ version: 9, value: { number: 9 } });
+      expect(listed).toHaveLength(1);
+      expect(entries).toEqual(Array.from({ length: 9 }, (_, i) => [i + 1, i + 1]));
+      expect(faults).toEqual([]);
+    });
+
+    it('are worked out anew when another process was there meanwhile', async () => {
+      const [one, two] = [await storage(), await storage()];
+      for (let number = 1; number <= 30; number++) {
+        const writer = number % 3 === 0 ? two : one;
+        expect(await writer.commit(operations(number))).toEqual(appended(number));
+      }
+      expect((await state(one)).entries).toEqual(Array.from({ length: 30 }, (_, i) => [i + 1, i + 1]));
+    });
+
+    it('keep their order when a group is not as it was believed to be while the next is on its way', async () => {
+      const [one, two] = [await storage(), await storage()];
+      const logs = Array.from({ length: 40 }, (_, i) => `messages/${i}`);
+      for (const log of logs) await one.commit([{ kind: 'append', log, value: 0 }]);
+      await one.commit([{ kind: 'append', log: 'events', value: 'first' }]);
+      // In the first half of what comes, which makes a group of its own.
+      await two.commit([{ kind: 'append', log: 'messages/3', value: 'between' }]);
+      await Promise.all(
+        logs.map((log, i) =>
+          one.commit([
+            { kind: 'append', log, value: 1 },
+            { kind: 'append', log: 'events', value: i },
+          ]),
+        ),
+      );
+      const events = await one.read('events');
+      expect(events.map(({ value }) => value)).toEqual(['first', ...logs.map((_, i) => i)]);
+      expect((await one.read('messages/3')).map(({ value }) => value)).toEqual([0, 'between', 1]);
+    });
+
+    it('are answered as before when they are sent again', async () => {
+      const one = await storage();
+      await one.commit(operations(1), { writer: 'w', number: 1 });
+      const answer = await one.commit(operations(2), { writer: 'w', number: 2 });
+      expect(await one.commit(operations(2), { writer: 'w', number: 2 })).toEqual(answer);
+      expect(await (await storage()).commit(operations(2), { writer: 'w', number: 2 })).toEqual(answer);
+      expect((await state(one)).document?.version).toBe(2);
+    });
+
+    it('do not write over a damaged record without a word', async () => {
+      const one = await storage();
+      for (let number = 1; number <= 3; number++) await one.commit(operations(number));
+      const [head = ''] = await client.keys('{n}:*:h:sessions');
+      const text = (await client.hget(head, 's')) ?? '';
+      await client.hset(head, 's', text.replace(' 3 ', ' 7 '));
+      expect(await one.commit(operations(4))).toEqual([{ version: 1 }, { sequence: 4 }]);
+      expect(faults.map(({ record }) => record)).toEqual(['document sessions/s']);
+    });
+
+    it('keep what an open snapshot still needs', async () => {
+      const one = await storage();
+      for (let number = 1; number <= 3; number++) await one.commit(operations(number));
+      const reading = one.snapshot();
+      const first = await reading.next();
+      await one.commit(operations(4));
+      const records = first.done === true ? [] : [...first.value];
+      for await (const batch of reading) records.push(...batch);
+      expect(records.filter(({ kind }) => kind === 'entry')).toHaveLength(3);
+      expect(records.find(({ kind }) => kind === 'document')).toMatchObject({ version: 3 });
+    });
+
+    it('tell the size of the data, also after the storage was closed', async () => {
+      const one = await storage();
+      for (let number = 1; number <= 9; number++) await one.commit(operations(number));
+      const { sizeBytes } = await one.stats();
+      expect(sizeBytes).toBe(10 * JSON.stringify({ number: 1 }).length);
+      await one.close();
+      expect((await (await storage()).stats()).sizeBytes).toBe(sizeBytes);
+    });
+  });
+});
