@@ -8,7 +8,8 @@ import type { Filter } from '../storage/storage.ts';
 import { deleteAttachments, readAttachment } from './attachments.ts';
 import { createTurns, type TurnsDependencies } from './create-turns.ts';
 import { listDocuments } from './list-documents.ts';
-import { fromDocument, SESSION_COLLECTION, type SessionRecord } from './session-record.ts';
+import type { Withdrawal } from './needs-you/needs-you.ts';
+import { fromDocument, SESSION_COLLECTION, type SessionRecord, statusOf } from './session-record.ts';
 import { ageSessions, recoverInterrupted } from './session-sweeps.ts';
 import { SessionTellings } from './session-tellings.ts';
 import type { CallContext, SessionCounts, Sessions } from './sessions.ts';
@@ -174,7 +175,8 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
     return queue.run(input.id, async () => {
       refuseWhilePaused();
       await turns.settle(input.id);
-      return store.change(input.id, correlationId, (record, version) => {
+      let withdrawal: Withdrawal | undefined;
+      const session = await store.change(input.id, correlationId, (record, version) => {
         if (input.expectedVersion !== undefined && input.expectedVersion !== version) {
           throw fault(
             'storage.version_conflict',
@@ -185,15 +187,22 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
         if (input.archived === true && turns.has(input.id)) throw busy(input.id, 'archived');
         const archived = input.archived ?? record.state === 'archived';
         const unarchived = record.state === 'archived' ? 'inactive' : record.state;
+        withdrawal = archived ? needsYou.withdraw(input.id, 'the session was archived') : undefined;
+        const waitingForYou = archived ? 0 : record.waitingForYou;
         return {
           record: {
             ...record,
             ...(input.title === undefined ? {} : { title: input.title, untitled: false }),
             state: archived ? 'archived' : unarchived,
+            status: statusOf({ ...record, waitingForYou }),
+            waitingForYou,
             updatedAt: clock.now(),
           },
+          ...(withdrawal === undefined ? {} : { batch: withdrawal.batch }),
         };
       });
+      withdrawal?.done();
+      return session;
     });
   };
 

@@ -181,3 +181,25 @@ test('idle sessions age to inactive and expired, and a prompt makes them active 
   await room.sessions.prompt({ id, message: 'hello' }, context);
   expect((await room.sessions.get(id)).state).toBe('active');
 });
+
+test('a session of an older version, without what came later, is read and prompted', async () => {
+  const { id } = await room.sessions.create({ title: 'Old' }, context);
+  const document = await room.storage.get<Record<string, unknown>>('sessions', id);
+  const { waitingForYou: _, attachmentCount: __, ...old } = document?.value ?? {};
+  await room.storage.commit([
+    {
+      kind: 'put',
+      collection: 'sessions',
+      id,
+      value: old,
+      index: { state: 'active', status: 'idle', lastActivityAt: 1 },
+    },
+  ]);
+  expect((await list()).items).toMatchObject([{ id, waitingForYou: 0 }]);
+  const attachments = [{ name: 'a', mimeType: 'text/plain', data: 'YQ==' }];
+  await room.sessions.prompt({ id, message: 'hello', attachments }, context);
+  expect(await room.sessions.get(id)).toMatchObject({
+    waitingForYou: 0,
+    messages: [{ attachments: [{ id: `${id}.1` }] }],
+  });
+});

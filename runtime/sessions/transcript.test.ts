@@ -58,6 +58,17 @@ describe('foldTranscript', () => {
     expect(messages.map((m) => m.text)).toEqual(['changed', 'second']);
   });
 
+  test('a turn that has ended does not run again, whatever is written late', () => {
+    const used = { ...turn('t1', 'running'), usage: { inputTokens: 1, outputTokens: 0 } };
+    const { turns } = foldTranscript([
+      { type: 'turn', turn: turn('t1', 'running') },
+      { type: 'turn', turn: used },
+      { type: 'turn', turn: turn('t1', 'completed') },
+      { type: 'turn', turn: used },
+    ]);
+    expect(turns).toEqual([turn('t1', 'completed')]);
+  });
+
   test('an empty log is an empty transcript', () => {
     expect(foldTranscript([])).toEqual({ messages: [], turns: [] });
   });

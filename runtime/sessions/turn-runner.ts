@@ -163,7 +163,7 @@ export class TurnRunner {
             needsYou.askQuestion(asking, request, either),
           ),
       });
-      return outcomeOf(await Promise.race([answered, grace.over]));
+      return outcomeOf(await Promise.race([answered, grace.over]), live.abort.signal.aborted);
     } catch (error) {
       return { state: endsInMidTurn(error) ? 'interrupted' : 'failed', error: toTurnError(error) };
     } finally {
@@ -218,13 +218,24 @@ function modelOf(agent: SessionAgent | undefined): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-/** What the agent's answer makes of the turn; no answer within the grace is a cancelled turn, too. */
-function outcomeOf(result: PromptResult | undefined): Outcome {
+/**
+ * What the agent's answer makes of the turn; no answer within the grace is a cancelled turn, too. `isAborted`: its end was
+ * asked for. One that an agent cancels unasked was interrupted: its process is being stopped or replaced.
+ */
+function outcomeOf(result: PromptResult | undefined, isAborted: boolean): Outcome {
   if (result === undefined) return { state: 'cancelled' };
+  const { stopReason, usage, knownBy } = result;
   return {
-    state: result.stopReason === 'cancelled' ? 'cancelled' : 'completed',
-    stopReason: result.stopReason,
-    ...(result.usage === undefined ? {} : { usage: result.usage }),
-    ...(result.knownBy === undefined ? {} : { knownBy: result.knownBy }),
+    ...endOf(stopReason, isAborted),
+    stopReason,
+    ...(usage === undefined ? {} : { usage }),
+    ...(knownBy === undefined ? {} : { knownBy }),
   };
+}
+
+function endOf(stopReason: string, isAborted: boolean): Ending {
+  if (stopReason !== 'cancelled') return { state: 'completed' };
+  if (isAborted) return { state: 'cancelled' };
+  const message = 'The agent was stopped or replaced while it was answering.';
+  return { state: 'interrupted', error: { code: 'agent.stopped', message } };
 }

@@ -192,6 +192,17 @@ describe('a turn', () => {
   });
 });
 
+test('a turn that the agent cancels unasked was interrupted, and can be sent again', async () => {
+  const { id } = await room.sessions.create({ message: 'go' }, context);
+  room.lastPrompt().answer({ stopReason: 'cancelled' });
+  const session = await room.settled(id);
+  expect(session).toMatchObject({
+    status: 'interrupted',
+    lastTurn: { state: 'interrupted', stopReason: 'cancelled', error: { code: 'agent.stopped' } },
+  });
+  await room.sessions.resend({ id, turnId: session.lastTurn?.id ?? '' }, context);
+});
+
 describe('cancel', () => {
   test('tells the agent, keeps what was said, and ends the turn as cancelled', async () => {
     const { id } = await room.sessions.create({ message: 'go' }, context);

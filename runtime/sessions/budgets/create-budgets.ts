@@ -2,7 +2,14 @@ import type { Agents } from '../../agents/agents.ts';
 import type { Clock, Timer } from '../../base/clock.ts';
 import { isCoded, messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
-import { type BudgetNotice, type BudgetState, fault, type Spent, type Turn } from '../../contract/index.ts';
+import {
+  type BudgetNotice,
+  type BudgetScope,
+  type BudgetState,
+  fault,
+  type Spent,
+  type Turn,
+} from '../../contract/index.ts';
 import type { EventBus, EventDraft } from '../../events/event-bus.ts';
 import type { Operation, Storage } from '../../storage/storage.ts';
 import { everyDocument } from '../list-documents.ts';
@@ -81,19 +88,17 @@ export function createBudgets(dependencies: BudgetsDependencies): BudgetDesk {
     day: string,
   ): BudgetNotice[] {
     const { agentId, sessionId, turn } = of;
+    const limit = limits.of(agentId, sessionId, day);
     const found: BudgetNotice[] = [];
-    const look = (
-      scope: BudgetNotice['scope'],
-      subject: string,
-      limit: ReturnType<Limits['day']>,
-      used: () => Spent,
-    ) => {
-      if (Object.keys(limit).length > 0) found.push(...standings({ scope, subject }, used(), limit));
+    const look = (scope: BudgetScope, subject: string, used: () => Spent) => {
+      if (Object.keys(limit[scope]).length > 0) {
+        found.push(...standings({ scope, subject }, used(), limit[scope]));
+      }
     };
-    if (turn !== undefined) look('turn', turn.id, limits.turn(agentId, sessionId), () => turn.used);
-    look('session', sessionId, limits.session(agentId, sessionId), () => ledger.session(sessionId));
-    look('agent', agentId, limits.agent(agentId), () => ledger.agent(agentId, day));
-    look('day', day, limits.day(day), () => ledger.day(day));
+    if (turn !== undefined) look('turn', turn.id, () => turn.used);
+    look('session', sessionId, () => ledger.session(sessionId));
+    look('agent', agentId, () => ledger.agent(agentId, day));
+    look('day', day, () => ledger.day(day));
     return found;
   }
 
@@ -218,10 +223,8 @@ export function createBudgets(dependencies: BudgetsDependencies): BudgetDesk {
     if (exhausted === undefined) return;
     const isOfDay = exhausted.scope === 'agent' || exhausted.scope === 'day';
     const freesAt = isOfDay ? endOfLocalDay(now) : undefined;
-    const remedy = isOfDay
-      ? 'Raise it on the Settings page, or wait until the day ends.'
-      : 'Raise it on the Settings page, or go on in a new session.';
-    throw fault('budget.exhausted', `${describeNotice(exhausted)} ${remedy}`, {
+    const otherwise = isOfDay ? 'wait until the day ends' : 'go on in a new session';
+    throw fault('budget.exhausted', `${describeNotice(exhausted)} Raise the limit, or ${otherwise}.`, {
       ...exhausted,
       ...(freesAt === undefined ? {} : { freesAt }),
     });

@@ -4,6 +4,7 @@ import { isCoded } from '../../base/errors.ts';
 import {
   type AgentLimits,
   type BudgetNotice,
+  type BudgetScope,
   type Budgets,
   fault,
   type Limit,
@@ -59,14 +60,16 @@ export class Limits {
       .map(({ key: _, ...raise }) => raise);
   }
 
-  /** The limits of each scope. `subject` is the session, or the agent. */
-  turn(agentId: string, sessionId: string): Limit {
-    return this.#raisedOver('turn', sessionId, limitsOver(this.#ofAgent(agentId).turn, this.#budgets.turn));
-  }
-
-  session(agentId: string, sessionId: string): Limit {
-    const general = this.#budgets.session;
-    return this.#raisedOver('session', sessionId, limitsOver(this.#ofAgent(agentId).session, general));
+  /** Every limit that a turn of the agent in the session has to keep to. */
+  of(agentId: string, sessionId: string, day: string): Record<BudgetScope, Limit> {
+    const own = this.#ofAgent(agentId);
+    const { turn, session, agent } = this.#budgets;
+    return {
+      turn: this.#raisedOver('turn', sessionId, limitsOver(own.turn, turn)),
+      session: this.#raisedOver('session', sessionId, limitsOver(own.session, session)),
+      agent: this.#raisedOver('agent', agentId, limitsOver(own.day, agent)),
+      day: this.day(day),
+    };
   }
 
   agent(agentId: string): Limit {
@@ -155,7 +158,7 @@ export class Limits {
     }
   }
 
-  #raisedOver(scope: BudgetNotice['scope'], key: string, limits: Limit): Limit {
+  #raisedOver(scope: BudgetScope, key: string, limits: Limit): Limit {
     const now = this.#clock.now();
     const raised = { ...limits };
     for (const unit of ['tokens', 'money', 'minutes'] as const) {

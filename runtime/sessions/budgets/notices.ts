@@ -61,7 +61,9 @@ const OF = {
 
 export function describeNotice(notice: BudgetNotice): string {
   const { scope, unit, used, limit } = notice;
-  return `The budget ${OF[scope]} is used up: ${describeAmount(unit, used)} of ${describeAmount(unit, limit)}.`;
+  // "900 of 1,000 tokens", "$0.90 of $1.00"
+  const [amount] = describeAmount(unit, used).split(' ');
+  return `The budget ${OF[scope]} is used up: ${amount} of ${describeAmount(unit, limit)}.`;
 }
 
 /** How the user is asked what is to become of a budget that is used up. */

@@ -1,26 +1,23 @@
 import type { Agents } from '../../agents/agents.ts';
 import type { Clock } from '../../base/clock.ts';
-import { isCoded, messageOf } from '../../base/errors.ts';
 import { type MakeId, timeOrderedId } from '../../base/ids.ts';
 import type { Logger } from '../../base/logger.ts';
-import { type BudgetNotice, fault, type NeedsYouItem, type NeedsYouOption } from '../../contract/index.ts';
+import type { NeedsYouItem } from '../../contract/index.ts';
 import type { EventBus } from '../../events/event-bus.ts';
 import type { Storage } from '../../storage/storage.ts';
 import type { BudgetRaises } from '../budgets/budgets.ts';
-import { isSameBudget } from '../budgets/notices.ts';
-import { statusOf } from '../session-record.ts';
-import type { Batch, SessionStore } from '../session-store.ts';
+import type { SessionStore } from '../session-store.ts';
 import { TurnOver } from '../turns.ts';
-import { ItemStore, itemEvent, putItem, refuseSettled, withdrawn } from './items.ts';
-import type { Asking, NeedsYou, NeedsYouAnswer, NeedsYouDesk } from './needs-you.ts';
-import { decisionOf, optionFor, PermissionPolicies, policySubject } from './permission-policies.ts';
-import { checkValues } from './question-values.ts';
+import { Answers } from './answers.ts';
+import { ItemStore, itemEvent, putItem } from './items.ts';
+import type { Asking, NeedsYouDesk } from './needs-you.ts';
+import { optionFor, PermissionPolicies, policySubject } from './permission-policies.ts';
 import { type Chosen, type WaitingItem, WaitingItems } from './waiting-items.ts';
+import { NOBODY_WAITS, Withdrawals, withWaiting } from './withdrawals.ts';
 
 /** More than this wait in one session for no good reason: what comes then is answered with "cancelled". */
 const MAX_WAITING = 100;
 const MAX_TITLE = 200;
-const NOBODY_WAITS = 'the agent that asked is gone';
 
 export interface NeedsYouDependencies {
   storage: Storage;
@@ -33,13 +30,6 @@ export interface NeedsYouDependencies {
   logger: Logger;
 }
 
-/** What an answer brings about: what is committed with it, and what is to be done then. */
-interface Consequence {
-  chosen: Chosen;
-  batch: Batch;
-  done(): void;
-}
-
 /** What waits for the user, over a storage adapter. The sessions read it at their start; it needs none of its own. */
 export function createNeedsYou(dependencies: NeedsYouDependencies): NeedsYouDesk {
   const { storage, bus, store, budgets, clock, makeId } = dependencies;
@@ -47,6 +37,8 @@ export function createNeedsYou(dependencies: NeedsYouDependencies): NeedsYouDesk
   const waiting = new WaitingItems(dependencies.agents);
   const items = new ItemStore(storage);
   const policies = new PermissionPolicies(storage, makeId);
+  const withdrawals = new Withdrawals({ store, waiting, clock, logger });
+  const answers = new Answers({ bus, store, items, waiting, withdrawals, policies, budgets, clock });
 
   /** An item of a turn, as it waits. */
   function itemOf(
@@ -103,7 +95,15 @@ export function createNeedsYou(dependencies: NeedsYouDependencies): NeedsYouDesk
       waiting.abandon(entry, 'it could not be stored');
       throw error;
     }
-    if (!stored) return entry.deliver(undefined);
+    if (!stored) {
+      logger
+        .with({ correlationId: entry.correlationId })
+        .warn('An agent asked when nothing more could be asked: it is told that there is no answer', {
+          sessionId: item.sessionId,
+          waiting: waiting.countIn(item.sessionId),
+        });
+      return entry.deliver(undefined);
+    }
     waiting.add(entry);
     if (signal.aborted) abandon(entry, signal);
   }
@@ -116,44 +116,7 @@ export function createNeedsYou(dependencies: NeedsYouDependencies): NeedsYouDesk
       return;
     }
     waiting.abandon(entry, reason instanceof TurnOver ? reason.message : 'the agent stopped waiting for it');
-    const { sessionId } = entry.item;
-    store.queue
-      .run(sessionId, () => withdrawOne(entry))
-      .catch((error: unknown) =>
-        logger.warn('An item could not be withdrawn; that is done with the end of its turn', {
-          sessionId,
-          id: entry.item.id,
-          error: messageOf(error),
-        }),
-      );
-  }
-
-  /** Call it in the queue of the session. */
-  async function withdrawOne(entry: WaitingItem): Promise<void> {
-    if (waiting.get(entry.item.id) !== entry) return;
-    await store.change(entry.item.sessionId, entry.correlationId, (record) => ({
-      record: withWaiting(record, waiting.countIn(record.id), clock.now()),
-      batch: withdrawing([entry], entry.over ?? NOBODY_WAITS),
-    }));
-    waiting.delete(entry);
-  }
-
-  /**
-   * Whatever is stored of the items is replaced, without a look at its version: a commit that was said to have failed may
-   * have been carried out, and the end of a turn must not come to nothing because of it.
-   */
-  function withdrawing(entries: WaitingItem[], because: string): Batch {
-    const batch: Batch = { operations: [], drafts: [] };
-    for (const entry of entries) {
-      const item: NeedsYouItem = {
-        ...entry.item,
-        state: 'withdrawn',
-        withdrawnBecause: entry.over ?? because,
-      };
-      batch.operations.push(putItem(item, clock.now()));
-      batch.drafts.push(itemEvent('needs_you.withdrawn', item, entry.correlationId));
-    }
-    return batch;
+    void withdrawals.later(entry);
   }
 
   const askPermission: NeedsYouDesk['askPermission'] = async (asking, request, signal) => {
@@ -218,145 +181,17 @@ export function createNeedsYou(dependencies: NeedsYouDependencies): NeedsYouDesk
     // A budget goes on waiting if this comes to nothing; what held up a turn does not, because the turn is over.
     for (const entry of entries) if (entry.item.kind !== 'budget') waiting.abandon(entry, because);
     return {
-      batch: withdrawing(entries, because),
+      batch: withdrawals.batch(entries, because),
       done: () => {
         for (const entry of entries) waiting.delete(entry);
       },
     };
   };
 
-  const answer: NeedsYou['answer'] = async (input, context) => {
-    const { sessionId } = (await items.load(input.id)).item;
-    const answered = await store.queue.run(sessionId, () => answerNow(input, context.correlationId));
-    const { budget } = answered;
-    if (budget !== undefined && answered.answer?.optionId === 'raise') await withdrawRaised(budget);
-    return answered;
-  };
-
-  /** Call it in the queue of the session. */
-  async function answerNow(input: NeedsYouAnswer, correlationId: string): Promise<NeedsYouItem> {
-    const { item, version } = await items.load(input.id);
-    const entry = waiting.get(item.id);
-    const unsure = entry?.unsure;
-    if (entry !== undefined && unsure !== undefined && item.answer?.at === unsure.answered.answer?.at) {
-      // The storage had taken an answer that it was said to have refused, so whoever waits was not told.
-      waiting.delete(entry);
-      unsure.done();
-      entry.deliver(unsure.chosen);
-      if (unsure.chosen.optionId === input.optionId) return item;
-    }
-    refuseSettled(item);
-    if (entry === undefined || entry.over !== undefined) {
-      const lost = entry ?? { item, correlationId, deliver: () => undefined, over: NOBODY_WAITS };
-      if (entry === undefined) waiting.add(lost);
-      await withdrawOne(lost);
-      throw withdrawn({ ...item, withdrawnBecause: lost.over ?? NOBODY_WAITS });
-    }
-    const option = item.options.find(({ id }) => id === input.optionId);
-    if (option === undefined) {
-      throw fault('needs_you.unknown_option', `"${input.optionId}" is none of the possible answers.`, {
-        id: item.id,
-        options: item.options.map(({ id }) => id),
-      });
-    }
-    const consequence = consequenceOf(item, option, input, correlationId);
-    const answered: NeedsYouItem = {
-      ...item,
-      state: 'answered',
-      answer: { optionId: option.id, at: clock.now(), by: 'user' },
-    };
-    await carryOut(answered, consequence, correlationId, version, entry);
-    return answered;
-  }
-
-  /** What else an answer brings about. Throws `request.invalid` when what goes with it does not fit. */
-  function consequenceOf(
-    item: NeedsYouItem,
-    option: NeedsYouOption,
-    input: NeedsYouAnswer,
-    correlationId: string,
-  ): Consequence {
-    const chosen: Chosen = { optionId: option.id };
-    const nothing = { chosen, batch: { operations: [], drafts: [] }, done: () => undefined };
-    if (item.budget !== undefined && option.kind === 'raise') {
-      return { chosen, ...budgets.raising(item.budget, item, input.raiseTo, correlationId) };
-    }
-    if (item.kind === 'question' && option.id === 'accept') {
-      return { ...nothing, chosen: { ...chosen, values: checkValues(item.fields ?? [], input.values) } };
-    }
-    if (!input.remember) return nothing;
-    const subject = policySubject(item);
-    const decision = decisionOf(option);
-    if (subject === undefined || decision === undefined) {
-      throw fault('request.invalid', 'Only a yes or a no to a permission can be remembered.', {
-        id: item.id,
-      });
-    }
-    const { operations, done } = policies.making(subject, decision, clock.now());
-    return { chosen, batch: { operations, drafts: [] }, done };
-  }
-
-  /** Stores an answer, then hands it over. Rejects with `needs_you.withdrawn` when nobody could be told in the end. */
-  async function carryOut(
-    answered: NeedsYouItem,
-    { chosen, batch, done }: Consequence,
-    correlationId: string,
-    version: number,
-    entry: WaitingItem,
-  ): Promise<void> {
-    try {
-      await store.change(answered.sessionId, correlationId, (record) => ({
-        record: withWaiting(
-          record,
-          waiting.countIn(record.id) - (entry.over === undefined ? 1 : 0),
-          clock.now(),
-        ),
-        batch: {
-          operations: [putItem(answered, clock.now(), version), ...batch.operations],
-          drafts: [...batch.drafts, itemEvent('needs_you.answered', answered, correlationId)],
-        },
-      }));
-    } catch (error) {
-      if (isCoded(error, 'storage.version_conflict')) refuseSettled((await items.load(answered.id)).item);
-      entry.unsure = { answered, chosen, done };
-      throw error;
-    }
-    waiting.delete(entry);
-    done();
-    if (entry.over === undefined) return entry.deliver(chosen);
-    // The turn ended while the answer was being stored.
-    const late: NeedsYouItem = { ...entry.item, state: 'withdrawn', withdrawnBecause: entry.over };
-    await bus.commit(
-      [putItem(late, clock.now())],
-      [itemEvent('needs_you.withdrawn', late, entry.correlationId)],
-    );
-    throw withdrawn(late);
-  }
-
-  /** A budget was raised: the other sessions that ask about the same one need not ask any more. */
-  async function withdrawRaised(raised: BudgetNotice): Promise<void> {
-    const same = waiting
-      .all()
-      .filter(({ item: { budget } }) => budget !== undefined && isSameBudget(budget, raised));
-    await Promise.all(
-      same.map(async (entry) => {
-        waiting.abandon(entry, 'the budget was raised meanwhile');
-        await store.queue
-          .run(entry.item.sessionId, () => withdrawOne(entry))
-          .catch((error: unknown) =>
-            logger.warn('An item about a budget that was raised could not be withdrawn', {
-              id: entry.item.id,
-              error: messageOf(error),
-            }),
-          );
-      }),
-    );
-  }
-
   return {
     list: (query) => items.list(query),
     get: async (id) => (await items.load(id)).item,
-    answer,
+    answer: (input, context) => answers.answer(input, context),
     policies: async (agentId) => policies.list(agentId),
     async deletePolicy(id, { correlationId }) {
       await policies.delete(id);
@@ -389,16 +224,11 @@ export function createNeedsYou(dependencies: NeedsYouDependencies): NeedsYouDesk
     },
     async withdrawRest(because) {
       const entries = waiting.all();
-      const { operations, drafts } = withdrawing(entries, because);
+      const { operations, drafts } = withdrawals.batch(entries, because);
       if (operations.length > 0) await bus.commit(operations, drafts);
       for (const entry of entries) waiting.delete(entry);
     },
   };
-}
-
-function withWaiting<R extends Parameters<typeof statusOf>[0]>(record: R, count: number, now: number): R {
-  const next = { ...record, waitingForYou: Math.max(0, count), updatedAt: now };
-  return { ...next, status: statusOf(next) };
 }
 
 /** The first line, cut. */

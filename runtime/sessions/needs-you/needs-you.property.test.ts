@@ -1,18 +1,8 @@
 import { expect, test, vi } from 'vitest';
 import type { PermissionRequest } from '../../agents/agents.ts';
 import { fault } from '../../contract/index.ts';
+import { seeded } from '../seeded.fixture.ts';
 import { context, type OpenSessions, openSessions } from '../sessions.fixture.ts';
-
-/** Mulberry32: the same numbers for the same seed. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 const request: PermissionRequest = {
   toolCall: { toolCallId: 't', title: 'Something', status: 'pending' },
