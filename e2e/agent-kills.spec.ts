@@ -7,7 +7,8 @@ import { MARK, type MarkedProcess, markedProcesses, stillRunning } from './marke
 import { type Product, startHeadless } from './start-headless.ts';
 
 const MISBEHAVING = join(import.meta.dirname, '..', 'runtime', 'agents', 'fixtures', 'misbehaving-agent.ts');
-const ROUNDS = 3;
+/** `KILL_ROUNDS=3` for three in a row. */
+const ROUNDS = Number(process.env.KILL_ROUNDS ?? 1);
 const FORTY_WORDS = Array.from({ length: 40 }, (_, i) => `word-${i}`).join(' ');
 
 const echo: AgentLaunch = { kind: 'builtin', program: 'echo', args: [] };

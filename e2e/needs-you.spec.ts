@@ -105,7 +105,7 @@ test('a budget that is used up cancels and asks; raised, the prompt is sent agai
   page,
 }) => {
   const app = await open(page);
-  await app.open('Settings');
+  await app.openSettings('Budgets');
   await page.getByRole('textbox', { name: 'Each session: Tokens' }).fill('1000');
   await page.getByRole('button', { name: 'Save budgets' }).click();
   await expect(page.getByText('The budgets are saved')).toBeVisible();

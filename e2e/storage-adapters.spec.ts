@@ -52,7 +52,7 @@ for (const [type, kinds] of Object.entries(STORAGES)) {
     const app = await talkThroughKill(started);
     await test.step('a backup brings a deleted session back, identical', () => backUpDeleteRestore(app));
     await test.step('the settings say where it is', async () => {
-      await app.open('Settings');
+      await app.openSettings('Storage');
       await expect(app.storage.getByText('Healthy')).toBeVisible();
       await expect(app.storage.getByRole('row', { name: /^Latency .* for a round trip$/ })).toBeVisible();
       await expect(app.storage.getByText('STORAGE_TYPE', { exact: false })).toContainText(
@@ -64,7 +64,7 @@ for (const [type, kinds] of Object.entries(STORAGES)) {
 
 /** Goes to the settings and moves everything to another storage; resolves when it is there. */
 async function move(app: Console, to: { name: string; address?: string; password?: string }): Promise<void> {
-  await app.open('Settings');
+  await app.openSettings('Storage');
   await app.storage.getByRole('button', { name: 'Move to another storage…' }).click();
   const dialog = app.page.getByRole('dialog', { name: 'Move to another storage' });
   await dialog.getByRole('radio', { name: to.name, exact: true }).check();
@@ -130,7 +130,7 @@ test('a move to PostgreSQL and back, after a wrong address and a wrong password 
   guarded.password = '';
 
   await test.step('what is wrong is told in words', async () => {
-    await app.open('Settings');
+    await app.openSettings('Storage');
     await app.storage.getByRole('button', { name: 'Move to another storage…' }).click();
     const dialog = app.page.getByRole('dialog', { name: 'Move to another storage' });
     await dialog.getByRole('radio', { name: 'PostgreSQL', exact: true }).check();

@@ -15,6 +15,11 @@ type Place = string;
 const IMPORTS: { of: Place; may: Place[]; because: string }[] = [
   ...rooms(),
   {
+    of: 'runtime/proofs/',
+    may: ['runtime/'],
+    because: 'it proves what the whole runtime promises, and nothing outside of it',
+  },
+  {
     of: 'runtime/',
     may: ['runtime/', 'package.json'],
     because: 'the composition knows every room, and nothing outside of the runtime',
@@ -313,6 +318,7 @@ describe('the check', () => {
     ['runtime/index.ts', "import '../renderer/main.tsx';", 'nothing outside of the runtime'],
     ['runtime/sessions/a.ts', "import '../index.ts';", 'stands on'],
     ['runtime/cellar/a.ts', '', 'no room of the table'],
+    ['runtime/proofs/a.ts', "import { x } from '../../main/window.ts';", 'whole runtime'],
     ['main/a.ts', "import { x } from '../runtime/http/app.ts';", 'one door'],
     ['renderer/app/a.tsx', "import { x } from '../../runtime/index.ts';", '#contract'],
     ['renderer/features/agents/a.tsx', "import { x } from '../sessions/drafts.ts';", 'another feature'],

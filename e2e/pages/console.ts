@@ -22,6 +22,13 @@ export class Console {
     await expect(this.page.getByRole('heading', heading)).toBeVisible();
   }
 
+  /** Opens a part of the settings. */
+  async openSettings(section: 'General' | 'Storage' | 'Budgets' | 'Secrets' | 'All settings'): Promise<void> {
+    await this.open('Settings');
+    await this.page.getByRole('tab', { name: section, exact: true }).click();
+    await expect(this.page.getByRole('tabpanel', { name: section, exact: true })).toBeVisible();
+  }
+
   /** Begins a session and resolves when its page is there. */
   async newSession(options: { agent: string; message: string }): Promise<void> {
     await this.open('Sessions');

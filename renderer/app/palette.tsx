@@ -4,7 +4,9 @@ import { useDebouncedValue } from '@mantine/hooks';
 import { createSpotlight, Spotlight } from '@mantine/spotlight';
 import {
   IconArchive,
+  IconBolt,
   IconDeviceDesktop,
+  IconDiamond,
   IconHelp,
   IconMessage,
   IconMessagePlus,
@@ -19,6 +21,7 @@ import {
 import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { type ReactNode, useEffect, useState } from 'react';
+import { useAgentCommands as useCommandsToAgents } from '../components/agent-commands.tsx';
 import { StatusBadge } from '../components/status-badge.tsx';
 import { toastError, toastSuccess } from '../components/toast.tsx';
 import { api, client } from '../lib/api.ts';
@@ -26,6 +29,7 @@ import { shortId } from '../lib/format.ts';
 import { setLivePaused, useLivePausedAt } from '../lib/live-pause.ts';
 import { PAGES, SETTINGS_PAGE } from './pages.ts';
 import classes from './palette.module.css';
+import { useWaiting } from './use-waiting.ts';
 
 const [store, palette] = createSpotlight();
 
@@ -60,12 +64,15 @@ export function Palette({
   const wanted = query.trim().toLowerCase();
   const go = matching(useGoCommands(), wanted);
   const act = matching(useActCommands(onHelp), wanted);
+  const waiting = matching(useWaitingCommands(), wanted).slice(0, FOUND_AT_MOST);
+  const retries = matching(useRetryCommands(), wanted).slice(0, FOUND_AT_MOST);
   const agents = useAgentCommands(wanted);
   const sessions = useSessionCommands(query.trim(), opened);
 
   const groups = [
+    { label: 'Needs you', commands: waiting },
     { label: 'Go to', commands: go },
-    { label: 'Do', commands: act },
+    { label: 'Do', commands: [...retries, ...act] },
     { label: 'Agents', commands: agents },
     { label: 'Sessions', commands: sessions },
   ].filter((group) => group.commands.length > 0);
@@ -121,6 +128,34 @@ function useGoCommands(): readonly Command[] {
     icon: <page.icon {...ICON} />,
     run: () => void navigate({ to: page.to }),
   }));
+}
+
+/** What waits for the user: each leads to where it is answered. */
+function useWaitingCommands(): readonly Command[] {
+  const navigate = useNavigate();
+  const { data } = useQuery(api.agents.list.queryOptions());
+  return useWaiting().map((item) => ({
+    id: `answer ${item.id}`,
+    label: `Answer: ${item.title}`,
+    description: data?.items.find(({ id }) => id === item.agentId)?.name ?? item.agentId,
+    icon: <IconDiamond {...ICON} color="var(--tone-attention)" />,
+    run: () => void navigate({ to: '/needs-you', hash: item.id }),
+  }));
+}
+
+/** Agents that wait for their next try, or have given up: each can be told to try now. */
+function useRetryCommands(): readonly Command[] {
+  const commands = useCommandsToAgents();
+  const { data } = useQuery(api.agents.list.queryOptions());
+  return (data?.items ?? [])
+    .filter(({ state }) => state === 'restarting' || state === 'crash-loop')
+    .map((agent) => ({
+      id: `retry ${agent.id}`,
+      label: `Retry now: ${agent.name}`,
+      description: agent.reason,
+      icon: <IconBolt {...ICON} />,
+      run: () => commands.retry(agent),
+    }));
 }
 
 function useActCommands(onHelp: () => void): readonly Command[] {

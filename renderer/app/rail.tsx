@@ -1,14 +1,21 @@
 import { ActionIcon, Badge, Box, Group, Indicator, NavLink, Stack, Text, Tooltip } from '@mantine/core';
 import { IconLayoutSidebarLeftCollapse, IconLayoutSidebarLeftExpand } from '@tabler/icons-react';
-import { useQuery } from '@tanstack/react-query';
 import { Link, useRouterState } from '@tanstack/react-router';
-import { api } from '../lib/api.ts';
 import icon from './icon.svg';
 import { PAGES, type PageEntry, SETTINGS_PAGE } from './pages.ts';
 import classes from './rail.module.css';
 
 /** The pages on the left: 220 pixels with names, 56 without. */
-export function Rail({ collapsed, onToggle }: { collapsed: boolean; onToggle: () => void }) {
+export function Rail({
+  collapsed,
+  waiting,
+  onToggle,
+}: {
+  collapsed: boolean;
+  /** How many items wait for the user. */
+  waiting: number;
+  onToggle: () => void;
+}) {
   const toggle = collapsed ? 'Expand the rail (Ctrl B)' : 'Collapse the rail (Ctrl B)';
   const ToggleIcon = collapsed ? IconLayoutSidebarLeftExpand : IconLayoutSidebarLeftCollapse;
   return (
@@ -28,10 +35,15 @@ export function Rail({ collapsed, onToggle }: { collapsed: boolean; onToggle: ()
       </Group>
       <Stack gap={2} p={8} flex={1}>
         {PAGES.map((page) => (
-          <RailLink key={page.to} page={page} collapsed={collapsed} />
+          <RailLink
+            key={page.to}
+            page={page}
+            collapsed={collapsed}
+            waiting={page.to === '/needs-you' ? waiting : 0}
+          />
         ))}
         <Box flex={1} />
-        <RailLink page={SETTINGS_PAGE} collapsed={collapsed} />
+        <RailLink page={SETTINGS_PAGE} collapsed={collapsed} waiting={0} />
         <Group justify={collapsed ? 'center' : 'flex-end'} pt={4}>
           <Tooltip label={toggle} position="right">
             <ActionIcon color="gray" aria-label={toggle} aria-expanded={!collapsed} onClick={onToggle}>
@@ -47,18 +59,18 @@ export function Rail({ collapsed, onToggle }: { collapsed: boolean; onToggle: ()
 /** More than this is told as "99+". */
 const MOST_COUNTED = 99;
 
-function RailLink({ page, collapsed }: { page: PageEntry; collapsed: boolean }) {
-  const waiting = useWaiting(page.to === '/needs-you');
+function RailLink({ page, collapsed, waiting }: { page: PageEntry; collapsed: boolean; waiting: number }) {
   const path = useRouterState({ select: (state) => state.location.pathname });
   const active = page.to === '/' ? path === '/' : path === page.to || path.startsWith(`${page.to}/`);
+  const name = waiting > 0 ? `${page.label}, ${waiting} waiting` : page.label;
   return (
-    <Tooltip label={page.label} position="right" disabled={!collapsed}>
+    <Tooltip label={name} position="right" disabled={!collapsed}>
       <NavLink
         component={Link}
         to={page.to}
         className={classes.link ?? ''}
         label={collapsed ? undefined : page.label}
-        aria-label={waiting > 0 ? `${page.label}, ${waiting} waiting` : page.label}
+        aria-label={name}
         aria-current={active ? 'page' : undefined}
         active={active}
         data-collapsed={collapsed || undefined}
@@ -84,13 +96,4 @@ function RailLink({ page, collapsed }: { page: PageEntry; collapsed: boolean }) 
       />
     </Tooltip>
   );
-}
-
-/** How many items wait for the user. */
-function useWaiting(enabled: boolean): number {
-  const { data } = useQuery(
-    api.needsYou.list.queryOptions({ input: { state: 'waiting', limit: 100 }, enabled }),
-  );
-  // What another link has read is there for this one, too.
-  return enabled ? (data?.items.length ?? 0) : 0;
 }

@@ -4,6 +4,7 @@ import { useIsFetching, useQueryClient } from '@tanstack/react-query';
 import { Outlet, useNavigate, useRouter, useRouterState } from '@tanstack/react-router';
 import { lazy, Suspense, useEffect, useLayoutEffect, useState } from 'react';
 import { DetailDrawerHost } from '../components/detail-drawer.tsx';
+import { useWaitingInTitle } from '../lib/page-title.ts';
 import { useFontScale, useRailCollapsed } from '../lib/preferences.ts';
 import { PAGES, SETTINGS_PAGE } from './pages.ts';
 import { Rail } from './rail.tsx';
@@ -13,6 +14,7 @@ import { StatusBar } from './status-bar.tsx';
 import { StorageBanner } from './storage-banner.tsx';
 import { StreamStrip } from './stream-strip.tsx';
 import { TopBar } from './top-bar.tsx';
+import { useWaiting } from './use-waiting.ts';
 
 /** The first page has been there for so long, in ms, before the others are loaded: they take nothing from its start. */
 const FIRST_PAGE_RESTS_MS = 2_000;
@@ -34,7 +36,9 @@ export function Shell() {
   const [used, setUsed] = useState({ help: false, palette: false });
   const navigate = useNavigate();
   const queries = useQueryClient();
+  const waiting = useWaiting().length;
   useFontScaleOfDocument();
+  useWaitingInTitle(waiting);
 
   useEffect(() => {
     // Not with the first load, but there before it is asked for: what is typed right after the key belongs into it. A
@@ -96,7 +100,7 @@ export function Shell() {
         Skip to the content
       </a>
       <AppShell.Navbar className={classes.rail ?? ''}>
-        <Rail collapsed={collapsed} onToggle={() => setCollapsed(!collapsed)} />
+        <Rail collapsed={collapsed} waiting={waiting} onToggle={() => setCollapsed(!collapsed)} />
       </AppShell.Navbar>
       <AppShell.Header className={classes.bar ?? ''}>
         <TopBar onSearch={openPalette} onHelp={openHelp} />

@@ -1,6 +1,6 @@
 import { Group, Kbd, Modal, Stack, Table, Text } from '@mantine/core';
 import { useOs } from '@mantine/hooks';
-import { PAGES } from './pages.ts';
+import { PAGES, SETTINGS_PAGE } from './pages.ts';
 
 /** The keys of the console. `mod` is Ctrl, or ⌘ on a Mac. */
 const GROUPS: readonly {
@@ -20,7 +20,16 @@ const GROUPS: readonly {
   },
   {
     title: 'Go to',
-    rows: PAGES.map((page) => [['g', page.key], page.label] as const),
+    rows: [...PAGES, SETTINGS_PAGE].map((page) => [['g', page.key], page.label] as const),
+  },
+  {
+    title: 'Where you write',
+    rows: [
+      [['Enter'], 'Send'],
+      [['Shift', 'Enter'], 'New line'],
+      [['/'], 'The commands of the agent, chosen with the arrow keys'],
+      [['Esc'], 'Cancel the turn that runs'],
+    ],
   },
   {
     title: 'Lists and tails',

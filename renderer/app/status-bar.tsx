@@ -43,10 +43,26 @@ export function StatusBar() {
   );
 }
 
-function Item({ to, label, children }: { to: PageEntry['to']; label: string; children: ReactNode }) {
+function Item({
+  to,
+  section,
+  label,
+  children,
+}: {
+  to: PageEntry['to'];
+  /** The part of the page, where it has parts (`?section=`). */
+  section?: string;
+  label: string;
+  children: ReactNode;
+}) {
   return (
     <Tooltip label={label} position="top">
-      <UnstyledButton component={Link} to={to} className={classes.item ?? ''}>
+      <UnstyledButton
+        className={classes.item ?? ''}
+        renderRoot={(props) => (
+          <Link to={to} {...(section !== undefined && { search: { section } as never })} {...props} />
+        )}
+      >
         {children}
       </UnstyledButton>
     </Tooltip>
@@ -117,7 +133,7 @@ function StorageItem() {
   if (data === undefined) return null;
   const { backendType, sizeBytes } = data.health.components.storage.details;
   return (
-    <Item to="/settings" label="Storage and its size">
+    <Item to="/settings" section="storage" label="Storage and its size">
       {backendType} · {formatBytes(sizeBytes)}
     </Item>
   );
@@ -151,6 +167,7 @@ function CostItem() {
   return (
     <Item
       to="/settings"
+      section="budgets"
       label={unpriced ? 'Cost today, at least: not every agent tells what it costs' : 'Cost today'}
     >
       {unpriced && '≥ '}

@@ -1,24 +1,14 @@
-import {
-  Badge,
-  Button,
-  Card,
-  Checkbox,
-  Group,
-  NumberInput,
-  Select,
-  Stack,
-  Text,
-  TextInput,
-  Title,
-} from '@mantine/core';
+import { Badge, Button, Card, Code, Group, Stack, Text, Title } from '@mantine/core';
 import { IconCoin, IconMessageQuestion, IconShieldQuestion, type TablerIcon } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { type FormEvent, type ReactNode, useId, useState } from 'react';
-import type { NeedsYouItem, NeedsYouOption, QuestionField } from '#contract';
+import { type Ref, useId } from 'react';
+import type { NeedsYouItem } from '#contract';
 import { api } from '../lib/api.ts';
 import { toApiError } from '../lib/api-error.ts';
 import { formatBudget } from '../lib/format.ts';
+import { NeedsYouAnswers } from './needs-you-answers.tsx';
+import classes from './needs-you-card.module.css';
 import { RelativeTime } from './relative-time.tsx';
 import { toastError, toastSuccess } from './toast.tsx';
 import { ToolParts } from './tool-parts.tsx';
@@ -29,37 +19,63 @@ const KINDS: Readonly<Record<NeedsYouItem['kind'], { label: string; icon: Tabler
   budget: { label: 'Budget', icon: IconCoin },
 };
 
-/** By how much "Raise to" goes over the old limit at first. */
-const RAISE_FACTOR = 1.5;
-
 export interface NeedsYouCardProps {
+  ref?: Ref<HTMLElement>;
   item: NeedsYouItem;
   agentName: string;
   /** Where the item is not shown in its session. */
   withSession?: boolean;
+  /** It is what the address leads to. */
+  highlighted?: boolean;
+  /** The user has answered it here: whoever shows the card says where the focus goes when it is gone. */
+  onAnswered?: (item: NeedsYouItem) => void;
 }
 
-/** Something that waits for the user, with its answers. */
-export function NeedsYouCard({ item, agentName, withSession = false }: NeedsYouCardProps) {
+/** Something that waits for the user, with its answers; or that did, with how it ended. */
+export function NeedsYouCard({
+  ref,
+  item,
+  agentName,
+  withSession = false,
+  highlighted = false,
+  onAnswered,
+}: NeedsYouCardProps) {
   const titleId = useId();
   const { label, icon: Icon } = KINDS[item.kind];
   return (
-    <Card component="section" aria-labelledby={titleId} withBorder data-needs-you={item.id} py="sm">
+    <Card
+      {...(ref !== undefined && { ref: ref as Ref<HTMLDivElement> })}
+      component="section"
+      aria-labelledby={titleId}
+      withBorder
+      py="sm"
+      flex="none"
+      tabIndex={-1}
+      className={classes.card ?? ''}
+      data-needs-you={item.id}
+      data-highlighted={highlighted || undefined}
+    >
       <Stack gap="xs">
         <Group justify="space-between" wrap="nowrap" align="flex-start">
-          <Group gap="xs" wrap="nowrap" align="flex-start">
+          <Group gap="xs" wrap="nowrap" align="flex-start" miw={0}>
             <Icon
               size={18}
               color="var(--tone-attention)"
               aria-hidden
               style={{ flex: 'none', marginTop: 2 }}
             />
-            <div>
+            <div style={{ minWidth: 0 }}>
               <Title order={2} size="h5" id={titleId} style={{ overflowWrap: 'anywhere' }}>
                 {item.title}
               </Title>
-              <Text size="xs" c="dimmed" component="div">
-                {label} · {agentName} · asked <RelativeTime at={item.createdAt} />
+              <Text size="xs" c="dimmed" component="div" style={{ overflowWrap: 'anywhere' }}>
+                {label} · {agentName} · asked <RelativeTime at={item.createdAt} size="xs" />
+                {item.cwd !== undefined && (
+                  <>
+                    {' '}
+                    · in <Code bg="transparent">{item.cwd}</Code>
+                  </>
+                )}
               </Text>
             </div>
           </Group>
@@ -80,20 +96,25 @@ export function NeedsYouCard({ item, agentName, withSession = false }: NeedsYouC
           </Text>
         )}
         {item.toolCall !== undefined && <ToolParts call={item.toolCall} />}
-        {item.state === 'waiting' ? <Answer item={item} /> : <Settled item={item} />}
+        {item.state === 'waiting' ? <Answer item={item} onAnswered={onAnswered} /> : <Settled item={item} />}
       </Stack>
     </Card>
   );
 }
 
-function Answer({ item }: { item: NeedsYouItem }) {
+const LATE = ['needs_you.already_answered', 'needs_you.withdrawn'];
+
+function Answer({ item, onAnswered }: { item: NeedsYouItem; onAnswered: NeedsYouCardProps['onAnswered'] }) {
   const queries = useQueryClient();
-  const { mutate, isPending } = useMutation({
+  const answer = useMutation({
     ...api.needsYou.answer.mutationOptions(),
-    onSuccess: (answered) => toastSuccess(`Answered: ${answerInWords(answered)}`),
+    onSuccess: (answered) => {
+      toastSuccess(`Answered: ${answerInWords(answered)}`);
+      onAnswered?.(answered);
+    },
     onError: (error) => {
-      const late = ['needs_you.already_answered', 'needs_you.withdrawn'].includes(toApiError(error).code);
-      toastError(error, late ? 'Your answer came too late' : 'The answer was not taken');
+      const isLate = LATE.includes(toApiError(error).code);
+      toastError(error, isLate ? 'Your answer came too late' : 'The answer was not taken');
     },
     onSettled: () =>
       Promise.all([
@@ -101,214 +122,9 @@ function Answer({ item }: { item: NeedsYouItem }) {
         queries.invalidateQueries({ queryKey: api.sessions.key() }),
       ]),
   });
-  switch (item.kind) {
-    case 'permission':
-      return <PermissionAnswer item={item} pending={isPending} onAnswer={mutate} />;
-    case 'budget':
-      return <BudgetAnswer item={item} pending={isPending} onAnswer={mutate} />;
-    case 'question':
-      return <QuestionAnswer item={item} pending={isPending} onAnswer={mutate} />;
-  }
-}
-
-interface AnswerProps {
-  item: NeedsYouItem;
-  pending: boolean;
-  onAnswer: (answer: {
-    id: string;
-    optionId: string;
-    remember?: boolean;
-    raiseTo?: number;
-    values?: Record<string, string | number | boolean>;
-  }) => void;
-}
-
-const isAllowing = ({ kind }: NeedsYouOption) => kind === 'allow_once' || kind === 'allow_always';
-
-function PermissionAnswer({ item, pending, onAnswer }: AnswerProps) {
-  const [remember, setRemember] = useState(false);
-  const kind = item.toolCall?.kind;
-  const firstAllowing = item.options.find(isAllowing)?.id;
-  return (
-    <Group justify="space-between" gap="xs">
-      {kind === undefined ? (
-        <span />
-      ) : (
-        <Checkbox
-          size="xs"
-          checked={remember}
-          onChange={(event) => setRemember(event.currentTarget.checked)}
-          label={`Always answer “${kind}” of this agent like this in this folder`}
-        />
-      )}
-      <Group gap="xs">
-        {item.options.map((option) => (
-          <Button
-            key={option.id}
-            size="xs"
-            variant={option.id === firstAllowing ? 'filled' : isAllowing(option) ? 'light' : 'default'}
-            disabled={pending}
-            onClick={() => onAnswer({ id: item.id, optionId: option.id, remember })}
-          >
-            {option.name}
-          </Button>
-        ))}
-      </Group>
-    </Group>
-  );
-}
-
-function BudgetAnswer({ item, pending, onAnswer }: AnswerProps) {
-  const { budget } = item;
-  const [raiseTo, setRaiseTo] = useState<number | string>(
-    budget === undefined ? '' : Math.ceil(Math.max(budget.limit, budget.used) * RAISE_FACTOR * 100) / 100,
-  );
-  const isEnough = budget === undefined || (typeof raiseTo === 'number' && raiseTo > budget.used);
-  return (
-    <Group gap="xs" align="flex-end" justify="flex-end">
-      {budget !== undefined && (
-        <Text size="sm" c="dimmed" mr="auto">
-          {formatBudget(budget.used, budget.unit)} of {formatBudget(budget.limit, budget.unit)} used
-        </Text>
-      )}
-      {item.options.map((option) =>
-        option.kind === 'raise' ? (
-          <Group key={option.id} gap={6} align="flex-end" wrap="nowrap">
-            <NumberInput
-              size="xs"
-              w={130}
-              aria-label="New limit"
-              value={raiseTo}
-              onChange={setRaiseTo}
-              min={0}
-              {...(budget?.unit === 'money' ? { prefix: '$', decimalScale: 2 } : {})}
-              {...(budget?.unit === 'minutes' ? { suffix: ' min' } : {})}
-              error={isEnough ? undefined : 'more than was used'}
-            />
-            <Button
-              size="xs"
-              disabled={pending || !isEnough}
-              onClick={() =>
-                onAnswer({
-                  id: item.id,
-                  optionId: option.id,
-                  ...(typeof raiseTo === 'number' ? { raiseTo } : {}),
-                })
-              }
-            >
-              {option.name}
-            </Button>
-          </Group>
-        ) : (
-          <Button
-            key={option.id}
-            size="xs"
-            variant="default"
-            disabled={pending}
-            onClick={() => onAnswer({ id: item.id, optionId: option.id })}
-          >
-            {option.name}
-          </Button>
-        ),
-      )}
-    </Group>
-  );
-}
-
-function QuestionAnswer({ item, pending, onAnswer }: AnswerProps) {
-  const fields = item.fields ?? [];
-  const [values, setValues] = useState<Record<string, string | number | boolean>>(() =>
-    Object.fromEntries(fields.filter(({ type }) => type === 'boolean').map(({ name }) => [name, false])),
-  );
-  const missing = fields.some(({ name, required }) => required && (values[name] ?? '') === '');
-  const accept = item.options[0];
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    if (accept !== undefined && !missing) onAnswer({ id: item.id, optionId: accept.id, values });
-  };
-  return (
-    <form onSubmit={submit}>
-      <Stack gap="xs">
-        {fields.map((field) => (
-          <Field
-            key={field.name}
-            field={field}
-            value={values[field.name]}
-            onChange={(value) => setValues((before) => ({ ...before, [field.name]: value }))}
-          />
-        ))}
-        <Group justify="flex-end" gap="xs">
-          {item.options.slice(1).map((option) => (
-            <Button
-              key={option.id}
-              size="xs"
-              variant="default"
-              disabled={pending}
-              onClick={() => onAnswer({ id: item.id, optionId: option.id })}
-            >
-              {option.name}
-            </Button>
-          ))}
-          {accept !== undefined && (
-            <Button size="xs" type="submit" disabled={pending || missing}>
-              {accept.name}
-            </Button>
-          )}
-        </Group>
-      </Stack>
-    </form>
-  );
-}
-
-function Field({
-  field,
-  value,
-  onChange,
-}: {
-  field: QuestionField;
-  value: string | number | boolean | undefined;
-  onChange: (value: string | number | boolean) => void;
-}): ReactNode {
-  const common = { label: field.title, description: field.description, required: field.required, size: 'xs' };
-  switch (field.type) {
-    case 'boolean':
-      return (
-        <Checkbox
-          size="xs"
-          label={field.title}
-          description={field.description}
-          checked={value === true}
-          onChange={(event) => onChange(event.currentTarget.checked)}
-        />
-      );
-    case 'number':
-    case 'integer':
-      return (
-        <NumberInput
-          {...common}
-          value={typeof value === 'number' ? value : ''}
-          allowDecimal={field.type === 'number'}
-          onChange={onChange}
-        />
-      );
-    case 'choice':
-      return (
-        <Select
-          {...common}
-          data={(field.choices ?? []).map((choice) => ({ value: choice.value, label: choice.title }))}
-          value={typeof value === 'string' ? value : null}
-          onChange={(chosen) => onChange(chosen ?? '')}
-        />
-      );
-    case 'text':
-      return (
-        <TextInput
-          {...common}
-          value={typeof value === 'string' ? value : ''}
-          onChange={(event) => onChange(event.currentTarget.value)}
-        />
-      );
-  }
+  // Between the answer and the list without it there is nothing left to be clicked.
+  const isOver = answer.isPending || answer.isSuccess;
+  return <NeedsYouAnswers item={item} pending={isOver} onAnswer={answer.mutate} />;
 }
 
 function Settled({ item }: { item: NeedsYouItem }) {
@@ -317,7 +133,7 @@ function Settled({ item }: { item: NeedsYouItem }) {
       <Badge variant="light" color="gray" tt="none">
         {item.state === 'answered' ? answerInWords(item) : 'Withdrawn'}
       </Badge>
-      <Text size="sm" c="dimmed">
+      <Text size="sm" c="dimmed" component="div">
         {item.state === 'answered' && item.answer !== undefined ? (
           <>
             by {item.answer.by === 'user' ? 'you' : 'a rule of yours'} <RelativeTime at={item.answer.at} />
@@ -330,6 +146,9 @@ function Settled({ item }: { item: NeedsYouItem }) {
   );
 }
 
-function answerInWords(item: NeedsYouItem): string {
-  return item.options.find(({ id }) => id === item.answer?.optionId)?.name ?? item.answer?.optionId ?? '';
+function answerInWords({ answer, options, budget }: NeedsYouItem): string {
+  if (answer?.raiseTo !== undefined && budget !== undefined) {
+    return `Raised to ${formatBudget(answer.raiseTo, budget.unit)}`;
+  }
+  return options.find(({ id }) => id === answer?.optionId)?.name ?? answer?.optionId ?? '';
 }

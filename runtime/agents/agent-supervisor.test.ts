@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { agentConfig } from '../contract/index.ts';
+import { agent } from '../contract/index.ts';
 import { isAlive, misbehaving, startAgents, type TestAgents } from './fixtures/start-agents.ts';
 import { digestOf, formatMark, MARK_VARIABLE } from './processes/agent-mark.ts';
 
@@ -30,6 +30,7 @@ describe('a fresh store', () => {
       exits: [],
     });
     expect(echo.heartbeats[0]).toMatchObject({ ok: true });
+    expect(agent.strict().parse(echo), 'what the contract says, no more and no less').toEqual(echo);
     expect(house.dataOf('agent.created')).toEqual([{ id: 'echo', name: 'Echo' }]);
     expect(house.dataOf('agent.process.started')).toEqual([{ id: 'echo', generation: 1, pid: echo.pid }]);
     expect(house.dataOf('agent.state.changed').map(({ from, to }) => `${from} → ${to}`)).toEqual([
@@ -238,50 +239,6 @@ describe('stopping and starting', () => {
   });
 });
 
-describe('a configuration', () => {
-  it('is changed, with its version and its event, and what runs on the old one is replaced', async () => {
-    const { version } = await house.inState('echo', 'healthy');
-    const launch = { kind: 'builtin' as const, program: 'echo' as const, args: ['--repeat', '2'] };
-    const changed = await house.agents.update({ id: 'echo', launch, expectedVersion: version });
-    expect(changed).toMatchObject({ version: version + 1, generation: 2, launch });
-    const asked = house.ask('twice');
-    await asked.result;
-    expect(asked.text()).toBe('twice\ntwice');
-    expect(house.agents.get('echo').exits[0]).toMatchObject({
-      intended: true,
-      reason: 'Its configuration has changed',
-    });
-    await house.agents.update({ id: 'echo', name: 'Twice', autostart: false });
-    expect(house.agents.get('echo')).toMatchObject({ name: 'Twice', generation: 2, launch });
-    expect(house.dataOf('agent.changed')).toEqual([
-      { id: 'echo', name: 'Echo' },
-      { id: 'echo', name: 'Twice' },
-    ]);
-    await house.reopen();
-    expect(house.agents.get('echo')).toMatchObject({ name: 'Twice', state: 'stopped', launch });
-  });
-
-  it('is not changed by somebody who has not seen the newest, nor to what cannot be', async () => {
-    await house.inState('echo', 'healthy');
-    const other = await house.agents.create({
-      name: 'Other',
-      launch: misbehaving('repeats'),
-      autostart: false,
-    });
-    const refused = (change: object, code: string) =>
-      expect(house.agents.update({ id: 'echo', ...change })).rejects.toMatchObject({ code });
-    await refused({ name: 'New', expectedVersion: 7 }, 'storage.version_conflict');
-    await refused({ name: 'OTHER' }, 'agent.name_taken');
-    await refused(
-      { launch: { ...misbehaving('repeats'), command: '/nonexistent/agent' } },
-      'agent.command_not_found',
-    );
-    expect(house.agents.get('echo')).toMatchObject({ name: 'Echo', version: 1, generation: 1 });
-    await house.agents.update({ id: other.id, name: 'oTHER' });
-    expect(house.agents.get(other.id).name, 'its own name is not taken').toBe('oTHER');
-  });
-});
-
 describe('what an agent tells', () => {
   it('is kept, frame by frame', async () => {
     await house.ask('hello').result;
@@ -346,26 +303,60 @@ describe('items that wait for the user', () => {
   });
 });
 
+describe('the end of the app', () => {
+  it('ends all agents, those that hang, ignore it, answer a prompt or are about to be restarted, too', async () => {
+    const stubborn = await Promise.all(
+      [1, 2, 3].map((n) =>
+        house.agents.create({ name: `Stubborn ${n}`, launch: misbehaving('ignores-the-end') }),
+      ),
+    );
+    const crasher = await house.agents.create({
+      name: 'Crasher',
+      launch: misbehaving('exits-in-initialize', '1'),
+    });
+    for (const { id } of stubborn) await house.inState(id, 'healthy');
+    const asked = house.ask('hello', { agentId: stubborn[0]?.id ?? '' });
+    await asked.result;
+    const running = house.ask('/slow 60000');
+    const { pid } = await house.inState('echo', 'busy');
+    await house.inState(crasher.id, 'restarting', 'crash-loop');
+    process.kill(-(house.agents.get(stubborn[1]?.id ?? '').pid as number), 'SIGSTOP');
+    await house.agents.stop();
+    expect(await running.result).toMatchObject({ stopReason: 'cancelled' });
+    expect(house.agents.list()).toEqual([]);
+    expect(isAlive(pid as number)).toBe(false);
+    const started = house.dataOf('agent.process.started');
+    const exited = house.dataOf('agent.process.exited');
+    expect(exited).toHaveLength(started.length);
+    for (const process of started) expect(isAlive(process.pid), `process ${process.pid}`).toBe(false);
+    await house.agents.start();
+    await house.inState('echo', 'healthy');
+  });
+});
+
 describe('processes that an app that was killed has left behind', () => {
   it.runIf(process.platform === 'linux')('are ended by the next one, which says so', async () => {
-    const orphan = spawn('sleep', ['600'], {
-      stdio: 'ignore',
-      env: {
-        [MARK_VARIABLE]: formatMark({
-          digest: digestOf(house.dataDir),
-          agentId: 'echo',
-          generation: 3,
-          owner: { pid: process.pid, start: 'of another process' },
-        }),
-      },
+    let orphan: ChildProcess | undefined;
+    let ended: Promise<unknown> | undefined;
+    await house.reopen(async () => {
+      orphan = spawn('sleep', ['600'], {
+        stdio: 'ignore',
+        env: {
+          [MARK_VARIABLE]: formatMark({
+            digest: digestOf(house.dataDir),
+            agentId: 'echo',
+            generation: 3,
+            owner: { pid: process.pid, start: 'of another process' },
+          }),
+        },
+      });
+      ended = once(orphan, 'exit');
+      await once(orphan, 'spawn');
     });
-    await once(orphan, 'spawn');
-    const ended = once(orphan, 'exit');
-    await house.reopen();
     expect(await ended).toEqual([null, expect.stringMatching(/^SIG(TERM|KILL)$/)]);
     await vi.waitFor(() =>
       expect(house.dataOf('agent.orphans.reaped')).toEqual([
-        { processes: [{ agentId: 'echo', generation: 3, pid: orphan.pid }] },
+        { processes: [{ agentId: 'echo', generation: 3, pid: orphan?.pid }] },
       ]),
     );
   });
@@ -383,52 +374,5 @@ describe('the processes of an agent', () => {
     );
     await house.agents.stopAgent('echo');
     expect(house.agents.get('echo').resources).toBeUndefined();
-  });
-});
-
-describe('after the data set was switched', () => {
-  it('follows it: ends what is gone, starts what is new, keeps the rest but not its sessions', async () => {
-    const gone = await house.agents.create({ name: 'Gone', launch: misbehaving('repeats') });
-    await house.inState(gone.id, 'healthy');
-    await house.ask('first').result;
-    const { pid } = house.agents.get('echo');
-    const added = { ...gone, id: 'added', name: 'Added', createdAt: gone.createdAt + 1 };
-    await house.storage.commit([
-      { kind: 'delete', collection: 'agents', id: gone.id },
-      {
-        kind: 'put',
-        collection: 'agents',
-        id: 'added',
-        value: agentConfig.parse(added),
-        index: { createdAt: added.createdAt },
-      },
-    ]);
-    await house.agents.reload();
-    expect(house.agents.list().map(({ id }) => id)).toEqual(['echo', 'added']);
-    expect(isAlive(gone.pid as number)).toBe(false);
-    await house.inState('added', 'healthy');
-    expect(house.agents.get('echo')).toMatchObject({ pid, generation: 1 });
-    const asked = house.ask('/history', { history: async () => [{ role: 'user', text: 'restored' }] });
-    await asked.result;
-    expect(asked.text()).toContain('1 earlier turn ');
-  });
-
-  it('restarts an agent whose launch is another one now', async () => {
-    await house.inState('echo', 'healthy');
-    const config = agentConfig.parse(house.agents.get('echo'));
-    await house.storage.commit([
-      {
-        kind: 'put',
-        collection: 'agents',
-        id: 'echo',
-        value: { ...config, launch: { kind: 'builtin', program: 'echo', args: ['--repeat', '2'] } },
-        index: { createdAt: config.createdAt },
-      },
-    ]);
-    await house.agents.reload();
-    const asked = house.ask('twice');
-    await asked.result;
-    expect(asked.text()).toBe('twice\ntwice');
-    expect(house.agents.get('echo')).toMatchObject({ generation: 2, version: 2 });
   });
 });

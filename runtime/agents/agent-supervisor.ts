@@ -241,6 +241,8 @@ export function createAgents(dependencies: AgentsDependencies): Agents {
 
     forgetSession(sessionId) {
       for (const agent of roster.list()) agent.forgetSession(sessionId);
+      // Also when no process runs that had it open.
+      void sessionStore.delete(sessionId);
       void sessionStore.delete(sessionId);
     },
 

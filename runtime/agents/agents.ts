@@ -82,6 +82,11 @@ export interface PromptRequest {
   signal: AbortSignal;
   /** Nothing more is read from the agent before a promise that this returns has settled: a flood waits in the agent. */
   onUpdate: (update: AgentUpdate) => unknown;
+  /**
+   * The agent is about to be prompted. How the process knows the session: `kept` when it was prompted in it before, however
+   * that ended. What was told of the session until now is not of this turn.
+   */
+  onOpened?: (knownBy: NonNullable<Turn['knownBy']>) => void;
   /** What was used by this turn so far, when the agent tells before its end. */
   onUsage: (usage: Usage) => void;
   /**
@@ -102,7 +107,7 @@ export interface PromptResult {
 
 export interface AgentCounts {
   total: number;
-  /** `healthy`, `busy`, `needs-you` */
+  /** `healthy`, `busy`, `needs-you`, `degraded`: it serves */
   healthy: number;
   /** `crashed`, `crash-loop`, `unresponsive` */
   failed: number;
@@ -125,8 +130,8 @@ export interface Agents extends Service {
   create(input: NewAgent): Promise<Agent>;
   createDemoFleet(): Promise<Agent[]>;
   /**
-   * Changes the configuration; a process that runs on the old one is replaced. Rejects like `create`, and with
-   * `storage.version_conflict`.
+   * Changes the configuration; a process that runs, or is tried, on another launch, model or MCP servers is replaced. An
+   * agent that is stopped stays so. Rejects like `create`, and with `storage.version_conflict`.
    */
   update(change: AgentChange): Promise<Agent>;
   /**
@@ -140,13 +145,22 @@ export interface Agents extends Service {
   authenticate(id: string, methodId: string): Promise<Agent>;
   /** Ends its process first. Rejects with `agent.in_use` while it runs a turn. */
   delete(id: string): Promise<void>;
+  /** Resolves when a process was started, or is planned to be: whether it serves shows in the state. */
   startAgent(id: string): Promise<Agent>;
+  /** It stays stopped until it is started, over restarts of the app, too. */
   stopAgent(id: string): Promise<Agent>;
   /** Ends the process and starts the next generation at once; closes an open breaker. */
   restartAgent(id: string): Promise<Agent>;
-  /** Makes the next try now; in a crash loop a half-open one: when it fails, the breaker is open again. */
+  /**
+   * Makes the next try now; in a crash loop a half-open one: when it fails, the breaker is open again. Nothing happens when
+   * a process runs.
+   */
   retryAgent(id: string): Promise<Agent>;
-  /** Rejects with `agent.drill_unsupported` when the agent does not offer the drill. */
+  /**
+   * Begins a drill; what came of it shows in `drillResults` and is told by `agent.drill.ended`. Rejects with
+   * `agent.drill_unsupported` when the agent does not offer it, `agent.drill_running` while another one is under way, or
+   * `agent.not_ready`.
+   */
   drill(id: string, kind: AgentDrill): Promise<Agent>;
   /** The newest frames with a number greater than `after`, the oldest first, 500 at most. */
   frames(id: string, after: number): ProtocolFrame[];
@@ -166,11 +180,14 @@ export interface Agents extends Service {
   setOption(agentId: string, sessionId: string, optionId: string, value: string | boolean): Promise<void>;
   /** Who is told what agents tell of their sessions; one listener, which must neither throw nor wait. */
   watchSessions(listener: (sessionId: string, told: SessionTold) => void): void;
-  /** How many items of the agent wait for the user: while a turn runs and some wait, its state is `needs-you`. */
+  /**
+   * How many items of the agent wait for the user: while a turn runs and some wait, its state is `needs-you`. Nothing
+   * happens when the agent is gone.
+   */
   setWaiting(agentId: string, count: number): void;
   /** The session is deleted: forget what is kept of it. */
   forgetSession(sessionId: string): void;
-  /** The data set is about to be switched: no agent is added or removed (`maintenance.active`) until `reload`. */
+  /** The data set is about to be switched: no agent is added, changed or removed (`maintenance.active`) until `reload`. */
   pause(reason: string): Promise<void>;
   /** The active data set has changed: end processes whose agents are gone, start new ones, re-read the rest. */
   reload(): Promise<void>;

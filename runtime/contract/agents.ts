@@ -97,7 +97,10 @@ export type AgentConfig = z.infer<typeof agentConfig>;
 export const agentExit = z.object({
   generation: z.int().positive(),
   at: timestamp,
-  code: z.int().nullable(),
+  code: z
+    .int()
+    .nullable()
+    .describe('null with a signal, and, with no signal either, when its end was not seen'),
   signal: z.string().nullable(),
   stderr: z.string().describe('the last lines, secrets redacted'),
   intended: z.boolean().describe('the supervisor or the user asked for it'),

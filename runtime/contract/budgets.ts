@@ -54,6 +54,12 @@ export const budgetNotice = z.object({
 });
 export type BudgetNotice = z.infer<typeof budgetNotice>;
 
+/** What a limit is raised to unless the user says otherwise: as much again, or half as much again as was used. */
+export function suggestedRaise({ used, limit, unit }: BudgetNotice): number {
+  const amount = Math.max(limit * 2, used * 1.5);
+  return unit === 'money' ? Math.ceil(amount * 100) / 100 : Math.ceil(amount);
+}
+
 const budgetState = z.object({
   budgets,
   version: z.int().nonnegative().describe('0 while nothing was ever set'),

@@ -53,6 +53,7 @@ export const needsYouItem = z.object({
       at: timestamp,
       by: z.enum(['user', 'policy']),
       policyId: id.optional(),
+      raiseTo: z.number().positive().optional().describe('budget, option `raise`: the new limit'),
     })
     .optional(),
   withdrawnBecause: z.string().optional(),

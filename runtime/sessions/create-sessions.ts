@@ -138,7 +138,7 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
     const record: SessionRecord = {
       id,
       title: input.title ?? 'New session',
-      untitled: input.title === undefined,
+      titledBy: input.title === undefined ? 'nobody' : 'user',
       agentId: agent.id,
       state: 'active',
       status: 'idle',
@@ -192,7 +192,7 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
         return {
           record: {
             ...record,
-            ...(input.title === undefined ? {} : { title: input.title, untitled: false }),
+            ...(input.title === undefined ? {} : { title: input.title, titledBy: 'user' as const }),
             state: archived ? 'archived' : unarchived,
             status: statusOf({ ...record, waitingForYou }),
             waitingForYou,

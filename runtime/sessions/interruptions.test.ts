@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { fault } from '../contract/index.ts';
-import { context, type OpenSessions, openSessions } from './sessions.fixture.ts';
+import { context, eventually, type OpenSessions, openSessions } from './sessions.fixture.ts';
 import { transcriptLog } from './transcript.ts';
 
 let room: OpenSessions;
@@ -16,7 +16,7 @@ describe('after the process ended in mid-turn', () => {
     const { id } = await room.sessions.create({ message: 'go' }, context);
     room.lastPrompt().request.onUpdate({ kind: 'text', text: 'half' });
     await room.clock.advance(300);
-    await vi.waitFor(async () => expect(await room.storage.read(transcriptLog(id))).toHaveLength(3));
+    await eventually(async () => expect(await room.storage.read(transcriptLog(id))).toHaveLength(3));
 
     const killedAt = room.clock.now();
     await room.clock.advance(3_600_000 / 2);
@@ -57,11 +57,11 @@ describe('while the storage takes nothing', () => {
     const { request, answer } = room.lastPrompt();
     request.onUpdate({ kind: 'text', text: 'one ' });
     await room.clock.advance(300);
-    await vi.waitFor(async () => expect(await room.storage.read(transcriptLog(id))).toHaveLength(3));
+    await eventually(async () => expect(await room.storage.read(transcriptLog(id))).toHaveLength(3));
     const commit = full();
     request.onUpdate({ kind: 'text', text: 'two ' });
     await room.clock.advance(300);
-    await vi.waitFor(() => expect(request.signal.aborted).toBe(true));
+    await eventually(() => expect(request.signal.aborted).toBe(true));
     request.onUpdate({ kind: 'text', text: 'three' });
     commit.mockRestore();
     answer({ stopReason: 'cancelled' });
@@ -75,7 +75,7 @@ describe('while the storage takes nothing', () => {
     const commit = full();
     room.lastPrompt().request.onUpdate({ kind: 'text', text: 'all of it' });
     room.lastPrompt().answer({ stopReason: 'end_turn' });
-    await vi.waitFor(() => expect(room.sessions.counts().runningTurns).toBe(0));
+    await eventually(() => expect(room.sessions.counts().runningTurns).toBe(0));
     await expect(room.sessions.prompt({ id, message: 'x' }, context)).rejects.toMatchObject({
       code: 'storage.full',
     });
@@ -92,7 +92,7 @@ describe('while the storage takes nothing', () => {
     const { id } = await room.sessions.create({ message: 'go' }, context);
     const commit = full();
     room.lastPrompt().answer({ stopReason: 'end_turn' });
-    await vi.waitFor(() => expect(room.sessions.counts().runningTurns).toBe(0));
+    await eventually(() => expect(room.sessions.counts().runningTurns).toBe(0));
     commit.mockRestore();
     await room.sessions.prompt({ id, message: 'again' }, context);
     expect((await room.sessions.get(id)).turns.map((turn) => turn.state)).toEqual(['completed', 'running']);
@@ -107,7 +107,7 @@ describe('while the storage takes nothing', () => {
     });
     room.lastPrompt().request.onUpdate({ kind: 'text', text: 'once' });
     room.lastPrompt().answer({ stopReason: 'end_turn', usage: { inputTokens: 1, outputTokens: 2 } });
-    await vi.waitFor(() => expect(room.sessions.counts().runningTurns).toBe(0));
+    await eventually(() => expect(room.sessions.counts().runningTurns).toBe(0));
     failing.mockRestore();
     await room.clock.advance(10_000);
     const session = await room.settled(id);
@@ -119,7 +119,7 @@ describe('while the storage takes nothing', () => {
     const { id } = await room.sessions.create({ message: 'go' }, context);
     const commit = full();
     room.lastPrompt().answer({ stopReason: 'end_turn' });
-    await vi.waitFor(() => expect(room.sessions.counts().runningTurns).toBe(0));
+    await eventually(() => expect(room.sessions.counts().runningTurns).toBe(0));
     commit.mockRestore();
     await room.sessions.stop();
     expect((await room.sessions.get(id)).lastTurn).toMatchObject({ state: 'completed' });
@@ -150,7 +150,7 @@ test.each(['create', 'prompt'] as const)('pause also ends the turn of a %s under
   const pausing = room.sessions.pause('a backup is being restored');
   held.release();
   await begun;
-  await vi.waitFor(() => expect(room.lastPrompt().request.signal.aborted).toBe(true));
+  await eventually(() => expect(room.lastPrompt().request.signal.aborted).toBe(true));
   room.lastPrompt().answer({ stopReason: 'cancelled' });
   await pausing;
   expect(room.sessions.counts().runningTurns).toBe(0);

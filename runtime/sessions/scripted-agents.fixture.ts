@@ -21,6 +21,8 @@ export type ScriptedAgents = Pick<
   readonly limits: Map<string, AgentLimits>;
   /** By agent: the model of its configuration. */
   readonly models: Map<string, string>;
+  /** How they know the sessions that they are prompted in; undefined: they are not, the test says when. */
+  knownBy: PromptResult['knownBy'];
   /** What the agent tells of a session. */
   tell(sessionId: string, told: SessionTold): void;
 };
@@ -63,7 +65,8 @@ export function createScriptedAgents(ids: string[] = ['echo']): ScriptedAgents {
       heartbeats: [],
     };
   };
-  return {
+  const agents: ScriptedAgents = {
+    knownBy: 'kept',
     pending,
     forgotten,
     waiting,
@@ -77,6 +80,7 @@ export function createScriptedAgents(ids: string[] = ['echo']): ScriptedAgents {
     prompt(request) {
       const { promise, resolve, reject } = Promise.withResolvers<PromptResult>();
       pending.push({ request, answer: resolve, fail: reject });
+      if (agents.knownBy !== undefined) request.onOpened?.(agents.knownBy);
       return promise;
     },
     async setMode(_, sessionId, modeId) {
@@ -95,4 +99,5 @@ export function createScriptedAgents(ids: string[] = ['echo']): ScriptedAgents {
     tell: (sessionId, told) => listener(sessionId, told),
     forgetSession: (id) => void forgotten.push(id),
   };
+  return agents;
 }

@@ -5,8 +5,8 @@ export const SESSION_COLLECTION = 'sessions';
 
 /** A session as it is stored; the version is that of the document. */
 export interface SessionRecord extends Omit<Session, 'version'> {
-  /** The title was not given by the user: the first prompt may give it. */
-  untitled: boolean;
+  /** Who gave the title. One of the user's stays; the agent's takes the place of any other. */
+  titledBy: 'nobody' | 'prompt' | 'agent' | 'user';
   /** How many attachments were ever taken: the last part of the id of the newest one. */
   attachmentCount: number;
 }
@@ -15,13 +15,14 @@ export interface SessionRecord extends Omit<Session, 'version'> {
 export function withDefaults(record: SessionRecord): SessionRecord {
   return {
     ...record,
+    titledBy: record.titledBy ?? 'user',
     waitingForYou: record.waitingForYou ?? 0,
     attachmentCount: record.attachmentCount ?? 0,
   };
 }
 
 export function toSession(record: SessionRecord, version: number): Session {
-  const { untitled: _, attachmentCount: __, ...session } = withDefaults(record);
+  const { titledBy: _, attachmentCount: __, ...session } = withDefaults(record);
   return { ...session, version };
 }
 

@@ -4,19 +4,23 @@ import { isCoded, messageOf } from '../base/errors.ts';
 import { type MakeId, timeOrderedId } from '../base/ids.ts';
 import type { Logger } from '../base/logger.ts';
 import type { SessionAgent } from '../contract/index.ts';
+import type { SessionRecord } from './session-record.ts';
 import type { SessionStore } from './session-store.ts';
 
 /** An agent may tell a hundred times a second what its context window holds; a session is written once. */
 const WRITE_INTERVAL_MS = 1000;
 
+/** What is kept of a session. */
+export type Told = SessionAgent & { title?: string };
+
 interface Telling {
   /** What is not written yet; undefined when all is. */
-  told: SessionAgent | undefined;
+  told: Told | undefined;
   /** Runs while the next write has to wait. */
   timer: Timer | undefined;
 }
 
-/** Keeps what agents tell of their sessions (modes, commands, options, context window) in the documents of the sessions. */
+/** Keeps what agents tell of their sessions (modes, commands, options, context window, a title) in the documents of the sessions. */
 export class SessionTellings {
   readonly #store: SessionStore;
   readonly #clock: Clock;
@@ -32,7 +36,7 @@ export class SessionTellings {
   }
 
   /** What is absent has not changed. */
-  tell(sessionId: string, told: SessionAgent): void {
+  tell(sessionId: string, told: Told): void {
     const telling = this.#tellings.get(sessionId) ?? { told: undefined, timer: undefined };
     this.#tellings.set(sessionId, telling);
     telling.told = { ...telling.told, ...told };
@@ -77,9 +81,9 @@ export class SessionTellings {
     telling.told = undefined;
     try {
       await this.#store.change(sessionId, timeOrderedId(this.#clock.now(), this.#makeId), (record) => {
-        const agent = { ...record.agent, ...told };
-        if (isDeepStrictEqual(agent, record.agent)) return undefined;
-        return { record: { ...record, agent, updatedAt: this.#clock.now() } };
+        const next = withTold(record, told);
+        if (isDeepStrictEqual(next, record)) return undefined;
+        return { record: { ...next, updatedAt: this.#clock.now() } };
       });
     } catch (error) {
       if (isCoded(error, 'session.not_found')) return;
@@ -89,7 +93,16 @@ export class SessionTellings {
   }
 
   /** Before what came since. */
-  #putBack(telling: Telling, told: SessionAgent): void {
+  #putBack(telling: Telling, told: Told): void {
     telling.told = { ...told, ...telling.told };
   }
+}
+
+/** The title that an agent finds for a session says more than its first prompt; one that the user gave stays. */
+function withTold(record: SessionRecord, { title, ...agent }: Told): SessionRecord {
+  return {
+    ...record,
+    ...(Object.keys(agent).length === 0 ? {} : { agent: { ...record.agent, ...agent } }),
+    ...(title === undefined || record.titledBy === 'user' ? {} : { title, titledBy: 'agent' as const }),
+  };
 }

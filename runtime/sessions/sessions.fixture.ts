@@ -7,6 +7,11 @@ import type { PendingPrompt } from './scripted-agents.fixture.ts';
 
 export const context = { correlationId: 'c1' };
 
+/** Resolves once the check throws no more. A busy machine takes its time, and nothing here depends on how much that is. */
+export function eventually<T>(check: () => T | Promise<T>): Promise<T> {
+  return vi.waitFor(check, { timeout: 15_000, interval: 10 });
+}
+
 /** Call `close` at the end: it fails when a timer is left. */
 export async function openSessions(settings: Partial<SessionsDependencies['settings']> = {}) {
   const room = await openRoom({ type: 'memory', dataDir: '', settings });
@@ -24,7 +29,7 @@ export async function openSessions(settings: Partial<SessionsDependencies['setti
     },
     /** Resolves when no turn of the session runs any more. */
     settled: (id: string) =>
-      vi.waitFor(async () => {
+      eventually(async () => {
         const session = await room.sessions.get(id);
         expect(session.lastTurn?.state).not.toBe('running');
         return session;

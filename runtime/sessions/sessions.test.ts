@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { sessionListQuery } from '../contract/index.ts';
-import { context, type OpenSessions, openSessions } from './sessions.fixture.ts';
+import { context, eventually, type OpenSessions, openSessions } from './sessions.fixture.ts';
 import { transcriptLog } from './transcript.ts';
 
 let room: OpenSessions;
@@ -92,7 +92,7 @@ describe('rename, archive, delete', () => {
   test('delete cancels, removes the messages, and tells the agents', async () => {
     const { id } = await room.sessions.create({ message: 'go' }, context);
     const deleting = room.sessions.delete(id, context);
-    await vi.waitFor(() => expect(room.lastPrompt().request.signal.aborted).toBe(true));
+    await eventually(() => expect(room.lastPrompt().request.signal.aborted).toBe(true));
     room.lastPrompt().answer({ stopReason: 'cancelled' });
     await deleting;
     await expect(room.sessions.get(id)).rejects.toMatchObject({ code: 'session.not_found' });
@@ -133,7 +133,7 @@ test('delete also cancels the turn of a prompt that came in between', async () =
   const deleted = room.sessions.delete(id, context);
   first.answer({ stopReason: 'cancelled' });
   await second.promise;
-  await vi.waitFor(() => expect(room.lastPrompt().request.signal.aborted).toBe(true));
+  await eventually(() => expect(room.lastPrompt().request.signal.aborted).toBe(true));
   room.lastPrompt().answer({ stopReason: 'cancelled' });
   await deleted;
   expect(room.sessions.counts()).toMatchObject({ runningTurns: 0, active: 0 });
@@ -174,10 +174,10 @@ test('a cursor that no list gave is a bad request', async () => {
 test('idle sessions age to inactive and expired, and a prompt makes them active again', async () => {
   const { id } = await room.sessions.create({}, context);
   await room.clock.advance(3600_000 + 300_000);
-  await vi.waitFor(async () => expect((await room.sessions.get(id)).state).toBe('inactive'));
+  await eventually(async () => expect((await room.sessions.get(id)).state).toBe('inactive'));
   expect(room.sessions.counts()).toMatchObject({ active: 0 });
   await room.clock.advance(8 * 86_400_000);
-  await vi.waitFor(async () => expect((await room.sessions.get(id)).state).toBe('expired'));
+  await eventually(async () => expect((await room.sessions.get(id)).state).toBe('expired'));
   await room.sessions.prompt({ id, message: 'hello' }, context);
   expect((await room.sessions.get(id)).state).toBe('active');
 });

@@ -10,6 +10,16 @@ import { type StoredMessage, type TranscriptEntry, transcriptLog } from './trans
 const FLUSH_INTERVAL_MS = 250;
 /** … or as soon as this much is waiting, in UTF-16 units. */
 const FLUSH_LENGTH = 64 * 1024;
+/** When so much, or so many updates, are not durable yet, the agent is to wait until they are. */
+const MAX_UNWRITTEN: Amount = { length: 4 * 1024 * 1024, updates: 10_000 };
+
+/** UTF-16 units of text, or of JSON, and the updates that brought them. */
+interface Amount {
+  length: number;
+  updates: number;
+}
+
+const NOTHING: Amount = { length: 0, updates: 0 };
 
 type MessageContent = Pick<StoredMessage, 'kind' | 'text' | 'toolCall' | 'plan' | 'content' | 'raw'>;
 
@@ -33,10 +43,15 @@ export class TurnRecorder {
   readonly #replaceable = new Map<string, string>();
   /** The text message that the agent is adding to. */
   #streaming: StoredMessage | undefined;
-  #waitingLength = 0;
+  /** How much waits, and how much is being written. */
+  #waitingAmount = NOTHING;
+  #writingAmount = NOTHING;
+  /** What those wait for who brought too much. */
+  #held: PromiseWithResolvers<void> | undefined;
   #timer: Timer | undefined;
   #writing: Promise<void> | undefined;
   #closed = false;
+  #hasFailed = false;
   #sizeBytes = 0;
 
   constructor(options: {
@@ -71,8 +86,27 @@ export class TurnRecorder {
     return this.#sizeBytes;
   }
 
-  update(update: AgentUpdate): void {
-    if (this.#closed) return;
+  /** With a promise, no more is to be brought until it has resolved; it never rejects. */
+  update(update: AgentUpdate): Promise<void> | undefined {
+    if (this.#closed) return undefined;
+    this.#take(update);
+    // Once the storage has failed the turn is at its end: what still comes is little, and nothing may hold that up.
+    if (this.#hasFailed || !this.#isFull()) return undefined;
+    this.#held ??= Promise.withResolvers();
+    return this.#held.promise;
+  }
+
+  /** Ignores updates from now on, and hands back what is not written yet, to be committed with the end of the turn. */
+  async close(): Promise<Batch> {
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#release();
+    this.#endStreaming();
+    await this.#writing;
+    return this.#takeBatch();
+  }
+
+  #take(update: AgentUpdate): void {
     switch (update.kind) {
       case 'text':
       case 'thought':
@@ -94,15 +128,6 @@ export class TurnRecorder {
       case 'raw':
         this.#put(undefined, { kind: 'raw', text: '', raw: update.raw });
     }
-  }
-
-  /** Ignores updates from now on, and hands back what is not written yet, to be committed with the end of the turn. */
-  async close(): Promise<Batch> {
-    this.#closed = true;
-    this.#timer?.cancel();
-    this.#endStreaming();
-    await this.#writing;
-    return this.#takeBatch();
   }
 
   #append(kind: 'text' | 'thought', text: string): void {
@@ -127,13 +152,12 @@ export class TurnRecorder {
     });
     message.text += text;
     this.#sizeBytes += Buffer.byteLength(text);
-    this.#waitingLength += text.length;
-    this.#wait(message, false);
+    this.#wait(message, false, { length: text.length, updates: 1 });
   }
 
   #endStreaming(): void {
     if (this.#streaming === undefined) return;
-    this.#wait(this.#streaming, true);
+    this.#wait(this.#streaming, true, NOTHING);
     this.#streaming = undefined;
   }
 
@@ -145,8 +169,7 @@ export class TurnRecorder {
     if (key !== undefined) this.#replaceable.set(key, message.id);
     const length = JSON.stringify(content).length;
     this.#sizeBytes += length;
-    this.#waitingLength += length;
-    this.#wait(message, true);
+    this.#wait(message, true, { length, updates: 1 });
   }
 
   #add(content: MessageContent): StoredMessage {
@@ -162,30 +185,48 @@ export class TurnRecorder {
     return message;
   }
 
-  #wait(message: StoredMessage, complete: boolean): void {
+  #wait(message: StoredMessage, complete: boolean, added: Amount): void {
     this.#waiting.set(message.id, { complete });
-    if (this.#closed || this.#writing !== undefined) return;
-    if (this.#waitingLength >= FLUSH_LENGTH) this.#flush();
+    this.#waitingAmount = sum(this.#waitingAmount, added);
+    if (!this.#closed && this.#writing === undefined) this.#flushSoon();
+  }
+
+  #flushSoon(): void {
+    const { length, updates } = this.#waitingAmount;
+    if (length >= FLUSH_LENGTH || updates >= MAX_UNWRITTEN.updates) this.#flush();
     else this.#timer ??= this.#clock.after(FLUSH_INTERVAL_MS, () => this.#flush());
+  }
+
+  #isFull(): boolean {
+    const { length, updates } = sum(this.#waitingAmount, this.#writingAmount);
+    return length >= MAX_UNWRITTEN.length || updates >= MAX_UNWRITTEN.updates;
+  }
+
+  #release(): void {
+    this.#held?.resolve();
+    this.#held = undefined;
   }
 
   #flush(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
     const taken = new Map(this.#waiting);
+    const amount = this.#waitingAmount;
     const batch = this.#takeBatch();
     if (batch.operations.length === 0) return;
+    this.#writingAmount = amount;
     this.#writing = this.#bus
       .commit(batch.operations, batch.drafts)
       .catch((error: unknown) => {
+        this.#hasFailed = true;
         this.#putBack(taken);
         this.#onFailure(error);
       })
       .then(() => {
         this.#writing = undefined;
-        if (this.#waiting.size > 0 && !this.#closed) {
-          this.#timer ??= this.#clock.after(FLUSH_INTERVAL_MS, () => this.#flush());
-        }
+        this.#writingAmount = NOTHING;
+        if (this.#hasFailed || !this.#isFull()) this.#release();
+        if (this.#waiting.size > 0 && !this.#closed) this.#flushSoon();
       });
   }
 
@@ -227,7 +268,11 @@ export class TurnRecorder {
       });
     }
     this.#waiting.clear();
-    this.#waitingLength = 0;
+    this.#waitingAmount = NOTHING;
     return batch;
   }
+}
+
+function sum(a: Amount, b: Amount): Amount {
+  return { length: a.length + b.length, updates: a.updates + b.updates };
 }

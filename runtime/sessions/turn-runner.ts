@@ -148,12 +148,14 @@ export class TurnRunner {
         attachments: attachments.map(({ name, mimeType, bytes }) => ({ name, mimeType, bytes })),
         history: () => history(session.id, turn.id),
         signal: live.abort.signal,
+        onOpened: (knownBy) => live.meter.tellOpened(knownBy),
         onUpdate: (update) => {
-          live.recorder.update(update);
+          const written = live.recorder.update(update);
           const sizeBytes = session.sizeBytes + live.recorder.sizeBytes;
           if (sizeBytes > maxSizeBytes) {
             live.end({ state: 'failed', error: toTurnError(tooLarge(session.id, sizeBytes, maxSizeBytes)) });
           }
+          return written;
         },
         onUsage: (usage) => live.meter.tellUsage(usage),
         onPermission: (request, signal) =>

@@ -1,6 +1,6 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { fault } from '../contract/index.ts';
-import { context, type OpenSessions, openSessions } from './sessions.fixture.ts';
+import { context, eventually, type OpenSessions, openSessions } from './sessions.fixture.ts';
 import { transcriptLog } from './transcript.ts';
 
 let room: OpenSessions;
@@ -85,7 +85,7 @@ describe('a turn', () => {
       request.onUpdate({ kind: 'text', text });
       await room.clock.advance(250);
     }
-    await vi.waitFor(async () => expect(await durableText()).toBe('one two three'));
+    await eventually(async () => expect(await durableText()).toBe('one two three'));
     expect((await room.storage.read(transcriptLog(id))).length).toBeGreaterThan(3);
   });
 

@@ -95,7 +95,7 @@ export function beginTurn(
     turn,
     record: {
       ...record,
-      ...(record.untitled ? { title: titleOf(text), untitled: false } : {}),
+      ...(record.titledBy === 'nobody' ? { title: titleOf(text), titledBy: 'prompt' } : {}),
       state: 'active',
       status: 'busy',
       waitingForYou: 0,

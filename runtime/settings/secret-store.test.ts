@@ -154,6 +154,15 @@ describe('with the keychain of the desktop', () => {
     expect(readFileSync(file, 'utf8')).not.toContain('hush');
   });
 
+  it('keeps nothing that the keychain does not encrypt', async () => {
+    const locked = () => {
+      throw new Error('the keychain is locked');
+    };
+    const store = openStore({ ...keychain('k1'), encrypt: locked });
+    await expect(store.set('A_KEY', 'hush-hush')).rejects.toMatchObject({ code: 'storage.failed' });
+    expect(await store.list()).toEqual([]);
+  });
+
   it('says which secret cannot be decrypted, and keeps the others', async () => {
     await openStore(keychain('k1')).set('OLD_KEY', 'o');
     for (const store of [openStore(keychain('k2')), openStore()]) {

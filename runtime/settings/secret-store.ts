@@ -91,6 +91,15 @@ export function createSecretStore(options: {
     }
   }
 
+  function protectedValue(value: string): { value: string } | { encrypted: string } {
+    if (protection === undefined) return { value };
+    try {
+      return { encrypted: protection.encrypt(value).toString('base64') };
+    } catch (error) {
+      throw fault('storage.failed', 'The keychain did not encrypt the secret.', {}, { cause: error });
+    }
+  }
+
   /** Changes, one after the other: each writes the whole file. */
   function serially<T>(work: () => Promise<T>): Promise<T> {
     const done = changing.then(work);
@@ -125,12 +134,7 @@ export function createSecretStore(options: {
       serially(async () => {
         const entries = await read();
         const updatedAt = clock.now();
-        entries.set(
-          name,
-          protection === undefined
-            ? { name, updatedAt, value }
-            : { name, updatedAt, encrypted: protection.encrypt(value).toString('base64') },
-        );
+        entries.set(name, { name, updatedAt, ...protectedValue(value) });
         await write(entries);
         return { name, updatedAt };
       }),

@@ -10,7 +10,7 @@ import { type Outage, RemoteStorage } from './degraded/remote.fixture.ts';
 import { DegradedStorage } from './degraded.ts';
 import { MemoryStorage } from './memory/memory-storage.ts';
 import { describeStorageContract } from './storage.contract.ts';
-import type { Operation } from './storage.ts';
+import type { CommitId, Operation } from './storage.ts';
 
 const newFolder = () => mkdtemp(join(tmpdir(), 'smalltalk-degraded-'));
 
@@ -103,6 +103,25 @@ describe('degraded storage', () => {
     expect(given).toEqual({ writer: 'caller', number: 7 });
     expect(await readdir(folder)).toEqual([]);
     expect(storage.mode()).toEqual({ state: 'normal', journalCommits: 0, journalBytes: 0 });
+  });
+
+  it('passes on what a commit was when it came, also when it had to wait for others', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    class SlowAtFirst extends RemoteStorage {
+      override async commit(operations: Operation[], id?: CommitId) {
+        if (id?.number === 1) await promise;
+        return super.commit(operations, id);
+      }
+    }
+    const slow = create({ storage: new SlowAtFirst({}, server) });
+    await slow.open();
+    const commits = Array.from({ length: 900 }, (_, i) => slow.commit([append('events', i)]));
+    const value = { text: 'as it was' };
+    const last = slow.commit([put('a', value)]);
+    value.text = 'changed since';
+    resolve();
+    await Promise.all([...commits, last]);
+    expect(await held('sessions', 'a')).toEqual({ text: 'as it was' });
   });
 
   it('goes on without the storage, says so, and hands everything over once it is back', async () => {

@@ -310,9 +310,9 @@ export class DegradedStorage implements Storage {
       this.#underWay.makeRoom();
       this.#outage.settled();
     };
-    const send = () => this.#inTime(() => this.#commitInner(pending, operations));
-    // Without a turn in between, unless it has to wait: the values are still the caller's.
-    const sent = isRoom ? send() : this.#underWay.room(pending).then(send);
+    const send = (own?: Operation[]) => this.#inTime(() => this.#commitInner(pending, own));
+    // The values are the caller's, who may change them as soon as there was a turn in between.
+    const sent = isRoom ? send(operations) : this.#underWay.room(pending).then(() => send());
     sent.then(
       (results) => {
         this.#known.committed(checked, results, this.#now());

@@ -1,16 +1,16 @@
-import { Button, Group, Pill, SegmentedControl, Skeleton, Stack, Table, Text } from '@mantine/core';
-import { IconChecks, IconHistory, IconShieldCheck } from '@tabler/icons-react';
-import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { Link } from '@tanstack/react-router';
-import type { NeedsYouItem, PermissionPolicy } from '#contract';
+import { Button, Group, Pill, SegmentedControl, Skeleton, Stack } from '@mantine/core';
+import { IconChecks, IconHistory } from '@tabler/icons-react';
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { Link, useLocation } from '@tanstack/react-router';
+import { useEffect, useRef } from 'react';
+import type { NeedsYouItem } from '#contract';
 import { EmptyState } from '../../components/empty-state.tsx';
 import { ErrorCard } from '../../components/error-card.tsx';
-import { NeedsYouCard } from '../../components/needs-you-card.tsx';
+import { NeedsYouCard, type NeedsYouCardProps } from '../../components/needs-you-card.tsx';
 import { PageHeader } from '../../components/page-header.tsx';
-import { RelativeTime } from '../../components/relative-time.tsx';
-import { toastError, toastSuccess } from '../../components/toast.tsx';
 import { api } from '../../lib/api.ts';
 import { choiceOf, type RawSearch, textOf, useUrlState } from '../../lib/url-state.ts';
+import { RuleTable } from './rule-table.tsx';
 
 const TABS = ['waiting', 'answered', 'withdrawn', 'rules'] as const;
 type Tab = (typeof TABS)[number];
@@ -58,7 +58,11 @@ export function NeedsYouPage() {
           </Pill>
         </Group>
       )}
-      {tab === 'rules' ? <Rules agentId={agentId} /> : <Items state={tab} agentId={agentId} />}
+      {tab === 'rules' ? (
+        <RuleTable agentId={agentId} nameOf={nameOf} />
+      ) : (
+        <Items key={tab} state={tab} agentId={agentId} nameOf={nameOf} />
+      )}
     </Stack>
   );
 }
@@ -68,8 +72,15 @@ function useAgentNames(): (id: string) => string {
   return (id) => agents.data?.items.find((agent) => agent.id === id)?.name ?? id;
 }
 
-function Items({ state, agentId }: { state: NeedsYouItem['state']; agentId: string | undefined }) {
-  const nameOf = useAgentNames();
+function Items({
+  state,
+  agentId,
+  nameOf,
+}: {
+  state: NeedsYouItem['state'];
+  agentId: string | undefined;
+  nameOf: (agentId: string) => string;
+}) {
   const list = useInfiniteQuery(
     api.needsYou.list.infiniteOptions({
       input: (cursor: string | undefined) => ({
@@ -83,8 +94,15 @@ function Items({ state, agentId }: { state: NeedsYouItem['state']; agentId: stri
     }),
   );
   const items = list.data?.pages.flatMap((page) => page.items) ?? [];
+  const cards = useRef<HTMLDivElement>(null);
+  const focusNext = (answered: NeedsYouItem) => {
+    const shown = [...(cards.current?.querySelectorAll<HTMLElement>('[data-needs-you]') ?? [])];
+    const at = shown.findIndex((card) => card.dataset.needsYou === answered.id);
+    // The card with the focus goes away: who answers by keyboard goes on with the next one.
+    (shown[at + 1] ?? shown[at - 1] ?? cards.current)?.focus();
+  };
   return (
-    <>
+    <Stack gap="md" ref={cards} tabIndex={-1} style={{ outline: 'none' }}>
       {list.isError && (
         <ErrorCard
           error={list.error}
@@ -93,9 +111,10 @@ function Items({ state, agentId }: { state: NeedsYouItem['state']; agentId: stri
         />
       )}
       {list.isPending && <Skeleton h={160} aria-busy aria-label="Loading" />}
+      <Wanted shown={items} listed={list.isSuccess} nameOf={nameOf} />
       {list.isSuccess && items.length === 0 && <Nothing state={state} />}
       {items.map((item) => (
-        <NeedsYouCard key={item.id} item={item} agentName={nameOf(item.agentId)} withSession />
+        <Card key={item.id} item={item} agentName={nameOf(item.agentId)} onAnswered={focusNext} />
       ))}
       {list.hasNextPage && (
         <Button
@@ -107,8 +126,41 @@ function Items({ state, agentId }: { state: NeedsYouItem['state']; agentId: stri
           Show more
         </Button>
       )}
-    </>
+    </Stack>
   );
+}
+
+function useWantedId(): string | undefined {
+  return useLocation({ select: ({ hash }) => (hash === '' ? undefined : hash) });
+}
+
+/** A card of the page; the one that the address names comes into view and has the focus. */
+function Card(props: Pick<NeedsYouCardProps, 'item' | 'agentName' | 'onAnswered'>) {
+  const wanted = useWantedId() === props.item.id;
+  const card = useRef<HTMLElement>(null);
+  useEffect(() => {
+    if (!wanted) return;
+    card.current?.scrollIntoView({ block: 'nearest' });
+    card.current?.focus();
+  }, [wanted]);
+  return <NeedsYouCard ref={card} {...props} withSession highlighted={wanted} />;
+}
+
+/** The item that the address names, where it is not among those that are listed: how it ended is what is asked for then. */
+function Wanted({
+  shown,
+  listed,
+  nameOf,
+}: {
+  shown: readonly NeedsYouItem[];
+  listed: boolean;
+  nameOf: (agentId: string) => string;
+}) {
+  const id = useWantedId();
+  const isMissing = listed && id !== undefined && shown.every((item) => item.id !== id);
+  const item = useQuery(api.needsYou.get.queryOptions({ input: { id: id ?? '' }, enabled: isMissing }));
+  if (!isMissing || item.data === undefined) return null;
+  return <Card item={item.data} agentName={nameOf(item.data.agentId)} />;
 }
 
 function Nothing({ state }: { state: NeedsYouItem['state'] }) {
@@ -136,91 +188,5 @@ function Nothing({ state }: { state: NeedsYouItem['state'] }) {
         ? 'What you, or a rule of yours, answered stands here.'
         : 'What waited for you when its turn ended stands here: an answer would have reached nobody.'}
     </EmptyState>
-  );
-}
-
-/** "Always allow this kind here": what is answered without asking. */
-function Rules({ agentId }: { agentId: string | undefined }) {
-  const nameOf = useAgentNames();
-  const list = useQuery(
-    api.needsYou.policies.queryOptions({ input: agentId === undefined ? {} : { agentId } }),
-  );
-  const items = list.data?.items ?? [];
-  if (list.isError) {
-    return (
-      <ErrorCard
-        error={list.error}
-        what="The rules could not be listed"
-        onRetry={() => void list.refetch()}
-      />
-    );
-  }
-  if (list.isPending) return <Skeleton h={120} aria-busy aria-label="Loading the rules" />;
-  if (items.length === 0) {
-    return (
-      <EmptyState icon={<IconShieldCheck />} title="You are asked every time">
-        Tick “Always answer … like this in this folder” when you answer a permission, and the rule stands
-        here.
-      </EmptyState>
-    );
-  }
-  return (
-    <Table>
-      <Table.Thead>
-        <Table.Tr>
-          <Table.Th>Agent</Table.Th>
-          <Table.Th>Kind</Table.Th>
-          <Table.Th>Folder</Table.Th>
-          <Table.Th>Answer</Table.Th>
-          <Table.Th>Since</Table.Th>
-          <Table.Th ta="right">Used</Table.Th>
-          <Table.Th />
-        </Table.Tr>
-      </Table.Thead>
-      <Table.Tbody>
-        {items.map((policy) => (
-          <Rule key={policy.id} policy={policy} agentName={nameOf(policy.agentId)} />
-        ))}
-      </Table.Tbody>
-    </Table>
-  );
-}
-
-function Rule({ policy, agentName }: { policy: PermissionPolicy; agentName: string }) {
-  const queries = useQueryClient();
-  const remove = useMutation({
-    ...api.needsYou.deletePolicy.mutationOptions(),
-    onSuccess: () => toastSuccess(`You are asked again about “${policy.toolKind}” of ${agentName}`),
-    onError: (error) => toastError(error, 'The rule was not removed'),
-    onSettled: () => queries.invalidateQueries({ queryKey: api.needsYou.policies.key() }),
-  });
-  return (
-    <Table.Tr>
-      <Table.Td>{agentName}</Table.Td>
-      <Table.Td>{policy.toolKind}</Table.Td>
-      <Table.Td>
-        <Text size="sm" ff="monospace" style={{ overflowWrap: 'anywhere' }}>
-          {policy.cwd}
-        </Text>
-      </Table.Td>
-      <Table.Td>{policy.decision === 'allow' ? 'Allow' : 'Refuse'}</Table.Td>
-      <Table.Td>
-        <RelativeTime at={policy.createdAt} />
-      </Table.Td>
-      <Table.Td ta="right">{policy.uses}</Table.Td>
-      <Table.Td>
-        <Group justify="flex-end">
-          <Button
-            size="compact-xs"
-            variant="default"
-            loading={remove.isPending}
-            aria-label={`Ask again about ${policy.toolKind} of ${agentName}`}
-            onClick={() => remove.mutate({ id: policy.id })}
-          >
-            Ask again
-          </Button>
-        </Group>
-      </Table.Td>
-    </Table.Tr>
   );
 }

@@ -52,12 +52,13 @@ export function OverviewPage() {
   }
 
   const sessions = facts.sessions.data?.items;
-  const now = sentenceOf(agents, facts.status.data?.health);
+  const waiting = facts.waiting.data?.items ?? [];
+  const now = sentenceOf(agents, facts.status.data?.health, waiting);
   const sentence = lost ? lastKnown(now) : now;
   const look = STATUS_LOOKS[sentence.state];
   const { shown, more } = todosOf({
     agents,
-    items: facts.waiting.data?.items ?? [],
+    items: waiting,
     budgets: facts.budgets.data?.notices ?? [],
     sessions: facts.interrupted.data?.items ?? [],
     backups: facts.backups.data?.items,

@@ -27,6 +27,15 @@ describe('the sentence', () => {
     expect(sentenceOf(agents(...states), health())).toEqual({ text, state });
   });
 
+  it('counts what waits for the user by item, also when its agent is healthy again', () => {
+    const items = [{ id: 'i1' }, { id: 'i2' }] as NeedsYouItem[];
+    expect(sentenceOf(agents('healthy'), health(), items.slice(1)).text).toBe('1 needs you');
+    expect(sentenceOf(agents('needs-you', 'degraded'), health(), items)).toEqual({
+      text: '2 need you, 1 degraded',
+      state: 'needs-you',
+    });
+  });
+
   it('tells first that a part of the runtime is down', () => {
     const storage = { status: 'unhealthy', message: 'The disk is full' } as Health['components']['storage'];
     expect(sentenceOf(agents('healthy'), health({ storage })).text).toBe('The disk is full');

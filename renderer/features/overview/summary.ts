@@ -49,16 +49,25 @@ export interface Sentence {
   readonly state: AgentState;
 }
 
-/** How everything is, in one sentence: "All 7 agents healthy", "1 needs you, 1 unresponsive". */
-export function sentenceOf(agents: readonly Agent[], health: Health | undefined): Sentence {
+/**
+ * How everything is, in one sentence: "All 7 agents healthy", "1 needs you, 1 unresponsive". What waits for the user is
+ * counted by item: one agent may ask for several things, and a budget asks when its agent is healthy again.
+ */
+export function sentenceOf(
+  agents: readonly Agent[],
+  health: Health | undefined,
+  items: readonly NeedsYouItem[] = [],
+): Sentence {
   const down = health && Object.entries(health.components).find(([, each]) => each.status === 'unhealthy');
   if (down !== undefined) {
     return { text: down[1].message ?? `${componentName(down[0])} is unhealthy`, state: 'crashed' };
   }
-  if (agents.length === 0) return { text: 'No agents yet', state: 'unknown' };
-  const wrong = tilesOf(agents).filter(
-    ({ state, count }) => count > 0 && !FINE.includes(state) && !AT_REST.includes(state),
-  );
+  if (agents.length === 0 && items.length === 0) return { text: 'No agents yet', state: 'unknown' };
+  const wrong = tilesOf(agents)
+    .map((tile) =>
+      tile.state === 'needs-you' ? { ...tile, count: Math.max(tile.count, items.length) } : tile,
+    )
+    .filter(({ state, count }) => count > 0 && !FINE.includes(state) && !AT_REST.includes(state));
   const worst = wrong[0];
   if (worst !== undefined) {
     const words = wrong.map(({ state, count }) =>
@@ -95,7 +104,13 @@ function componentName(key: string): string {
 
 /** One thing that waits for the user. */
 export type Todo =
-  | { readonly kind: 'item'; readonly key: string; readonly item: NeedsYouItem; readonly text: string }
+  | {
+      readonly kind: 'item';
+      readonly key: string;
+      readonly item: NeedsYouItem;
+      readonly name: string;
+      readonly text: string;
+    }
   | { readonly kind: 'budget'; readonly key: string; readonly text: string }
   | { readonly kind: 'agent'; readonly key: string; readonly agent: Agent; readonly text: string }
   | { readonly kind: 'session'; readonly key: string; readonly session: Session; readonly text: string }
@@ -118,6 +133,7 @@ export function todosOf(facts: {
   readonly hasSessions: boolean;
   readonly warnings: Status['about']['warnings'];
 }): { readonly shown: Todo[]; readonly more: number } {
+  const nameOf = (id: string) => facts.agents.find((agent) => agent.id === id)?.name ?? id;
   const agents = WAITING.flatMap((state) => facts.agents.filter((agent) => agent.state === state)).map(
     (agent): Todo => ({
       kind: 'agent',
@@ -135,7 +151,13 @@ export function todosOf(facts: {
     }),
   );
   const items = facts.items.map(
-    (item): Todo => ({ kind: 'item', key: `item ${item.id}`, item, text: item.title }),
+    (item): Todo => ({
+      kind: 'item',
+      key: `item ${item.id}`,
+      item,
+      name: nameOf(item.agentId),
+      text: item.title,
+    }),
   );
   const budgets = facts.budgets
     .filter(({ scope }) => scope === 'day' || scope === 'agent')
@@ -143,7 +165,7 @@ export function todosOf(facts: {
       ({ scope, subject, unit, used, limit }): Todo => ({
         kind: 'budget',
         key: `budget ${scope} ${subject} ${unit}`,
-        text: `${formatBudget(used, unit)} of ${formatBudget(limit, unit)} used today${scope === 'agent' ? ` by ${subject}` : ''}`,
+        text: `${formatBudget(used, unit)} of ${formatBudget(limit, unit)} used today${scope === 'agent' ? ` by ${nameOf(subject)}` : ''}`,
       }),
     );
   const warnings = facts.warnings.map(

@@ -63,12 +63,14 @@ function TodoRow({
       return (
         <Row
           mark={<StatusBadge status="needs-you" />}
+          name={todo.name}
           text={todo.text}
           action={
             <Button
               size="compact-xs"
               variant="default"
-              renderRoot={(props) => <Link to="/needs-you" {...props} />}
+              aria-label={`Answer: ${todo.text}`}
+              renderRoot={(props) => <Link to="/needs-you" hash={todo.item.id} {...props} />}
             >
               Answer
             </Button>
@@ -84,7 +86,9 @@ function TodoRow({
             <Button
               size="compact-xs"
               variant="default"
-              renderRoot={(props) => <Link to="/settings" {...props} />}
+              renderRoot={(props) => (
+                <Link to="/settings" search={{ section: 'budgets' } as never} {...props} />
+              )}
             >
               See budgets
             </Button>

@@ -5,12 +5,16 @@ const commands = [
   { name: 'help', description: 'Help' },
   { name: 'hang', description: 'Hang' },
   { name: 'slow', description: 'Slow', hint: '[ms]' },
+  { name: 'plan-all', description: 'All plans' },
+  { name: 'plan', description: 'One plan' },
 ];
 const names = (text: string) => matchingCommands(text, commands).map(({ name }) => name);
 
 describe('the menu of commands', () => {
   it.each([
-    ['/', ['help', 'hang', 'slow']],
+    ['/', ['help', 'hang', 'slow', 'plan-all', 'plan']],
+    ['/plan', ['plan', 'plan-all']],
+    ['/plan-all', []],
     ['/h', ['help', 'hang']],
     ['/HE', ['help']],
     ['/help', []],
@@ -21,6 +25,12 @@ describe('the menu of commands', () => {
   ])('for %j offers %j', (text, expected) => expect(names(text)).toEqual(expected));
 
   it('leaves room for what a command wants to be told', () => {
-    expect(commands.map((command) => completed(command))).toEqual(['/help', '/hang', '/slow ']);
+    expect(commands.map((command) => completed(command))).toEqual([
+      '/help',
+      '/hang',
+      '/slow ',
+      '/plan-all',
+      '/plan',
+    ]);
   });
 });

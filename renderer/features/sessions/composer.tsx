@@ -20,7 +20,6 @@ import { randomId } from '@mantine/hooks';
 import { IconCheck, IconPaperclip, IconPlayerStop, IconSend, IconTerminal2 } from '@tabler/icons-react';
 import {
   type ClipboardEvent,
-  type DragEvent,
   type KeyboardEvent,
   type Ref,
   useEffect,
@@ -41,6 +40,8 @@ export interface ComposerHandle {
   focus(): void;
   /** Puts a text into an empty composer; true when it did. */
   fill(text: string): boolean;
+  /** Adds files that go with the message. */
+  attach(files: readonly File[]): void;
 }
 
 export interface ComposerProps {
@@ -75,6 +76,7 @@ export function Composer(props: ComposerProps) {
   const [refused, setRefused] = useState<string[]>([]);
   const [menuClosedFor, setMenuClosedFor] = useState<string>();
   const input = useRef<HTMLTextAreaElement>(null);
+  const resetFiles = useRef<() => void>(null);
   const matches = text === menuClosedFor ? [] : matchingCommands(text, props.commands);
   const combobox = useCombobox({ opened: matches.length > 0 });
   const size = promptSize(text);
@@ -88,11 +90,23 @@ export function Composer(props: ComposerProps) {
       ? `Too long: ${formatBytes(size.bytes)} of at most ${formatBytes(MAX_PROMPT_BYTES)}`
       : size.near
         ? `${formatBytes(size.bytes)} of at most ${formatBytes(MAX_PROMPT_BYTES)}`
-        : undefined;
+        : text.trim() === '' && attachments.length > 0
+          ? 'Write what is to be done with the files.'
+          : undefined;
 
   const change = (next: string) => {
     setText(next);
     keepDraft(sessionStorage, sessionId, next);
+  };
+
+  const attach = (files: readonly File[]) => {
+    if (files.length === 0) return;
+    const added = addFiles(attachments, files, randomId);
+    setAttachments(added.attachments);
+    setRefused(added.refused);
+    // Else the same file could not be chosen a second time.
+    resetFiles.current?.();
+    input.current?.focus();
   };
 
   useEffect(() => {
@@ -108,6 +122,7 @@ export function Composer(props: ComposerProps) {
       input.current.focus();
       return true;
     },
+    attach,
   }));
 
   const send = async () => {
@@ -170,20 +185,8 @@ export function Composer(props: ComposerProps) {
     }
   };
 
-  const attach = (files: readonly File[]) => {
-    const added = addFiles(attachments, files, randomId);
-    setAttachments(added.attachments);
-    setRefused(added.refused);
-    input.current?.focus();
-  };
   const onPaste = (event: ClipboardEvent) => {
     const files = [...event.clipboardData.files];
-    if (files.length === 0) return;
-    event.preventDefault();
-    attach(files);
-  };
-  const onDrop = (event: DragEvent) => {
-    const files = [...event.dataTransfer.files];
     if (files.length === 0) return;
     event.preventDefault();
     attach(files);
@@ -228,7 +231,7 @@ export function Composer(props: ComposerProps) {
         </Pill.Group>
       )}
       <Group align="end" gap="xs" wrap="nowrap">
-        <FileButton multiple onChange={attach}>
+        <FileButton multiple resetRef={resetFiles} onChange={attach}>
           {(button) => (
             <Tooltip label="Attach files (or paste, or drop them)">
               <ActionIcon {...button} variant="default" size={36} aria-label="Attach files">
@@ -259,7 +262,6 @@ export function Composer(props: ComposerProps) {
               }}
               onKeyDown={onKeyDown}
               onPaste={onPaste}
-              onDrop={onDrop}
               autosize
               minRows={2}
               maxRows={12}

@@ -1,4 +1,10 @@
-import { type AttachmentInput, MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS_BYTES } from '#contract';
+import {
+  type AttachmentInput,
+  attachmentPath,
+  MAX_ATTACHMENT_BYTES,
+  MAX_ATTACHMENTS_BYTES,
+  type Message,
+} from '#contract';
 import { formatBytes } from '../../lib/format.ts';
 
 /** A file that is to go with the next prompt. */
@@ -56,4 +62,19 @@ export async function readAttachment({ file }: NewAttachment): Promise<Attachmen
     mimeType: file.type === '' ? 'application/octet-stream' : file.type,
     data: url.slice(url.indexOf(',') + 1),
   };
+}
+
+/** The attachments of a prompt that was kept, to be sent with it again. Rejects when one cannot be read. */
+export async function readKeptAttachments(
+  sessionId: string,
+  prompts: readonly Pick<Message, 'attachments'>[],
+): Promise<AttachmentInput[]> {
+  const kept = prompts.flatMap(({ attachments = [] }) => attachments);
+  return Promise.all(
+    kept.map(async ({ id, name, mimeType }) => {
+      const answer = await fetch(attachmentPath(sessionId, id));
+      if (!answer.ok) throw new Error(`${name} could not be read again (${answer.status})`);
+      return readAttachment({ key: id, file: new File([await answer.blob()], name, { type: mimeType }) });
+    }),
+  );
 }

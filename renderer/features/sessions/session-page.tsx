@@ -36,11 +36,12 @@ import { choiceOf, type RawSearch, useUrlState } from '../../lib/url-state.ts';
 import { AgentOptions, ContextWindow } from './agent-options.tsx';
 import { Composer, type ComposerHandle } from './composer.tsx';
 import { ExportMenu } from './export-menu.tsx';
+import { readKeptAttachments } from './new-attachments.ts';
 import { RawView } from './raw-view.tsx';
 import { RenameDialog } from './rename-dialog.tsx';
 import classes from './session-page.module.css';
 import { TranscriptView } from './transcript-view.tsx';
-import { promptOf, type TurnBlock } from './turn-blocks.ts';
+import { isResendable, promptOf, type TurnBlock } from './turn-blocks.ts';
 import { useSession } from './use-session.ts';
 import { useSessionActions } from './use-session-actions.tsx';
 import { WaitingItems } from './waiting-items.tsx';
@@ -134,10 +135,9 @@ function Conversation({
   const sendAgain = (block: TurnBlock) => {
     setLivePaused(false);
     const text = promptOf(block);
-    const isCutOff = block.turn?.state === 'interrupted' || block.turn?.state === 'failed';
-    const sent = isCutOff
+    const sent = isResendable(block.turn)
       ? resend.mutateAsync({ id: session.id, turnId: block.id })
-      : prompt.mutateAsync({ id: session.id, message: text });
+      : readKeptAttachments(session.id, block.prompts).then((attachments) => send(text, attachments));
     void sent.catch((error: unknown) => {
       toastError(error, 'The message was not sent again');
       composer.current?.fill(text);
@@ -145,7 +145,16 @@ function Conversation({
   };
 
   return (
-    <Stack className={classes.page} gap="sm">
+    <Stack
+      className={classes.page}
+      gap="sm"
+      // Anywhere on the page: a file that misses its target would be opened by the browser in place of the console.
+      onDragOver={(event) => event.preventDefault()}
+      onDrop={(event) => {
+        event.preventDefault();
+        composer.current?.attach([...event.dataTransfer.files]);
+      }}
+    >
       <Header session={session} agent={agent} busy={busy} onCancel={() => void cancel()} />
       {staleError !== undefined && (
         <ErrorCard error={staleError} what="The session could not be read again; this is how it was before" />
@@ -196,7 +205,12 @@ function Conversation({
               onSendAgain={busy || archived || prompt.isPending || resend.isPending ? undefined : sendAgain}
             />
           )}
-          <WaitingItems sessionId={session.id} agentName={agentName} count={session.waitingForYou} />
+          <WaitingItems
+            sessionId={session.id}
+            agentName={agentName}
+            count={session.waitingForYou}
+            onAnswered={() => composer.current?.focus()}
+          />
           <AgentOptions session={session} disabled={archived} />
           <Composer
             ref={composer}

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Message, Turn } from '#contract';
-import { answerOf, promptOf, reuseBlocks, turnBlocks } from './turn-blocks.ts';
+import { answerOf, isResendable, promptOf, reuseBlocks, turnBlocks } from './turn-blocks.ts';
 
 function message(id: string, turnId: string, overrides: Partial<Message> = {}): Message {
   return { id, turnId, role: 'agent', kind: 'text', text: id, createdAt: 1, complete: true, ...overrides };
@@ -46,4 +46,16 @@ test('only the block that changed is a new one', () => {
   expect(after[0]).toBe(before[0]);
   expect(after[1]).not.toBe(before[1]);
   expect(after[1]?.entries[0]?.text).toBe('more');
+});
+
+test.each<[Turn['state'], string | undefined, boolean]>([
+  ['interrupted', undefined, true],
+  ['failed', 'agent.crashed', true],
+  ['cancelled', 'budget.exhausted', true],
+  ['cancelled', undefined, false],
+  ['completed', undefined, false],
+  ['running', undefined, false],
+])('a turn that is %s (%s) can be sent again by the runtime: %s', (state, code, expected) => {
+  const error = code === undefined ? {} : { error: { code, message: '' } };
+  expect(isResendable({ ...turn('t1', state), ...error })).toBe(expected);
 });

@@ -51,6 +51,13 @@ function sameItems<T>(a: readonly T[], b: readonly T[]): boolean {
   return a.length === b.length && a.every((item, index) => item === b[index]);
 }
 
+/** The runtime sends the prompt of the turn again by itself: it was cut off. One that the user cancelled is a new prompt. */
+export function isResendable(turn: Turn | undefined): boolean {
+  if (turn === undefined) return false;
+  if (turn.state === 'interrupted' || turn.state === 'failed') return true;
+  return turn.state === 'cancelled' && turn.error?.code === 'budget.exhausted';
+}
+
 /** The text of the prompt, as it would be sent again. */
 export function promptOf(block: TurnBlock): string {
   return block.prompts.map((message) => message.text).join('\n\n');

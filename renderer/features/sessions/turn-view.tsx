@@ -135,9 +135,11 @@ function Outcome({
     case 'cancelled':
       return (
         <Group gap="xs" justify="space-between">
-          <Group gap={6} c="dimmed">
-            <IconBan size={16} aria-hidden />
-            <Text size="sm">Cancelled</Text>
+          <Group gap={6} c="dimmed" wrap="nowrap">
+            <IconBan size={16} aria-hidden style={{ flex: 'none' }} />
+            <Text size="sm">
+              {turn.error === undefined ? 'Cancelled' : `Cancelled. ${turn.error.message}`}
+            </Text>
           </Group>
           {onSendAgain !== undefined && <SendAgain onClick={onSendAgain} />}
         </Group>

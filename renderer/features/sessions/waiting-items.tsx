@@ -10,11 +10,14 @@ export function WaitingItems({
   sessionId,
   agentName,
   count,
+  onAnswered,
 }: {
   sessionId: string;
   agentName: string;
   /** As the session says; the list itself is read when there is something in it. */
   count: number;
+  /** The user has answered one here. */
+  onAnswered: () => void;
 }) {
   const { data } = useQuery(
     api.needsYou.list.queryOptions({
@@ -28,7 +31,7 @@ export function WaitingItems({
     <ScrollArea.Autosize mah={HEIGHT_AT_MOST} type="auto" aria-label="Waits for you" role="region">
       <Stack gap="xs">
         {items.map((item) => (
-          <NeedsYouCard key={item.id} item={item} agentName={agentName} />
+          <NeedsYouCard key={item.id} item={item} agentName={agentName} onAnswered={onAnswered} />
         ))}
       </Stack>
     </ScrollArea.Autosize>

@@ -1,6 +1,6 @@
 import { Alert, Button, Card, Divider, Group, Progress, Skeleton, Stack, Text, Title } from '@mantine/core';
 import { IconInfoCircle } from '@tabler/icons-react';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { hashKey, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import type { BudgetState, Budgets, LimitUnit, Spent } from '#contract';
 import { ErrorCard } from '../../components/error-card.tsx';
@@ -9,6 +9,9 @@ import { api } from '../../lib/api.ts';
 import { toApiError } from '../../lib/api-error.ts';
 import { formatBudget } from '../../lib/format.ts';
 import { LimitFields } from './limit-fields.tsx';
+
+/** In whatever order the limits stand. */
+const isSame = (a: Budgets, b: Budgets) => hashKey([a]) === hashKey([b]);
 
 const SCOPES: { scope: keyof Budgets; label: string; description: string }[] = [
   { scope: 'turn', label: 'Each turn', description: 'where the agent has no limit of its own' },
@@ -37,16 +40,23 @@ export function BudgetSection() {
         />
       )}
       {state.isPending && <Skeleton h={200} aria-busy aria-label="Loading the budgets" />}
-      {/* Made anew when somebody else has changed them, so that nobody saves over what he has not seen. */}
-      {state.data !== undefined && <Editor key={state.data.version} state={state.data} />}
+      {state.data !== undefined && <Editor state={state.data} />}
     </Card>
   );
 }
 
 function Editor({ state }: { state: BudgetState }) {
   const queries = useQueryClient();
+  const [base, setBase] = useState(state);
   const [budgets, setBudgets] = useState(state.budgets);
-  const isChanged = JSON.stringify(budgets) !== JSON.stringify(state.budgets);
+  const isChanged = !isSame(budgets, base.budgets);
+  const isOutdated = state.version !== base.version;
+  const take = () => {
+    setBase(state);
+    setBudgets(state.budgets);
+  };
+  // What others have saved is taken over, but never under the hands of somebody who types.
+  if (isOutdated && (!isChanged || isSame(budgets, state.budgets))) take();
   const save = useMutation({
     ...api.budgets.set.mutationOptions(),
     onSuccess: () => toastSuccess('The budgets are saved'),
@@ -61,6 +71,18 @@ function Editor({ state }: { state: BudgetState }) {
   });
   return (
     <Stack gap="sm">
+      {isOutdated && isChanged && (
+        <Alert color="yellow" icon={<IconInfoCircle />} title="The budgets were changed elsewhere meanwhile">
+          <Group gap="xs">
+            <Text size="sm" flex={1}>
+              Yours are not saved. Save them over the others, or take those and lose what you typed.
+            </Text>
+            <Button size="xs" variant="default" onClick={take}>
+              Take the others
+            </Button>
+          </Group>
+        </Alert>
+      )}
       {SCOPES.map(({ scope, label, description }) => (
         <LimitFields
           key={scope}
@@ -75,7 +97,7 @@ function Editor({ state }: { state: BudgetState }) {
       ))}
       <Group justify="flex-end" gap="xs">
         {isChanged && (
-          <Button variant="default" onClick={() => setBudgets(state.budgets)}>
+          <Button variant="default" onClick={take}>
             Discard
           </Button>
         )}
@@ -84,7 +106,7 @@ function Editor({ state }: { state: BudgetState }) {
           loading={save.isPending}
           onClick={() => save.mutate({ budgets, expectedVersion: state.version })}
         >
-          Save budgets
+          {isOutdated && isChanged ? 'Save over the others' : 'Save budgets'}
         </Button>
       </Group>
       <Divider />

@@ -1,5 +1,7 @@
 import { Group, NumberInput, Text } from '@mantine/core';
+import { useState } from 'react';
 import type { Limit, LimitUnit } from '#contract';
+import { numberOf } from '../../components/question-form.ts';
 
 const UNITS: { unit: LimitUnit; label: string; decimals: number; prefix?: string }[] = [
   { unit: 'tokens', label: 'Tokens', decimals: 0 },
@@ -21,10 +23,19 @@ export function LimitFields({
   onChange: (limit: Limit | undefined) => void;
   disabled?: boolean;
 }) {
-  const set = (unit: LimitUnit, amount: number | string) => {
+  // What is typed as it is: "0." and "1." are on their way to an amount, and must not be taken out of the field.
+  const [typed, setTyped] = useState<Partial<Record<LimitUnit, number | string>>>({});
+  const set = (unit: LimitUnit, text: number | string) => {
+    setTyped((before) => ({ ...before, [unit]: text }));
+    const amount = numberOf(text) ?? 0;
     const { [unit]: _, ...others } = value ?? {};
-    const next: Limit = typeof amount === 'number' && amount > 0 ? { ...others, [unit]: amount } : others;
+    const next: Limit = amount > 0 ? { ...others, [unit]: amount } : others;
     onChange(Object.keys(next).length === 0 ? undefined : next);
+  };
+  const shown = (unit: LimitUnit) => {
+    const text = typed[unit];
+    const isOurs = text !== undefined && (numberOf(text) || undefined) === value?.[unit];
+    return isOurs ? text : (value?.[unit] ?? '');
   };
   return (
     <Group gap="sm" align="flex-end" role="group" aria-label={label}>
@@ -46,8 +57,9 @@ export function LimitFields({
           label={name}
           aria-label={`${label}: ${name}`}
           placeholder="no limit"
-          value={value?.[unit] ?? ''}
+          value={shown(unit)}
           onChange={(amount) => set(unit, amount)}
+          onBlur={() => setTyped({})}
           min={0}
           decimalScale={decimals}
           thousandSeparator=","

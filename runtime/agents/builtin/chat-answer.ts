@@ -6,6 +6,8 @@ import { pause } from './serve-stdio.ts';
 
 export interface Answer {
   text: string;
+  /** The model that answered, by the name that it was asked for; undefined when the answer was cancelled. */
+  model?: string;
   /** As ACP names it. */
   stopReason: 'end_turn' | 'max_tokens' | 'refusal' | 'cancelled';
   usage?: { inputTokens: number; outputTokens: number };
@@ -63,8 +65,9 @@ export async function answer(
         error instanceof ProviderError
           ? error.problem
           : toProviderProblem(error, choice.provider, Date.now());
-      const delayMs =
-        problem.retryAfterMs ?? retries.baseDelayMs * 2 ** (attempt - 1) * (0.5 + Math.random() / 2);
+      const backOffMs = Math.min(retries.longestDelayMs, retries.baseDelayMs * 2 ** (attempt - 1));
+      // A provider that asks for more patience than we have is taken at its word, and not asked again.
+      const delayMs = problem.retryAfterMs ?? backOffMs * (0.5 + Math.random() / 2);
       const isWorthIt =
         problem.isTransient && !hasTold && attempt < retries.attempts && delayMs <= retries.longestDelayMs;
       if (!isWorthIt) throw new ProviderError(problem);
@@ -80,8 +83,9 @@ async function attemptAnswer(
   tell: (kind: 'text' | 'thought', text: string) => Promise<void>,
 ): Promise<Answer> {
   const { streamText } = await import('ai');
+  const name = choice.model ?? (await firstModelOf(choice, signal));
   const { stream } = streamText({
-    model: await openModel(choice, signal),
+    model: await openModel(choice, name),
     messages,
     abortSignal: signal,
     maxRetries: 0,
@@ -108,6 +112,7 @@ async function attemptAnswer(
         const { inputTokens, outputTokens } = part.totalUsage;
         return {
           text,
+          model: name,
           stopReason: stopReasonOf(part.finishReason),
           ...(inputTokens === undefined || outputTokens === undefined
             ? {}
@@ -133,9 +138,8 @@ function stopReasonOf(finishReason: string): Answer['stopReason'] {
   return finishReason === 'content-filter' ? 'refusal' : 'end_turn';
 }
 
-async function openModel(choice: ModelChoice, signal: AbortSignal): Promise<LanguageModel> {
+async function openModel(choice: ModelChoice, model: string): Promise<LanguageModel> {
   const { provider, apiKey, baseUrl } = choice;
-  const model = choice.model ?? (await firstModelOf(choice, signal));
   const baseURL = baseUrl === undefined ? {} : { baseURL: baseUrl };
   switch (provider.name) {
     case 'openai': {

@@ -60,6 +60,19 @@ function isUsable(provider: Provider, environment: Environment): boolean {
   );
 }
 
+/** `provider/model`, as it is configured; undefined while a server of one's own has not been asked what it has. */
+export function modelName({ provider, model }: ModelChoice): string | undefined {
+  return model === undefined ? undefined : `${provider.name}/${model}`;
+}
+
+/** What there is to choose from beside the chosen model: the default of every provider that is set up. */
+export function modelChoices(chosen: ModelChoice, environment: Environment): ModelChoice[] {
+  const defaults = PROVIDERS.filter((provider) => isUsable(provider, environment))
+    .map((provider) => withModel(provider, undefined, environment))
+    .filter((choice) => choice.model !== undefined && modelName(choice) !== modelName(chosen));
+  return [chosen, ...defaults];
+}
+
 /** The model to talk to: the wanted one (`provider/model`), else the first provider that is set up. */
 export function chooseModel(
   wanted: string | undefined,
@@ -87,11 +100,15 @@ export function chooseModel(
       message: `${provider.title} needs a key. Set ${provider.keySetting} and start SmallTalk Console again.`,
     };
   }
+  return withModel(provider, wanted?.slice(provider.name.length + 1), environment);
+}
+
+function withModel(provider: Provider, wanted: string | undefined, environment: Environment): ModelChoice {
   const baseUrl = environment[provider.baseUrlSetting] || undefined;
   const isOwnServer = provider.name === 'openai' && baseUrl !== undefined;
   return {
     provider,
-    model: wanted?.slice(provider.name.length + 1) || (isOwnServer ? undefined : provider.defaultModel),
+    model: wanted || (isOwnServer ? undefined : provider.defaultModel),
     apiKey: environment[provider.keySetting] || undefined,
     baseUrl,
   };

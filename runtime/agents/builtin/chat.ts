@@ -3,27 +3,33 @@
  * API. The keys come in the environment and are never told on. Argument: `--model <provider/model>`, such as
  * `anthropic/claude-sonnet-5-5`; without it, the first provider with a key.
  */
-import { parseArgs } from 'node:util';
-import { agent, PROTOCOL_VERSION, RequestError } from '@agentclientprotocol/sdk';
 import type { ModelMessage } from 'ai';
 import { EXTENSION_METHODS, META } from '../protocol/extensions.ts';
+import { AgentApp, PROTOCOL_VERSION, RequestError } from './acp-server.ts';
 import { type Answer, answer, ProviderError, retryLimits } from './chat-answer.ts';
-import { chooseModel } from './chat-models.ts';
 import { userContent } from './chat-prompt.ts';
-import { knownTurns, serveStdio } from './serve-stdio.ts';
+import { ChatSessionModels } from './chat-session-models.ts';
+import { knownTurns, parseFlags, serveStdio } from './serve-stdio.ts';
 
 /** JSON-RPC: an error that the server defines; what it is says `data.code`. */
 const PROVIDER_FAILED = -32010;
 
 interface ChatSession {
+  models: ChatSessionModels;
   messages: ModelMessage[];
   abort?: AbortController;
 }
 
-const { values: flags } = parseArgs({ options: { model: { type: 'string' } } });
+const { values: flags } = parseFlags({ options: { model: { type: 'string' } } });
 const retries = retryLimits(process.env);
 const sessions = new Map<string, ChatSession>();
 let sessionCount = 0;
+
+function known(sessionId: string): ChatSession {
+  const session = sessions.get(sessionId);
+  if (session === undefined) throw RequestError.sessionNotFound(sessionId);
+  return session;
+}
 
 function failed(code: string, message: string, retryAfterMs?: number): RequestError {
   return new RequestError(PROVIDER_FAILED, message, {
@@ -35,7 +41,7 @@ function failed(code: string, message: string, retryAfterMs?: number): RequestEr
 // The library may print hints to stdout, where only the protocol belongs.
 Object.assign(globalThis, { AI_SDK_LOG_WARNINGS: false });
 
-const app = agent({ name: 'chat' })
+const app = new AgentApp()
   .onRequest('initialize', () => ({
     protocolVersion: PROTOCOL_VERSION,
     agentInfo: { name: 'chat', title: 'Chat', version: '1.0.0' },
@@ -48,18 +54,27 @@ const app = agent({ name: 'chat' })
   }))
   .onRequest('session/new', ({ params }) => {
     const sessionId = `chat-${++sessionCount}`;
+    const models = new ChatSessionModels(flags.model, process.env);
     sessions.set(sessionId, {
+      models,
       messages: knownTurns(params._meta?.[META.history]).map(({ role, text }) => ({
         role: role === 'user' ? 'user' : 'assistant',
         content: text,
       })),
     });
-    return { sessionId };
+    return { sessionId, configOptions: models.configOptions };
+  })
+  .onRequest('session/set_config_option', ({ params }) => {
+    const { models } = known(params.sessionId);
+    if (!models.setOption(params.configId, params.value)) {
+      throw RequestError.invalidParams({ configId: params.configId, value: params.value });
+    }
+    return { configOptions: models.configOptions };
   })
   .onRequest('session/prompt', async ({ params, client }) => {
-    const session = sessions.get(params.sessionId);
-    if (session === undefined) throw RequestError.sessionNotFound(params.sessionId);
-    const choice = chooseModel(flags.model, process.env);
+    const session = known(params.sessionId);
+    const { models } = session;
+    const choice = models.chosen;
     if ('code' in choice) throw failed(choice.code, choice.message);
     const abort = new AbortController();
     session.abort = abort;
@@ -80,6 +95,12 @@ const app = agent({ name: 'chat' })
       const { code, message, retryAfterMs } = error.problem;
       throw failed(code, message, retryAfterMs);
     }
+    if (models.answered(choice, told.model)) {
+      await client.notify('session/update', {
+        sessionId: params.sessionId,
+        update: { sessionUpdate: 'config_option_update', configOptions: models.configOptions },
+      });
+    }
     // A turn without an answer leaves no trace, so that asking again is not asking twice.
     if (told.text !== '') session.messages.push(question, { role: 'assistant', content: told.text });
     return {
@@ -91,6 +112,7 @@ const app = agent({ name: 'chat' })
   .onRequest('session/close', ({ params }) => {
     sessions.get(params.sessionId)?.abort?.abort();
     sessions.delete(params.sessionId);
+    return {};
   })
   .onRequest(
     EXTENSION_METHODS.ping,

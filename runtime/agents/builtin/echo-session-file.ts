@@ -20,7 +20,8 @@ export class EchoSessionFile {
   }
 
   append(id: string, entries: readonly KnownTurnEntry[]): void {
-    const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`);
+    // A line begins with its line feed, too: the one before may have been cut off.
+    const lines = entries.map((entry) => `\n${JSON.stringify(entry)}\n`);
     appendFileSync(this.#path(id), lines.join(''), { mode: 0o600 });
   }
 

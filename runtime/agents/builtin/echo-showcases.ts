@@ -1,6 +1,5 @@
 /** Slash commands of the echo agent that show what the protocol has: questions, diffs, images, modes, usage. */
 import { type EchoCommand, numberOr } from './echo-command.ts';
-import { gradientImage } from './echo-image.ts';
 import { pause } from './serve-stdio.ts';
 
 const TOOL_KINDS = [
@@ -95,6 +94,7 @@ export const ECHO_SHOWCASES: EchoCommand[] = [
     description: 'Answer with a picture',
     async run(turn) {
       await turn.say('Here is a picture:');
+      const { gradientImage } = await import('./echo-image.ts');
       await turn.tell({
         sessionUpdate: 'agent_message_chunk',
         content: { type: 'image', mimeType: 'image/png', data: gradientImage() },

@@ -1,5 +1,6 @@
-import type { AgentContext, CreateElicitationResponse, SessionUpdate } from '@agentclientprotocol/sdk';
+import type { CreateElicitationResponse, SessionUpdate } from '@agentclientprotocol/sdk';
 import { META } from '../protocol/extensions.ts';
+import type { AgentContext } from './acp-server.ts';
 import type { EchoSession } from './echo-session.ts';
 import { pause } from './serve-stdio.ts';
 

@@ -199,3 +199,12 @@ describe('echo with a store', () => {
     }
   });
 });
+
+it('hears of a cancel in the middle of a flood', async () => {
+  const { prompt } = await echo();
+  const turn = prompt('/flood 100000');
+  await vi.waitFor(() => expect(turn.updates.length).toBeGreaterThan(0));
+  turn.cancel();
+  expect(await turn.result).toMatchObject({ stopReason: 'cancelled' });
+  expect(turn.updates.length).toBeLessThan(100_000);
+});

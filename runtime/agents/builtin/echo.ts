@@ -7,27 +7,20 @@
  * - `--noise`: writes to stderr with each piece, as chatty programs do
  * - `--store <folder>`: keeps its sessions there, and offers to resume and to load them
  */
-import { parseArgs } from 'node:util';
-import {
-  type AgentContext,
-  type AvailableCommand,
-  agent,
-  PROTOCOL_VERSION,
-  RequestError,
-} from '@agentclientprotocol/sdk';
+import type { AvailableCommand } from '@agentclientprotocol/sdk';
 import { EXTENSION_METHODS, META } from '../protocol/extensions.ts';
+import { AgentApp, type AgentContext, PROTOCOL_VERSION, RequestError } from './acp-server.ts';
 import { ECHO_COMMANDS } from './echo-commands.ts';
 import { EchoSession } from './echo-session.ts';
-import { EchoSessionFile } from './echo-session-file.ts';
 import { EchoTurn } from './echo-turn.ts';
-import { knownTurns, pause, promptText, serveStdio } from './serve-stdio.ts';
+import { knownTurns, parseFlags, pause, promptText, serveStdio } from './serve-stdio.ts';
 
 /** How long the drill `slow` lasts, and how late everything is meanwhile. */
-const SLOW_DRILL_MS = 30_000;
+const SLOW_DRILL_MS = 10_000;
 const SLOW_DRILL_DELAY_MS = 1500;
 const FLOOD_DRILL_MESSAGES = 5000;
 
-const { values: flags } = parseArgs({
+const { values: flags } = parseFlags({
   options: {
     'delay-ms': { type: 'string', default: '15' },
     chunk: { type: 'string', default: '1' },
@@ -37,7 +30,11 @@ const { values: flags } = parseArgs({
   },
 });
 const repeat = Math.max(1, Number(flags.repeat));
-const store = flags.store === undefined ? undefined : new EchoSessionFile(flags.store);
+// Loaded only where it is needed, like the pictures: the modules of Node.js behind it take longer than all the rest.
+const store =
+  flags.store === undefined
+    ? undefined
+    : new (await import('./echo-session-file.ts')).EchoSessionFile(flags.store);
 
 const sessions = new Map<string, EchoSession>();
 let sessionCount = 0;
@@ -82,7 +79,7 @@ async function answer(turn: EchoTurn, text: string): Promise<void> {
   for (let i = 0; i < repeat && !turn.signal.aborted; i++) await turn.say(i === 0 ? words : `\n${words}`);
 }
 
-const app = agent({ name: 'echo' })
+const app = new AgentApp()
   .onRequest('initialize', () => ({
     protocolVersion: PROTOCOL_VERSION,
     agentInfo: { name: 'echo', title: 'Echo', version: '1.0.0' },
@@ -145,7 +142,7 @@ const app = agent({ name: 'echo' })
     if (turn.said !== '') session.add({ role: 'agent', text: turn.said });
     await turn.tellContextWindow();
     return {
-      stopReason: abort.signal.aborted ? 'cancelled' : 'end_turn',
+      stopReason: abort.signal.aborted ? ('cancelled' as const) : ('end_turn' as const),
       ...(turn.usage === undefined ? {} : { _meta: { [META.usage]: turn.usage } }),
     };
   })
@@ -153,6 +150,7 @@ const app = agent({ name: 'echo' })
   .onRequest('session/close', ({ params }) => {
     sessions.get(params.sessionId)?.abort?.abort();
     sessions.delete(params.sessionId);
+    return {};
   })
   .onRequest(
     EXTENSION_METHODS.ping,

@@ -1,11 +1,11 @@
 /**
- * A built-in agent that waits to be told which one: with the library for the protocol loaded already, which takes most of
- * the time of a start. It says {@link READY} on stdout, then reads one line of JSON from stdin, {@link BecomeRequest}, answers
+ * A built-in agent that waits to be told which one: with Node.js started and all loaded that they have in common, which
+ * takes most of the time of a start. It says {@link READY} on stdout, then reads one line of JSON from stdin, {@link BecomeRequest}, answers
  * {@link BECOMING}, and is that agent from then on. Keys come in that line and not in its environment.
  */
+import './acp-server.ts';
 import './echo-commands.ts';
 import './echo-session.ts';
-import './echo-session-file.ts';
 import './echo-turn.ts';
 import './serve-stdio.ts';
 import '../protocol/extensions.ts';

@@ -53,19 +53,24 @@ const expected = new Map<number, Expected>();
 const running = new Map<number, ChildProcess & { pid: number }>();
 const meter = new GroupMeter();
 const socketFolder = makeSocketFolder();
-let ledger: ProcessLedger;
+let ledger: ProcessLedger | undefined;
+let isEnding = false;
 
 /**
- * In the data folder, where nobody tidies up; or, when its path is too long for a socket, in the one for temporary files.
- * Nobody else may enter either.
+ * In the data folder, where nobody tidies up; in the one for temporary files when that path is too long for a socket, or
+ * cannot be written to. Nobody else may enter either.
  */
 function makeSocketFolder(): string {
   const folder = join(ledgerFolder, ledgerName);
-  if (Buffer.byteLength(folder) + SOCKET_NAME.length + 1 > MAX_SOCKET_PATH) {
-    return mkdtempSync(join(tmpdir(), 'smalltalk-'));
+  if (Buffer.byteLength(join(folder, SOCKET_NAME)) <= MAX_SOCKET_PATH) {
+    try {
+      mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER_MODE });
+      return folder;
+    } catch {
+      // The ledger will say what is wrong with the folder.
+    }
   }
-  mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER_MODE });
-  return folder;
+  return mkdtempSync(join(tmpdir(), 'smalltalk-'));
 }
 
 function tell(message: FromLauncher): void {
@@ -85,7 +90,7 @@ function note(write: () => void): void {
 function expectedLaunch(launch: number): Expected {
   let entry = expected.get(launch);
   if (entry === undefined) {
-    const timer = setTimeout(() => refuse(launch, undefined, 'Its streams did not come'), SOCKETS_TIMEOUT_MS);
+    const timer = setTimeout(() => refuse(launch, 'EAGAIN', 'Its streams did not come'), SOCKETS_TIMEOUT_MS);
     entry = { sockets: [], timer };
     expected.set(launch, entry);
   }
@@ -155,7 +160,7 @@ function record(pid: number, agentId: string, generation: number): void {
   const start = readProcess(pid)?.start;
   // It has ended already, and its exit is about to be told.
   if (start === undefined) return;
-  note(() => ledger.runs({ pid, start, agentId, generation }));
+  note(() => ledger?.runs({ pid, start, agentId, generation }));
 }
 
 function onExit(launch: number, pid: number, code: number | null, signal: string | null): void {
@@ -163,7 +168,7 @@ function onExit(launch: number, pid: number, code: number | null, signal: string
   meter.remove(launch);
   // The leader is gone; what it started in its group must not outlive it. The group keeps its id while it has members.
   signalGroup(pid, 'SIGKILL');
-  note(() => ledger.ended(pid));
+  note(() => ledger?.ended(pid));
   tell({ kind: 'exited', launch, code, signal });
   endIfLeft();
 }
@@ -202,10 +207,15 @@ function endAll(): void {
 }
 
 function endIfLeft(): void {
-  if (process.connected || running.size > 0) return;
+  if (process.connected || running.size > 0 || isEnding) return;
+  isEnding = true;
   rmSync(socketFolder, { recursive: true, force: true });
-  note(() => ledger.remove());
-  process.exit();
+  note(() => ledger?.remove());
+  // What an agent has started and has left its group: it must not run until the next start finds it.
+  void reap({ ledgerFolder, digest, owner }).then(
+    () => process.exit(),
+    () => process.exit(1),
+  );
 }
 
 const server = createServer({ allowHalfOpen: true }, onConnection);
@@ -214,8 +224,13 @@ const server = createServer({ allowHalfOpen: true }, onConnection);
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => undefined);
 
 try {
-  const reaped = await reap({ ledgerFolder, digest, owner });
-  ledger = new ProcessLedger(ledgerFolder, ledgerName, owner);
+  const { reaped, left } = await reap({ ledgerFolder, digest, owner });
+  if (left.length > 0) {
+    tell({ kind: 'warning', message: `Processes of an earlier run cannot be ended: ${left.join(', ')}` });
+  }
+  note(() => {
+    ledger = new ProcessLedger(ledgerFolder, ledgerName, owner);
+  });
   const socketPath = join(socketFolder, SOCKET_NAME);
   process.on('message', onMessage);
   process.on('disconnect', endAll);

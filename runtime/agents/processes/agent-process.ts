@@ -1,11 +1,12 @@
 /** One operating-system process that runs an agent, with the group of processes that it starts. */
 import type { Readable, Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
+import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../base/clock.ts';
-import { systemCodeOf } from '../../base/errors.ts';
 import type { AgentResources } from '../../contract/index.ts';
 import type { LaunchCommand } from '../setup/agent-launch.ts';
 import { LastLines } from './last-lines.ts';
+import { signalGroup } from './signal-group.ts';
 import { type ExitStatus, type SpawnProcess, type StartedProcess, spawnDirectly } from './started-process.ts';
 
 export type { SpawnProcess };
@@ -18,8 +19,10 @@ export interface ProcessEnd extends ExitStatus {
 
 const STDERR_LINES = 50;
 const STDERR_LINE_LENGTH = 2000;
-/** After the exit, time for what is still in the pipes; a grandchild that holds them open costs no more than this. */
+/** After the exit, time for what is still in the pipes; a grandchild that holds them open costs no more than this … */
 const DRAIN_MS = 250;
+/** … or so many times this, while something was read of them that nobody has taken yet. */
+const MAX_DRAINS = 8;
 /** Each step of an orderly end: the agent may finish by itself, then on SIGTERM, then it is killed. */
 const CLOSE_GRACE_MS = 1000;
 const TERMINATE_GRACE_MS = 1500;
@@ -39,6 +42,8 @@ export class AgentProcess {
   readonly pid: number;
   readonly stdin: Writable;
   readonly stdout: Readable;
+  /** Resolves when the process has exited; what it wrote may still be on its way. Never rejects. */
+  readonly exited: Promise<ExitStatus>;
   /** Resolves when the process has exited and what it wrote has been read. Never rejects. */
   readonly ended: Promise<ProcessEnd>;
   readonly #started: StartedProcess;
@@ -54,6 +59,7 @@ export class AgentProcess {
     this.pid = started.pid;
     this.stdin = started.stdin;
     this.stdout = started.stdout;
+    this.exited = started.exited;
     // A pipe that breaks shows as the exit of the process, or as a protocol that is silent; unheard it would end us.
     for (const stream of [started.stdin, started.stdout, started.stderr]) {
       stream.on('error', () => undefined);
@@ -74,20 +80,14 @@ export class AgentProcess {
 
   /** Sends a signal to the whole group; nothing happens when it is gone, or when nothing of it is ours to signal. */
   signal(name: NodeJS.Signals): void {
-    try {
-      process.kill(process.platform === 'win32' ? this.pid : -this.pid, name);
-    } catch (error) {
-      // EPERM: only members of another user are left, or (macOS) members that have ended already.
-      const code = systemCodeOf(error);
-      if (code !== 'ESRCH' && code !== 'EPERM') throw error;
-    }
+    if (!this.#exited) signalGroup(this.pid, name);
   }
 
   /** Ends the process: asks by closing stdin, then by SIGTERM, then kills the group. Bounded by 3 s. */
   async end(): Promise<ProcessEnd> {
     this.stdin.end();
     // One that is stopped cannot see that before it goes on.
-    if (!this.#exited) this.signal('SIGCONT');
+    this.signal('SIGCONT');
     if (!(await this.#exitsWithin(CLOSE_GRACE_MS))) {
       this.signal('SIGTERM');
       this.signal('SIGCONT');
@@ -98,7 +98,7 @@ export class AgentProcess {
 
   /** Ends the process and its group at once. */
   kill(): Promise<ProcessEnd> {
-    if (!this.#exited) this.signal('SIGKILL');
+    this.signal('SIGKILL');
     return this.ended;
   }
 
@@ -119,11 +119,17 @@ export class AgentProcess {
     const status = await exited;
     this.#exited = true;
     // The leader is gone; what it started in its group must not outlive it. The group keeps its id while it has members.
-    this.signal('SIGKILL');
-    const late = Promise.withResolvers<void>();
-    const timer = this.#clock.after(DRAIN_MS, late.resolve);
-    await Promise.race([readToTheEnd, late.promise]);
-    timer.cancel();
+    signalGroup(this.pid, 'SIGKILL');
+    for (let drain = 1; drain <= MAX_DRAINS; drain++) {
+      const late = Promise.withResolvers<'late'>();
+      const timer = this.#clock.after(DRAIN_MS, () => late.resolve('late'));
+      const isLate = (await Promise.race([readToTheEnd, late.promise])) === 'late';
+      timer.cancel();
+      if (!isLate) break;
+      // When this process has stood still, the timer is over before anything was read.
+      await setImmediate();
+      if (stdout.readableLength === 0) break;
+    }
     for (const stream of [stdin, stdout, stderr]) stream.destroy();
     return { ...status, stderr: this.stderr };
   }

@@ -1,4 +1,7 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { type Logger, silentLogger } from '../../base/logger.ts';
 import {
   firstLine,
   isRunning,
@@ -65,6 +68,29 @@ describe('a launch', () => {
     await expect(processes.launch({ ...IDENTITY, command: OBEDIENT })).rejects.toMatchObject({
       code: 'agent.start_refused',
     });
+  });
+
+  it('needs no ledger where none can be written', async () => {
+    const dataDir = makeDataFolder();
+    writeFileSync(join(dataDir, 'agent-processes'), 'in the way');
+    const warnings: string[] = [];
+    const logger: Logger = {
+      ...silentLogger,
+      warn: (message) => void warnings.push(message),
+      with: () => logger,
+    };
+    const processes = await startProcesses(dataDir, { logger });
+    const launched = await processes.launch({ ...IDENTITY, command: OBEDIENT });
+    expect(await launched.end()).toMatchObject({ code: 0 });
+    expect(warnings).toEqual([expect.stringContaining('ledger')]);
+  });
+
+  it('needs no short path to the data folder', async () => {
+    const dataDir = join(makeDataFolder(), 'long'.repeat(30));
+    mkdirSync(dataDir);
+    const processes = await startProcesses(dataDir);
+    const launched = await processes.launch({ ...IDENTITY, command: OBEDIENT });
+    expect(await launched.end()).toMatchObject({ code: 0 });
   });
 
   it('brings up twenty at once, each with its own streams', async () => {

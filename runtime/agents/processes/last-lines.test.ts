@@ -11,9 +11,34 @@ it('keeps the last lines, put together from their pieces', () => {
 
 it('is bounded in both directions', () => {
   const lines = new LastLines(3, 10);
-  for (let i = 0; i < 1000; i++) lines.add(`${'x'.repeat(50)}\n`.repeat(50));
+  const letters = 'abcdefghijklmnopqrstuvwxyz';
+  for (let i = 0; i < 1000; i++) {
+    lines.add([...letters].map((letter) => `${letter.repeat(50)}\n`).join(''));
+  }
   lines.add('y'.repeat(1_000_000));
-  expect(lines.toString()).toBe([...Array(3).fill('x'.repeat(10)), 'y'.repeat(10)].join('\n'));
+  expect(lines.toString()).toBe(['x', 'y', 'z', 'y'].map((letter) => letter.repeat(10)).join('\n'));
+});
+
+it('keeps once what is said again and again, however many lines it has, and what was said before it', () => {
+  const lines = new LastLines(6, 100);
+  lines.add('cannot read the configuration\n');
+  for (let id = 1; id <= 1000; id++) lines.add(`no such method { id: ${id} } {\n  code: -32601\n}\n`);
+  lines.add('bye\nbye\n');
+  expect(lines.toString().split('\n')).toEqual([
+    'cannot read the configuration',
+    'no such method { id: 1000 } {',
+    '  code: -32601',
+    '}',
+    '[these 3 lines, or the same with other numbers: 999 more before]',
+    'bye',
+    '[this line, or the same with other numbers: 1 more before]',
+  ]);
+});
+
+it('keeps what is said again after something else', () => {
+  const lines = new LastLines(6, 100);
+  lines.add('probe\nwork\nprobe\nmore work\nprobe\n');
+  expect(lines.toString()).toBe('probe\nwork\nprobe\nmore work\nprobe');
 });
 
 it('begins a line anew when a piece was cut', () => {

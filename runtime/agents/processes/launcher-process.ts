@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Clock, delay } from '../../base/clock.ts';
 import { messageOf, systemCodeOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
@@ -24,7 +24,7 @@ import { signalGroup } from './signal-group.ts';
 import { type ExitStatus, type StartedProcess, startRefusal } from './started-process.ts';
 
 /** It loads nothing but a few files, and holds next to nothing. */
-const NODE_FLAGS = ['--max-semi-space-size=1', '--max-lazy', '--max-old-space-size=64'];
+const NODE_FLAGS = ['--max-semi-space-size=1', '--max-old-space-size=64'];
 /** Reaping included, which waits for as long as 10 s for what does not want to end. */
 const READY_TIMEOUT_MS = 15_000;
 /** It ends by itself when it is told to. */
@@ -89,7 +89,11 @@ export class LauncherProcess {
     this.ready.catch(() => undefined);
     const program = programCommand('agent-launcher', [JSON.stringify(args satisfies LauncherArguments)]);
     this.#child = spawn(program.command, [...NODE_FLAGS, ...program.args], {
-      env: { ...environment(), ...program.env },
+      env: {
+        ...environment(),
+        ...program.env,
+        NODE_COMPILE_CACHE: join(args.dataDir, 'cache', 'programs'),
+      },
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       // What is sent to the group of the runtime, by a terminal for one, must not reach it.
       detached: true,

@@ -3,24 +3,28 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../base/clock.ts';
 import { randomId } from '../../base/ids.ts';
 import { silentLogger } from '../../base/logger.ts';
-import { digestOf, formatMark, MARK_VARIABLE } from './agent-mark.ts';
+import { digestOf, formatMark, MARK_VARIABLE, parseMark } from './agent-mark.ts';
 import { Launcher } from './launcher.ts';
-import { readProcess } from './process-table.ts';
+import { listEnvironmentValues, readProcess } from './process-table.ts';
 import {
   firstLine,
   isRunning,
   linesOf,
   makeDataFolder,
   OBEDIENT,
+  plainText,
   STUBBORN,
+  shell,
+  shell,
   startProcesses,
   untilGone,
 } from './processes.fixture.ts';
 import type { Reaped } from './reaper.ts';
+import { signalGroup } from './signal-group.ts';
 
 /** Takes no SIGTERM, and says the id of what it has started, which is in its group or, behind `setsid`, not. */
 const stubbornWith = (member: string) =>
@@ -155,6 +159,23 @@ describe.runIf(process.platform === 'linux')('a start', () => {
   });
 });
 
+describe.runIf(process.platform === 'linux')('an end in order', () => {
+  it('leaves nothing that left its group', async () => {
+    const processes = await startProcesses(makeDataFolder());
+    const agent = await processes.launch({
+      agentId: 'a',
+      generation: 1,
+      command: shell('setsid sleep 600 & echo $!; cat'),
+      redact: plainText,
+    });
+    const member = Number(await firstLine(agent));
+    started.push(member);
+    expect(isRunning(member)).toBe(true);
+    await processes.stop();
+    expect([agent.pid, member].filter(isRunning)).toEqual([]);
+  });
+});
+
 describe.skipIf(process.platform === 'win32')('a launcher that is killed', () => {
   async function startLauncher() {
     const dataDir = makeDataFolder();
@@ -169,7 +190,8 @@ describe.skipIf(process.platform === 'win32')('a launcher that is killed', () =>
       onReaped: (found) => reaped.push(...found),
     });
     await launcher.start();
-    return { launcher, reaped };
+    onTestFinished(() => launcher.stop());
+    return { launcher, reaped, digest: digestOf(dataDir) };
   }
 
   it('takes its agents with it, each of which is told as ended, and is replaced', async () => {
@@ -189,18 +211,32 @@ describe.skipIf(process.platform === 'win32')('a launcher that is killed', () =>
     expect(launcher.pid).not.toBe(first);
     next.stdin.end();
     expect(await next.exited).toEqual({ code: 0, signal: null });
-    await launcher.stop();
   });
 
   it('is replaced for a launch that comes in the same moment', async () => {
     const { launcher } = await startLauncher();
     kill(launcher.pid as number);
-    const launched = await launcher.launch(OBEDIENT, { agentId: 'a', generation: 1 }).catch((error) => {
-      expect(error).toMatchObject({ code: 'agent.start_refused' });
-    });
-    const again = launched ?? (await launcher.launch(OBEDIENT, { agentId: 'a', generation: 2 }));
-    again.stdin.end();
-    expect(await again.exited).toEqual({ code: 0, signal: null });
-    await launcher.stop();
+    const launched = await launcher.launch(OBEDIENT, { agentId: 'a', generation: 1 });
+    launched.stdin.end();
+    expect(await launched.exited).toEqual({ code: 0, signal: null });
+  });
+
+  it.runIf(process.platform === 'linux')('leaves of a launch under way one process, or none', async () => {
+    const { launcher, digest } = await startLauncher();
+    const agents = () =>
+      listEnvironmentValues(MARK_VARIABLE)
+        .filter(({ pid, value }) => parseMark(value)?.digest === digest && isRunning(pid))
+        .map(({ pid }) => pid);
+    for (let generation = 1; generation <= 10; generation++) {
+      const launching = launcher.launch(shell('echo up; exec sleep 600'), { agentId: 'a', generation });
+      // At another step of the launch each time.
+      for (let turn = 0; turn < generation * 5; turn++) await new Promise(setImmediate);
+      kill(launcher.pid as number);
+      const { pid, exited } = await launching;
+      await Promise.race([exited, firstLine(await launching)]);
+      expect(agents()).toEqual(isRunning(pid) ? [pid] : []);
+      signalGroup(pid, 'SIGKILL');
+      await exited;
+    }
   });
 });

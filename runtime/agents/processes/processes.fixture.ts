@@ -27,7 +27,7 @@ export function makeDataFolder(): string {
   return folder;
 }
 
-export function makeProcesses(
+function makeProcesses(
   dataDir: string,
   dependencies: Partial<AgentProcessesDependencies> = {},
 ): AgentProcesses {

@@ -33,17 +33,18 @@ export interface ReapOptions {
 /**
  * Kills every process of this data folder whose runtime does not live any more, and resolves when all are gone: those that
  * a ledger names, if the process with that id is still the one that was meant, with their groups; and those that bear the
- * mark. Names of each generation one process, the leader where it is among them. Rejects when one cannot be ended.
+ * mark. Names of each generation one process, the leader where it is among them; and what could not be ended in 10 s.
  */
-export async function reap(options: ReapOptions): Promise<Reaped[]> {
+export async function reap(options: ReapOptions): Promise<{ reaped: Reaped[]; left: number[] }> {
   const reaped = new Map<string, Reaped>();
   const deadline = performance.now() + LIMIT_MS;
   // Anew until there is none: what is being killed may have started another one meanwhile.
   for (;;) {
     const orphans = findOrphans(options);
     if (orphans.length === 0) break;
+    // One that waits for a disk that does not answer cannot be ended, and must not keep the others from starting.
     if (performance.now() > deadline) {
-      throw new Error(`Processes cannot be ended: ${orphans.map(({ pid }) => pid).join(', ')}`);
+      return { reaped: [...reaped.values()], left: orphans.map(({ pid }) => pid) };
     }
     for (const { agentId, generation, pid, group } of orphans) {
       const key = `${agentId}:${generation}`;
@@ -59,7 +60,7 @@ export async function reap(options: ReapOptions): Promise<Reaped[]> {
     // Where the launcher that wrote it was listening.
     rmSync(file.slice(0, -extname(file).length), { recursive: true, force: true });
   }
-  return [...reaped.values()];
+  return { reaped: [...reaped.values()], left: [] };
 }
 
 function findOrphans(options: ReapOptions): Orphan[] {

@@ -1,9 +1,13 @@
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { VirtualClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
+import type { LaunchCommand } from '../setup/agent-launch.ts';
 import type { AgentProcess } from './agent-process.ts';
 import type { LaunchedProcess } from './launcher.ts';
+import { readLedgers } from './process-ledger.ts';
 import {
   builtin,
   firstLine,
@@ -12,11 +16,10 @@ import {
   plainText,
   shell,
   startProcesses,
-  untilGone,
 } from './processes.fixture.ts';
 import { signalGroup } from './signal-group.ts';
 import { spawnDirectly } from './started-process.ts';
-import { WarmSpare } from './warm-spare.ts';
+import { SPARE_ID, WarmSpare } from './warm-spare.ts';
 
 const INITIALIZE = `${JSON.stringify({
   jsonrpc: '2.0',
@@ -32,14 +35,13 @@ interface Prepared {
 }
 
 /** A spare on virtual time whose processes are real ones. */
-function makeSpare(program?: ReturnType<typeof shell>): Prepared {
+function makeSpare(program?: LaunchCommand): Prepared {
   const clock = new VirtualClock();
   const starts: LaunchedProcess[] = [];
   const spare = new WarmSpare({
     clock,
     logger: silentLogger,
     async start(command) {
-      const { spawn } = await import('node:child_process');
       const started = await spawnDirectly(spawn, { ...command, secrets: [], ...program });
       const launched = { ...started, assign: () => undefined };
       starts.push(launched);
@@ -53,8 +55,8 @@ function makeSpare(program?: ReturnType<typeof shell>): Prepared {
   return { clock, spare, starts };
 }
 
-async function prepare(made: Prepared, dataDir: string, env: Record<string, string> = {}): Promise<number> {
-  made.spare.noticeLaunch(builtin('echo', dataDir, env));
+async function prepare(made: Prepared, pattern: LaunchCommand): Promise<number> {
+  made.spare.noticeLaunch(pattern);
   await made.clock.advance(200);
   await expect.poll(() => made.spare.pid, { timeout: 10_000 }).toBeDefined();
   return made.spare.pid as number;
@@ -83,7 +85,7 @@ describe('a warm spare', () => {
   it.each(['echo', 'chat'] as const)('becomes %s', async (program) => {
     const made = makeSpare();
     const dataDir = makeDataFolder();
-    const pid = await prepare(made, dataDir);
+    const pid = await prepare(made, builtin('echo', dataDir));
     const taken = await made.spare.take(builtin(program, dataDir));
     expect(taken?.pid).toBe(pid);
     expect(await initialize(taken as LaunchedProcess)).toMatchObject({
@@ -97,7 +99,7 @@ describe('a warm spare', () => {
   it('takes what the agent is launched with, whatever it was started with', async () => {
     const made = makeSpare();
     const dataDir = makeDataFolder();
-    await prepare(made, dataDir, { LEFT_OVER: 'yes' });
+    await prepare(made, builtin('echo', dataDir));
     const command = builtin('echo', dataDir);
     const told = await made.spare.take({
       ...command,
@@ -122,7 +124,8 @@ describe('a warm spare', () => {
   it.runIf(process.platform === 'linux')('has no secret in its environment, before or after', async () => {
     const made = makeSpare();
     const dataDir = makeDataFolder();
-    const pid = await prepare(made, dataDir, { OPENAI_API_KEY: 'top-hidden', PROXY: 'http://u:hushed@p' });
+    const env = { OPENAI_API_KEY: 'top-hidden', PROXY: 'http://user:my-hidden@proxy' };
+    const pid = await prepare(made, { ...builtin('echo', dataDir, env), secrets: ['', 'my-hidden'] });
     await made.spare.take(builtin('chat', dataDir, { ANTHROPIC_API_KEY: 'also-hidden' }));
     const environment = readFileSync(`/proc/${pid}/environ`, 'utf8');
     expect(environment).toContain('NODE_COMPILE_CACHE');
@@ -132,7 +135,7 @@ describe('a warm spare', () => {
   it('that dies while it waits is replaced, and no launch is the worse for it', async () => {
     const made = makeSpare();
     const dataDir = makeDataFolder();
-    const pid = await prepare(made, dataDir);
+    const pid = await prepare(made, builtin('echo', dataDir));
     process.kill(pid, 'SIGKILL');
     await expect.poll(() => made.spare.pid).toBeUndefined();
     expect(await made.spare.take(builtin('echo', dataDir))).toBeUndefined();
@@ -143,7 +146,7 @@ describe('a warm spare', () => {
   it('that does not become an agent in time is ended, and the launch goes on without it', async () => {
     const made = makeSpare();
     const dataDir = makeDataFolder();
-    const pid = await prepare(made, dataDir);
+    const pid = await prepare(made, builtin('echo', dataDir));
     process.kill(pid, 'SIGSTOP');
     const taken = made.spare.take(builtin('echo', dataDir));
     await made.clock.advance(1000);
@@ -155,10 +158,11 @@ describe('a warm spare', () => {
     const made = makeSpare(shell('exit 1'));
     made.spare.noticeLaunch(builtin('echo', makeDataFolder()));
     for (let i = 1; i <= 3; i++) {
+      await expect.poll(() => made.clock.pending, { timeout: 10_000 }).toBe(1);
       await made.clock.advance(200);
       await expect.poll(() => made.starts.length).toBe(i);
-      await made.starts[i - 1]?.exited;
     }
+    await expect.poll(() => made.clock.pending, { timeout: 10_000 }).toBe(1);
     await made.clock.advance(10_000);
     expect(made.starts).toHaveLength(3);
   });
@@ -166,7 +170,7 @@ describe('a warm spare', () => {
   it('ends with the stop, and none is prepared any more', async () => {
     const made = makeSpare();
     const dataDir = makeDataFolder();
-    const pid = await prepare(made, dataDir);
+    const pid = await prepare(made, builtin('echo', dataDir));
     await made.spare.stop();
     expect(isRunning(pid)).toBe(false);
     made.spare.noticeLaunch(builtin('echo', dataDir));
@@ -175,24 +179,32 @@ describe('a warm spare', () => {
   });
 });
 
-it('is one of the processes of the agents', async () => {
+it('is used by the launches of the agents, and ends with them', async () => {
   const dataDir = makeDataFolder();
   const processes = await startProcesses(dataDir, { keepSpare: true });
-  const launch = (generation: number) =>
-    processes.launch({
+  const spares = () =>
+    readLedgers(join(dataDir, 'agent-processes'))
+      .flatMap(({ running }) => running)
+      .filter(({ agentId }) => agentId === SPARE_ID)
+      .map(({ pid }) => pid);
+  const pids: number[] = [];
+  // The spare stands in the ledger a moment before it is ready.
+  for (let generation = 1; ; generation++) {
+    const waiting = spares();
+    const launched = await processes.launch({
       agentId: 'a',
       generation,
       command: builtin('echo', dataDir),
       redact: plainText,
     });
-  const pids = new Set<number>();
-  // The second or, when the spare was not ready yet, one of the next launches takes the spare; all of them work.
-  for (let generation = 1; generation <= 3; generation++) {
-    const launched = await launch(generation);
+    pids.push(launched.pid);
     expect(await initialize(launched)).toMatchObject({ result: { agentInfo: { name: 'echo' } } });
-    pids.add(launched.pid);
     expect(await launched.end()).toMatchObject({ code: 0, signal: null });
+    if (waiting.includes(launched.pid)) break;
+    await expect.poll(spares, { timeout: 10_000 }).toHaveLength(1);
   }
+  await expect.poll(spares, { timeout: 10_000 }).toHaveLength(1);
+  pids.push(...spares());
   await processes.stop();
-  await untilGone(...pids);
+  expect(pids.filter(isRunning)).toEqual([]);
 });

@@ -34,6 +34,8 @@ const END_CANCEL_GRACE_MS = 1000;
 /** A process that closed its output has so long to exit before that is taken for a broken protocol. */
 const CLOSED_OUTPUT_GRACE_MS = 2000;
 const LAST_WORDS_MS = 500;
+/** Characters of a line that is no message which are logged. */
+const MAX_NOISE = 500;
 
 const CLIENT_CAPABILITIES = {
   // The agents work on their own: they read files and run commands without us.
@@ -43,6 +45,8 @@ const CLIENT_CAPABILITIES = {
   elicitation: { form: {} },
   // A person is told the command.
   auth: { terminal: true },
+  // The same, for adapters from before ACP had a word for it.
+  _meta: { 'terminal-auth': true },
 };
 
 const NO_CAPABILITIES: AgentCapabilities = {
@@ -132,14 +136,20 @@ export class AgentConnection {
       cwd: options.cwd,
     });
     this.ended = this.#watch();
+    // What it has left in its pipe is little, and would be lost if it were not read at once.
+    void this.process.exited.then(() => this.#turns.letGo());
   }
 
   get pid(): number {
     return this.process.pid;
   }
 
-  /** When something came from the agent last, answers to probes left out, on the monotonic clock. */
+  /**
+   * When something came from the agent last, answers to probes left out, on the monotonic clock. It is now for as long as we
+   * are the ones who do not read: what it says waits for us, and its silence must not be held against it.
+   */
   get lastActivityAt(): number {
+    if (this.#turns.isHeld) return this.#options.clock.monotonic();
     return Math.max(this.#lastToldAt, this.#turns.lastAskedAt, this.#peer.lastAnswerAt);
   }
 
@@ -272,7 +282,7 @@ export class AgentConnection {
       stdout: process.stdout,
       onFrame: (frame) => frames?.record({ ...frame, generation: agent.generation, redact }),
       onNoise: (line) => {
-        this.#lastNoise = redact(line);
+        this.#lastNoise = redact(line).slice(0, MAX_NOISE);
         this.#log.debug('Noise on the stdout of an agent', { line: this.#lastNoise });
       },
       onStray: (what) => this.#log.debug('An agent sent what belongs to nothing', { what: redact(what) }),
@@ -284,8 +294,8 @@ export class AgentConnection {
       clock,
       redact,
       authMethods: () => this.authMethods,
-      onPermission: (params) => this.#turns.onPermission(params),
-      onElicitation: (params) => this.#turns.onElicitation(params),
+      onPermission: (params, signal) => this.#turns.onPermission(params, signal),
+      onElicitation: (params, signal) => this.#turns.onElicitation(params, signal),
     });
   }
 

@@ -5,6 +5,10 @@ import { type CodedError, isCoded, messageOf } from '../../base/errors.ts';
 import { type AuthMethod, fault, isErrorCode } from '../../contract/index.ts';
 import type { ProcessEnd } from '../processes/agent-process.ts';
 import { loginInWords } from './auth-methods.ts';
+import { boundedText } from './json-bounds.ts';
+
+/** It is kept with the turn, and shown. */
+const MAX_MESSAGE = 4000;
 
 const PARSE_ERROR = -32700;
 const INVALID_REQUEST = -32600;
@@ -37,7 +41,8 @@ export function toAgentFault(
   }
   const data = errorData.safeParse(error.data).data ?? {};
   const details = data.details ?? data.message;
-  const message = redact(details === undefined ? error.message : `${error.message}: ${details}`);
+  const told = redact(details === undefined ? error.message : `${error.message}: ${details}`);
+  const message = boundedText(told, MAX_MESSAGE);
   if (data.code?.startsWith('provider.') && isErrorCode(data.code)) {
     return fault(
       data.code,

@@ -11,9 +11,12 @@ export interface AgentPeerOptions {
   redact: (text: string) => string;
   /** The ways to log in that the agent told, for the words of a fault. */
   authMethods: () => readonly AuthMethod[];
-  /** Requests of the agent, their params as they came. What they resolve with is the answer; they do not reject. */
-  onPermission: (params: unknown) => Promise<Record<string, unknown>>;
-  onElicitation: (params: unknown) => Promise<Record<string, unknown>>;
+  /**
+   * Requests of the agent, their params as they came. What they resolve with is the answer; they do not reject. The signal
+   * aborts when the agent takes the request back (`$/cancel_request`).
+   */
+  onPermission: (params: unknown, signal: AbortSignal) => Promise<Record<string, unknown>>;
+  onElicitation: (params: unknown, signal: AbortSignal) => Promise<Record<string, unknown>>;
 }
 
 /** The agent at the other end of the wire: requests and notifications to it, in the faults of the product. */
@@ -31,12 +34,12 @@ export class AgentPeer {
       .onRequest<unknown, Record<string, unknown>>(
         methods.client.session.requestPermission,
         asItCame,
-        ({ params }) => options.onPermission(params),
+        ({ params, signal }) => options.onPermission(params, signal),
       )
       .onRequest<unknown, Record<string, unknown>>(
         methods.client.elicitation.create,
         asItCame,
-        ({ params }) => options.onElicitation(params),
+        ({ params, signal }) => options.onElicitation(params, signal),
       )
       .connect(stream);
   }

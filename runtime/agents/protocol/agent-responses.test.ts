@@ -45,7 +45,15 @@ describe('the usage of a turn', () => {
     expect(usage({ inputTokens: 10, outputTokens: 5 })).toEqual({ inputTokens: 10, outputTokens: 5 });
   });
 
+  it('is read as Gemini CLI tells it', () => {
+    const quota = { token_count: { input_tokens: 10, output_tokens: 5 }, model_usage: [] };
+    const told = (_meta: unknown) => promptResponse.parse({ stopReason: 'end_turn', _meta }).usage;
+    expect(told({ quota })).toEqual({ inputTokens: 10, outputTokens: 5 });
+    expect(told({ quota: { token_count: {} } })).toBeUndefined();
+  });
+
   it('is absent when it is nonsense', () => {
+    expect(usage({ inputTokens: 1e300, outputTokens: 5 })).toBeUndefined();
     expect(usage({ inputTokens: -1, outputTokens: 5 })).toBeUndefined();
     expect(usage('much')).toBeUndefined();
   });

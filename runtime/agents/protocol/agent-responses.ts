@@ -6,18 +6,25 @@ import * as z from 'zod';
 import type { AgentCapabilities, Usage } from '../../contract/index.ts';
 import { META } from './extensions.ts';
 
+const MAX_SHORT_TEXT = 200;
+/** Tokens, and money, beyond which a number is a mistake: sums of them must stay numbers that can be told. */
+const MOST_TOKENS = 1e12;
+export const MOST_MONEY = 1e9;
+
 const flag = z.boolean().nullish().catch(undefined);
 /** A capability without details: it is there when it is an object. */
 const presence = z.looseObject({}).nullish().catch(undefined);
+/** Shown with every agent in every list. */
+const shortText = z.string().transform((told) => told.slice(0, MAX_SHORT_TEXT).toWellFormed());
 const optional = <T extends z.ZodType>(schema: T) => schema.nullish().catch(undefined);
 
 export const initializeResponse = z.object({
-  protocolVersion: z.number(),
+  protocolVersion: z.int(),
   agentInfo: optional(
     z.object({
-      name: z.string(),
-      title: z.string().optional().catch(undefined),
-      version: z.string(),
+      name: shortText,
+      title: shortText.optional().catch(undefined),
+      version: shortText,
     }),
   ),
   authMethods: optional(z.array(z.unknown())),
@@ -66,7 +73,8 @@ export type OpenedResponse = z.infer<typeof openedResponse>;
 
 export const configOptionsResponse = z.object({ configOptions: z.unknown().optional() });
 
-const count = z.number().nonnegative().transform(Math.round);
+/** A number of tokens. */
+export const count = z.number().nonnegative().max(MOST_TOKENS).transform(Math.round);
 
 const toldUsage = z
   .object({
@@ -90,11 +98,31 @@ const toldUsage = z
 
 const withUsage = optional(z.object({ [META.usage]: toldUsage.optional().catch(undefined) }));
 
-export const promptResponse = z.object({
-  stopReason: z.string(),
-  usage: optional(toldUsage),
-  _meta: withUsage,
-});
+/** How Gemini CLI (seen in 0.61.0) tells what a turn has used. */
+const geminiQuota = z
+  .object({ token_count: z.object({ input_tokens: count, output_tokens: count }) })
+  .transform(
+    ({ token_count }): Usage => ({
+      inputTokens: token_count.input_tokens,
+      outputTokens: token_count.output_tokens,
+    }),
+  );
+
+export const promptResponse = z
+  .object({
+    stopReason: z.string(),
+    usage: optional(toldUsage),
+    _meta: optional(
+      z.object({
+        [META.usage]: toldUsage.optional().catch(undefined),
+        quota: geminiQuota.optional().catch(undefined),
+      }),
+    ),
+  })
+  .transform(({ stopReason, usage, _meta }) => ({
+    stopReason,
+    usage: _meta?.[META.usage] ?? usage ?? _meta?.quota,
+  }));
 
 /** The usage of the running turn so far, when an update tells it. */
 export const usageSoFar = z

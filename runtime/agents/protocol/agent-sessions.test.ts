@@ -77,6 +77,20 @@ describe('a session that the agent keeps on its own', () => {
     expect(sent('session/new')).toEqual([]);
   });
 
+  it('is told how it was opened before its first prompt, and then as kept, however that prompt ended', async () => {
+    await kept();
+    const { prompt } = await initialized('resumes-anything');
+    const opened: string[] = [];
+    const onOpened = (knownBy: string) => void opened.push(knownBy);
+    const first = prompt('third', { history, onOpened });
+    first.cancel();
+    await first.result;
+    expect(opened, 'it was not prompted').toEqual([]);
+    await prompt('third', { history, onOpened }).result;
+    await prompt('fourth', { history, onOpened }).result;
+    expect(opened).toEqual(['resumed', 'kept']);
+  });
+
   it('is loaded, and nothing of what is played back is told as an answer', async () => {
     await kept();
     const { prompt } = await initialized('replays-turns', REPLAY);
@@ -84,6 +98,28 @@ describe('a session that the agent keeps on its own', () => {
     expect(await turn.result).toMatchObject({ knownBy: 'loaded' });
     expect(turn.updates).toEqual([{ kind: 'text', text: 'third' }]);
     expect(sent('session/new')).toEqual([]);
+  });
+
+  it('has the options of the answer, which are newer than those that were played back', async () => {
+    await kept();
+    const { prompt, told } = await initialized('tells-options-on-load', REPLAY);
+    expect(await prompt('third', { history }).result).toMatchObject({ knownBy: 'loaded' });
+    const values = told.flatMap(({ told: { options } }) => options?.map(({ value }) => value) ?? []);
+    expect(values).toEqual(['old', 'new']);
+  });
+
+  it('is written down no more when it was forgotten while it was opened', async () => {
+    const written = Promise.withResolvers<void>();
+    const put = sessions.put.bind(sessions);
+    sessions.put = async (...entry) => {
+      connection.forgetSession('session-1');
+      await put(...entry);
+      written.resolve();
+    };
+    const { prompt, connection } = await initialized('resumes-anything');
+    await prompt('hi').result;
+    await written.promise;
+    await vi.waitFor(async () => expect(await sessions.get('session-1')).toBeUndefined());
   });
 
   it('is told the newest turns that it has not, before the prompt', async () => {
@@ -225,7 +261,7 @@ describe('an agent that needs a login', () => {
     ]);
     await expect(prompt('hi').result).rejects.toMatchObject({
       code: 'agent.login_needed',
-      message: `The agent needs a login: Authentication required. It offers: “The web” on its page, “A shell” by running it in a terminal (MODE=x '/opt/my agent' --acp login 'a b').`,
+      message: `The agent needs a login: Authentication required. On its page here: “The web”. In a terminal: “A shell” with MODE=x '/opt/my agent' --acp login 'a b'.`,
     });
     await expect(connection.authenticate('none')).rejects.toMatchObject({
       code: 'agent.auth_method_unknown',

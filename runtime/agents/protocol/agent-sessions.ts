@@ -14,14 +14,19 @@ import {
 } from './agent-responses.ts';
 import type { AgentSessionStore } from './agent-session-store.ts';
 import { META } from './extensions.ts';
+import { boundedValue } from './json-bounds.ts';
 import { compareReplay, ReplayCollector } from './replay.ts';
 import { SessionTelling } from './session-telling.ts';
 
 /** An agent may start MCP servers, which may be downloaded first, before it answers. */
 const OPEN_TIMEOUT_MS = 120_000;
 const SETTING_TIMEOUT_MS = 30_000;
-/** Updates that came for sessions whose id we do not know yet; an agent need not wait for its answer to be read. */
+/**
+ * Updates that came for sessions whose id we do not know yet; an agent need not wait for its answer to be read. Characters
+ * of JSON that one of them may have: a list of commands is long.
+ */
 const MAX_EARLY = 100;
+const MAX_EARLY_CHARACTERS = 256 * 1024;
 
 export interface OpenSession {
   sessionId: string;
@@ -90,8 +95,10 @@ export class AgentSessions {
     this.#sessions.set(request.sessionId, opened);
     opened.then(
       (session) => {
-        // Forgotten while it was being opened.
-        if (this.#sessions.get(request.sessionId) !== opened) this.#leave(session.agentSessionId);
+        if (this.#sessions.get(request.sessionId) === opened) return;
+        // Forgotten while it was being opened, perhaps before it was written down.
+        this.#leave(session.agentSessionId);
+        void this.#options.store?.delete(request.sessionId);
       },
       () => {
         if (this.#sessions.get(request.sessionId) === opened) this.#sessions.delete(request.sessionId);
@@ -114,7 +121,7 @@ export class AgentSessions {
       return true;
     }
     if (this.#opening === 0) return false;
-    this.#early.push({ agentSessionId, update });
+    this.#early.push({ agentSessionId, update: boundedValue(update, MAX_EARLY_CHARACTERS) });
     if (this.#early.length > MAX_EARLY) this.#early.shift();
     return true;
   }
@@ -255,14 +262,15 @@ export class AgentSessions {
       this.#leave(agentSessionId);
       return undefined;
     }
-    const opened = this.#isOpen(request, {
+    // What was told on the way is older than the answer.
+    this.#tell(request.sessionId, replay.told);
+    return this.#isOpen(request, {
       agentSessionId,
       response,
       knownBy: 'loaded',
       preface: preface(compared.missing),
+      telling: replay.telling,
     });
-    this.#tell(request.sessionId, replay.told);
-    return opened;
   }
 
   async #new(request: OpenRequest): Promise<OpenSession> {
@@ -293,10 +301,12 @@ export class AgentSessions {
 
   #isOpen(
     request: OpenRequest,
-    opened: Pick<OpenSession, 'agentSessionId' | 'knownBy' | 'preface'> & { response: OpenedResponse },
+    opened: Pick<OpenSession, 'agentSessionId' | 'knownBy' | 'preface'> & {
+      response: OpenedResponse;
+      telling?: SessionTelling;
+    },
   ): OpenSession {
-    const { response, ...rest } = opened;
-    const telling = new SessionTelling();
+    const { response, telling = new SessionTelling(), ...rest } = opened;
     const session: OpenSession = { sessionId: request.sessionId, telling, ...rest };
     this.#byAgentId.set(session.agentSessionId, session);
     this.#tell(request.sessionId, telling.opened(response));

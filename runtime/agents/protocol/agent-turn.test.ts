@@ -85,6 +85,27 @@ describe('a permission', () => {
     expect(turn.text()).toBe('{"outcome":{"outcome":"cancelled"}}');
   });
 
+  it('that the agent takes back is asked no more', async () => {
+    const { prompt } = await initialized('takes-its-question-back');
+    const signals: AbortSignal[] = [];
+    const turn = prompt('hi', {
+      onPermission: (_request, signal) => {
+        signals.push(signal);
+        return new Promise(() => undefined);
+      },
+    });
+    expect(await turn.result).toMatchObject({ stopReason: 'end_turn' });
+    expect(turn.text()).toBe('{"outcome":{"outcome":"cancelled"}}');
+    expect(signals[0]?.aborted).toBe(true);
+  });
+
+  it('is asked although its tool call could not be taken', async () => {
+    const { prompt } = await initialized('asks-permission');
+    const turn = prompt('hi', { onUpdate: async () => Promise.reject(new Error('no room')) });
+    expect(await turn.result).toMatchObject({ stopReason: 'end_turn' });
+    expect(turn.permissions).toHaveLength(1);
+  });
+
   it('waits for no one any more when the process is gone', async () => {
     const { prompt, connection } = await initialized('asks-permission');
     const signals: AbortSignal[] = [];

@@ -3,7 +3,7 @@ import type * as z from 'zod';
 import type { Clock } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
-import type { PromptRequest, PromptResult, QuestionAnswer } from '../agents.ts';
+import type { AgentUpdate, PromptRequest, PromptResult, QuestionAnswer } from '../agents.ts';
 import type { AgentPeer } from './agent-peer.ts';
 import { promptResponse, usageSoFar } from './agent-responses.ts';
 import { UpdateMapper } from './agent-updates.ts';
@@ -37,9 +37,11 @@ export class AgentTurn {
   readonly #mapper = new UpdateMapper();
   /** Aborted when nobody waits for an answer of the user's any more: cancelled, over, or the process is gone. */
   readonly #over = new AbortController();
-  /** Resolves when that is aborted. */
-  readonly #isOver = Promise.withResolvers<void>();
   readonly #gaveUp = Promise.withResolvers<'gave up'>();
+  /** Whether the taker of the updates may hold up the agent. */
+  #mayHold = true;
+  /** What the agent waits for meanwhile. */
+  readonly #holding = new Set<() => void>();
   #openQuestions = 0;
   #isCancelled = false;
   #grace: { cancel(): void } | undefined;
@@ -50,7 +52,7 @@ export class AgentTurn {
   constructor(options: AgentTurnOptions) {
     this.#options = options;
     this.ended = this.#end.promise;
-    this.#over.signal.addEventListener('abort', () => this.#isOver.resolve(), { once: true });
+    this.#over.signal.addEventListener('abort', () => this.letGo(), { once: true });
   }
 
   /**
@@ -74,12 +76,10 @@ export class AgentTurn {
     try {
       const response = await Promise.race([answered, this.#gaveUp.promise]);
       if (response === 'gave up') return { stopReason: 'cancelled', gaveUp: true };
-      const usage = response._meta?.[META.usage] ?? response.usage ?? undefined;
-      return {
-        stopReason: response.stopReason,
-        gaveUp: false,
-        ...(usage === undefined ? {} : { usage }),
-      };
+      const { usage } = response;
+      // Not every agent says so (OpenCode 1.18.33 says `end_turn`), but what was asked to stop has not come to its end.
+      const stopReason = this.#isCancelled ? 'cancelled' : response.stopReason;
+      return { stopReason, gaveUp: false, ...(usage === undefined ? {} : { usage }) };
     } catch (error) {
       // An agent that answers a cancel with an error has still cancelled.
       if (this.#isCancelled && !peer.isClosed) return { stopReason: 'cancelled', gaveUp: false };
@@ -95,33 +95,70 @@ export class AgentTurn {
   /** Takes an update of the session; a promise that it returns is how long its taker wants to hear no more. */
   onUpdate(update: unknown): void | Promise<void> {
     const { request } = this.#options;
-    if ((update as { sessionUpdate?: unknown } | null)?.sessionUpdate === 'usage_update') {
-      const usage = usageSoFar.parse(update);
-      if (usage !== undefined) request.onUsage(usage);
+    try {
+      if ((update as { sessionUpdate?: unknown } | null)?.sessionUpdate === 'usage_update') {
+        const usage = usageSoFar.parse(update);
+        if (usage !== undefined) request.onUsage(usage);
+      }
+      const mapped = this.#mapper.map(update);
+      return mapped === undefined ? undefined : this.#tell(mapped);
+    } catch (error) {
+      this.#notTaken(error);
     }
-    const mapped = this.#mapper.map(update);
-    const held = mapped === undefined ? undefined : request.onUpdate(mapped);
-    return held instanceof Promise ? this.#held(held) : undefined;
   }
 
-  /** Settles with the promise, or with the turn: nobody may hold up the agent for longer. */
-  async #held(promise: Promise<unknown>): Promise<void> {
-    const taken = promise.catch((error: unknown) =>
-      this.#options.logger.error('An update of an agent could not be taken', { error: messageOf(error) }),
+  /** The taker of the updates holds up the agent. */
+  get isHeld(): boolean {
+    return this.#holding.size > 0;
+  }
+
+  /** Nobody may hold up the agent any more: the turn is over, or the process has exited. */
+  letGo(): void {
+    this.#mayHold = false;
+    for (const release of this.#holding) release();
+    this.#holding.clear();
+  }
+
+  /** Tells the taker; a promise that it returns settles with the taker's, or when nobody may hold up the agent any more. */
+  #tell(update: AgentUpdate): void | Promise<void> {
+    const held = this.#options.request.onUpdate(update);
+    if (!(held instanceof Promise)) return;
+    const taken = held.then(
+      () => undefined,
+      (error: unknown) => this.#notTaken(error),
     );
-    await Promise.race([taken, this.#isOver.promise]);
+    if (!this.#mayHold) return;
+    return new Promise((resolve) => {
+      this.#holding.add(resolve);
+      void taken.then(() => {
+        this.#holding.delete(resolve);
+        resolve();
+      });
+    });
   }
 
-  /** The agent asks before it does something. Never rejects. */
-  async askPermission(asked: z.infer<typeof permissionParams>): Promise<PermissionOutcome> {
+  /** A taker that fails must not cost the agent its connection. */
+  #notTaken(error: unknown): void {
+    this.#options.logger.error('An update of an agent could not be taken', { error: messageOf(error) });
+  }
+
+  /** The agent asks before it does something, and may take that back by the signal. Never rejects. */
+  async askPermission(
+    asked: z.infer<typeof permissionParams>,
+    takenBack: AbortSignal,
+  ): Promise<PermissionOutcome> {
     const { request, cwd, logger } = this.#options;
     const toolCall = this.#mapper.toolCall(asked.toolCall);
     if (toolCall === undefined) {
       logger.warn('An agent asked for a permission without saying for what; nobody was asked');
       return { outcome: 'cancelled' };
     }
-    void request.onUpdate({ kind: 'tool_call', toolCall });
-    const optionId = await this.#asked(undefined, (signal) =>
+    try {
+      void this.#tell({ kind: 'tool_call', toolCall });
+    } catch (error) {
+      this.#notTaken(error);
+    }
+    const optionId = await this.#asked(undefined, takenBack, (signal) =>
       request.onPermission({ toolCall, options: asked.options, cwd }, signal),
     );
     if (optionId === undefined) return { outcome: 'cancelled' };
@@ -132,29 +169,35 @@ export class AgentTurn {
     return { outcome: 'selected', optionId };
   }
 
-  /** The agent asks the user something. Never rejects. */
-  async askQuestion(asked: ElicitationParams): Promise<Record<string, unknown>> {
+  /** The agent asks the user something, and may take that back by the signal. Never rejects. */
+  async askQuestion(asked: ElicitationParams, takenBack: AbortSignal): Promise<Record<string, unknown>> {
     const { request } = this.#options;
     const form = formOf(asked);
     if (form === undefined) return { action: 'decline' };
-    const answer = await this.#asked<QuestionAnswer>({ action: 'cancel' }, (signal) =>
+    const answer = await this.#asked<QuestionAnswer>({ action: 'cancel' }, takenBack, (signal) =>
       request.onQuestion({ message: asked.message, fields: form.fields }, signal),
     );
     return elicitationResponse(answer, form);
   }
 
   /** The answer of the user, or `otherwise` as soon as nobody can give it any more. */
-  async #asked<T>(otherwise: T, ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async #asked<T>(
+    otherwise: T,
+    takenBack: AbortSignal,
+    ask: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
     const { logger } = this.#options;
-    const { signal } = this.#over;
+    const signal = AbortSignal.any([this.#over.signal, takenBack]);
     if (signal.aborted || this.#openQuestions >= MAX_OPEN_QUESTIONS) return otherwise;
     this.#openQuestions += 1;
+    const unanswered = Promise.withResolvers<T>();
+    signal.addEventListener('abort', () => unanswered.resolve(otherwise), { once: true });
     try {
       const answer = ask(signal).catch((error: unknown) => {
         if (!signal.aborted) logger.warn('The user could not be asked', { error: messageOf(error) });
         return otherwise;
       });
-      return await Promise.race([answer, this.#isOver.promise.then(() => otherwise)]);
+      return await Promise.race([answer, unanswered.promise]);
     } finally {
       this.#openQuestions -= 1;
     }

@@ -26,6 +26,8 @@ export class AgentTurns {
   readonly #options: AgentTurnsOptions;
   /** By ACP session. */
   readonly #running = new Map<string, AgentTurn>();
+  /** The sessions that were prompted here, whatever came of it. */
+  readonly #prompted = new WeakSet<OpenSession>();
   /** When the agent asked for something last, on the monotonic clock. */
   lastAskedAt: number;
 
@@ -37,6 +39,16 @@ export class AgentTurns {
   /** Resolves when the turns that run now have ended, however that may be. */
   async ended(): Promise<void> {
     await Promise.all([...this.#running.values()].map((turn) => turn.ended));
+  }
+
+  /** Nothing is read from the agent, because the taker of its updates is not ready for more. */
+  get isHeld(): boolean {
+    return [...this.#running.values()].some((turn) => turn.isHeld);
+  }
+
+  /** The process has exited: what is left of what it told is little, and nobody holds it up any more. */
+  letGo(): void {
+    for (const turn of this.#running.values()) turn.letGo();
   }
 
   /** Runs a turn in an open session; how that ends is as `AgentConnection.prompt` says. */
@@ -57,6 +69,8 @@ export class AgentTurns {
       blocks: prefaced(session.preface, request.text, blocks),
     });
     this.#running.set(agentSessionId, turn);
+    request.onOpened?.(this.#prompted.has(session) ? 'kept' : knownBy);
+    this.#prompted.add(session);
     try {
       const { gaveUp, ...result } = await turn.run();
       // The agent may still be at it: the next prompt must not meet it in this ACP session.
@@ -78,8 +92,8 @@ export class AgentTurns {
     return this.#running.get(agentSessionId)?.onUpdate(update);
   }
 
-  /** Takes the params of `session/request_permission` as they came. Never rejects. */
-  async onPermission(params: unknown): Promise<Record<string, unknown>> {
+  /** Takes the params of `session/request_permission` as they came; the signal takes it back. Never rejects. */
+  async onPermission(params: unknown, signal: AbortSignal): Promise<Record<string, unknown>> {
     this.lastAskedAt = this.#options.clock.monotonic();
     const asked = permissionParams.safeParse(params);
     const turn = asked.success ? this.#running.get(asked.data.sessionId) : undefined;
@@ -89,11 +103,11 @@ export class AgentTurns {
       });
       return { outcome: { outcome: 'cancelled' } };
     }
-    return { outcome: await turn.askPermission(asked.data) };
+    return { outcome: await turn.askPermission(asked.data, signal) };
   }
 
-  /** Takes the params of `elicitation/create` as they came. Never rejects. */
-  async onElicitation(params: unknown): Promise<Record<string, unknown>> {
+  /** Takes the params of `elicitation/create` as they came; the signal takes it back. Never rejects. */
+  async onElicitation(params: unknown, signal: AbortSignal): Promise<Record<string, unknown>> {
     this.lastAskedAt = this.#options.clock.monotonic();
     const asked = elicitationParams.safeParse(params);
     // A page to be opened was not offered in our capabilities, and what cannot be shown cannot be answered.
@@ -106,7 +120,7 @@ export class AgentTurns {
       );
       return { action: 'cancel' };
     }
-    return turn.askQuestion(asked.data);
+    return turn.askQuestion(asked.data, signal);
   }
 }
 

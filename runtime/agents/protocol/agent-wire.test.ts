@@ -211,6 +211,20 @@ it('takes messages that do not say their version', async () => {
   ]);
 });
 
+it('takes an answer that has all members of a message for what it is', async () => {
+  const { stdout, seen, readAll, request } = wire();
+  for (const id of [1, 2, 3]) await request(id);
+  stdout.write('{"jsonrpc":"2.0","id":1,"method":null,"params":null,"result":{"a":1},"error":null}\n');
+  stdout.write('{"jsonrpc":"2.0","id":2,"result":null,"error":{"code":-32603,"message":"no"}}\n');
+  stdout.end('{"jsonrpc":"2.0","id":3,"result":null,"error":null}\n');
+  await expect(readAll()).rejects.toThrow('over');
+  expect(seen).toEqual([
+    { jsonrpc: '2.0', id: 1, params: null, result: { a: 1 } },
+    { jsonrpc: '2.0', id: 2, error: { code: -32603, message: 'no' } },
+    { jsonrpc: '2.0', id: 3, result: null },
+  ]);
+});
+
 it('never fails on what is read, and takes the next update all the same', async () => {
   const anything = fc.oneof(
     fc.uint8Array({ maxLength: 40 }),

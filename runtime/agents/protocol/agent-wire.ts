@@ -4,7 +4,7 @@ import { ReadableStream as NodeReadableStream } from 'node:stream/web';
 import type { AnyMessage, Stream } from '@agentclientprotocol/sdk';
 import { systemCodeOf } from '../../base/errors.ts';
 import type { NewFrame } from './frame-recorder.ts';
-import { LineSplitter, type WireLine } from './wire-lines.ts';
+import { LineSplitter, NOISE_BYTES, type WireLine } from './wire-lines.ts';
 
 /** So many lines that are no JSON are answered as JSON-RPC asks for; an agent that writes more of them does not listen. */
 const ANSWERED_GARBAGE = 20;
@@ -18,6 +18,7 @@ interface IncomingMessage {
   id?: unknown;
   method?: unknown;
   params?: unknown;
+  result?: unknown;
   error?: unknown;
 }
 
@@ -26,7 +27,7 @@ export interface Wire {
   stdout: Readable;
   /** Everything that goes over the wire, for people to look at. */
   onFrame: (frame: Omit<NewFrame, 'generation' | 'redact'>) => void;
-  /** A line on stdout that is no message: it is dropped. Cut to 500 bytes. */
+  /** A line on stdout that is no message: it is dropped. Its first bytes, {@link NOISE_BYTES} at most. */
   onNoise: (line: string) => void;
   /** A message that belongs to nothing (an answer that nobody waits for, an id used twice): it is dropped. In words. */
   onStray: (what: string) => void;
@@ -99,7 +100,7 @@ class AgentWire {
         for (const line of splitter.push(chunk)) {
           const message = this.#parse(line);
           if (message === undefined) continue;
-          if (message.method === 'session/update' && message.id === undefined) {
+          if (message.method === 'session/update' && message.id == null) {
             const held = this.#wire.onUpdate(message.params);
             if (held !== undefined) await held;
           } else if (this.#isForTheLibrary(message)) {
@@ -130,7 +131,7 @@ class AgentWire {
         method:
           typeof message.method === 'string' ? message.method : isId(id) ? this.#ours.get(id) : undefined,
         requestId: isId(id) ? id : undefined,
-        isError: message.error !== undefined,
+        isError: message.error != null,
         bytes: line.bytes,
       });
       return message;
@@ -148,7 +149,8 @@ class AgentWire {
     }
   }
 
-  #isForTheLibrary({ id, method }: IncomingMessage): boolean {
+  #isForTheLibrary(message: IncomingMessage): boolean {
+    const { id, method } = message;
     // A notification: of those the library has to know this one only.
     if (id === undefined) return method === '$/cancel_request';
     if (!isId(id)) {
@@ -166,15 +168,26 @@ class AgentWire {
       return true;
     }
     const isAwaited = this.#ours.delete(id);
-    if (!isAwaited) this.#wire.onStray(`nobody waits for an answer with the id ${id}`);
+    if (isAwaited) withoutNulls(message);
+    else this.#wire.onStray(`nobody waits for an answer with the id ${id}`);
     return isAwaited;
   }
 
   #noise({ bytes, totalBytes }: WireLine): void {
-    const kept = bytes.subarray(0, 500);
+    const kept = bytes.subarray(0, NOISE_BYTES);
     this.#wire.onFrame({ direction: 'noise', bytes: kept, totalBytes });
     this.#wire.onNoise(textOf(kept).trimEnd());
   }
+}
+
+/**
+ * Some agents write every member that a message can have, `"method":null` and `"error":null` in an answer, too. The library
+ * takes that for no answer, and whoever waits for it would wait for ever.
+ */
+function withoutNulls(answer: IncomingMessage): void {
+  if (typeof answer.method !== 'string') delete answer.method;
+  if (answer.error === null) delete answer.error;
+  else if (answer.result === null && answer.error !== undefined) delete answer.result;
 }
 
 function isId(id: unknown): id is RequestId {

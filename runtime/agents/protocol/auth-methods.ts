@@ -1,6 +1,7 @@
 /** The ways to log in that an agent tells in `initialize`. */
 import * as z from 'zod';
 import type { AuthMethod } from '../../contract/index.ts';
+import { boundedText } from './json-bounds.ts';
 
 /** The file and the arguments that the agent was started with. */
 export interface AgentCommand {
@@ -8,13 +9,21 @@ export interface AgentCommand {
   args: readonly string[];
 }
 
-const text = z.string().nullish().catch(undefined);
+/** What is told of them is shown with every agent. */
+const MAX_METHODS = 20;
+const MAX_TEXT = 2000;
+
+const text = z
+  .string()
+  .transform((told) => boundedText(told, MAX_TEXT))
+  .nullish()
+  .catch(undefined);
 const words = z.array(z.string()).nullish().catch(undefined);
 const variables = z.record(z.string(), z.string()).nullish().catch(undefined);
 
 const told = z.object({
-  id: z.string().min(1),
-  name: z.string(),
+  id: z.string().min(1).max(MAX_TEXT),
+  name: z.string().max(MAX_TEXT),
   description: text,
   type: text,
   args: words,
@@ -33,7 +42,7 @@ const told = z.object({
 
 /** What is no way to log in is left out. `started` is what a terminal login is run with. */
 export function authMethodsOf(values: readonly unknown[], started: AgentCommand | undefined): AuthMethod[] {
-  return values.flatMap((value) => {
+  return values.slice(0, MAX_METHODS).flatMap((value) => {
     const parsed = told.safeParse(value);
     return parsed.success ? [authMethodOf(parsed.data, started)] : [];
   });
@@ -60,12 +69,14 @@ function authMethodOf(method: z.infer<typeof told>, started: AgentCommand | unde
 /** How to log in, in words for a person. */
 export function loginInWords(methods: readonly AuthMethod[]): string {
   if (methods.length === 0) return 'Log in with its own command.';
-  const ways = methods.map(({ name, type, command }) =>
-    type === 'terminal'
-      ? `“${name}” by running it in a terminal${command === undefined ? '' : ` (${command})`}`
-      : `“${name}” on its page`,
-  );
-  return `It offers: ${ways.join(', ')}.`;
+  const here = methods.filter(({ type }) => type === 'agent').map(({ name }) => `“${name}”`);
+  const inTerminal = methods
+    .filter(({ type }) => type === 'terminal')
+    .map(({ name, command }) => `“${name}”${command === undefined ? '' : ` with ${command}`}`);
+  return [
+    ...(here.length === 0 ? [] : [`On its page here: ${here.join(', ')}.`]),
+    ...(inTerminal.length === 0 ? [] : [`In a terminal: ${inTerminal.join(', ')}.`]),
+  ].join(' ');
 }
 
 /** A command line that can be pasted into a POSIX shell. */

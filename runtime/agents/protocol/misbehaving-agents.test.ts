@@ -36,6 +36,22 @@ describe('in initialize', () => {
     });
   });
 
+  it('a program whose line is long is told by its beginning, without the secret that the end of that cuts', async () => {
+    const secret = 'correct horse battery staple '.repeat(20).trim();
+    const line = `${'~'.repeat(450)}${secret}${'+'.repeat(20_000)}`;
+    agent = await connectAgent(['-e', 'console.log(process.argv[1]); setInterval(() => {}, 1000)', line], {
+      redact: createRedactor([secret]),
+    });
+    await vi.waitFor(() =>
+      expect(agent.frames.list(0).some(({ direction }) => direction === 'noise')).toBe(true),
+    );
+    const frame = agent.frames.list(0).find(({ direction }) => direction === 'noise');
+    expect(frame).toMatchObject({ bytes: line.length, text: expect.stringMatching(/^~{450}•••\+*$/) });
+    const logged = agent.log.map(({ metadata }) => (metadata as { line?: string }).line ?? '').join('');
+    expect(logged).toMatch(/^~{450}•••\+*$/);
+    expect(logged).toHaveLength(500);
+  });
+
   it('a program that repeats what it reads, such as cat, is no agent', async () => {
     agent = await connectAgent(['-e', 'process.stdin.pipe(process.stdout)']);
     await expect(agent.connection.initialize(CLIENT_INFO)).rejects.toMatchObject({
@@ -52,7 +68,7 @@ describe('in initialize', () => {
     });
   });
 
-  it.each(['0', '2', '"2024-11-05"'])('one that speaks version %s is told so', async (version) => {
+  it.each(['0', '2', '1.5', '"2024-11-05"'])('one that speaks version %s is told so', async (version) => {
     const { connection } = await launched('speaks-version', version);
     await expect(connection.initialize(CLIENT_INFO)).rejects.toMatchObject({ code: 'agent.protocol_error' });
   });
@@ -129,7 +145,8 @@ describe('in a turn', () => {
     });
     await vi.waitFor(() => expect(taken).toHaveLength(1));
     turn.cancel();
-    expect(await turn.result).toMatchObject({ stopReason: 'end_turn' });
+    // It says that it has come to its end; it was asked to stop before.
+    expect(await turn.result).toMatchObject({ stopReason: 'cancelled' });
     expect(taken).toHaveLength(20_000);
   });
 });

@@ -5,7 +5,7 @@
 import * as z from 'zod';
 import type { SessionAgent } from '../../contract/index.ts';
 import type { SessionTold } from '../agents.ts';
-import type { OpenedResponse } from './agent-responses.ts';
+import { count, MOST_MONEY, type OpenedResponse } from './agent-responses.ts';
 import { boundedText } from './json-bounds.ts';
 
 const MAX_ITEMS = 500;
@@ -89,12 +89,11 @@ function toOption({ id: optionId, name, description: told, category }: z.infer<t
   };
 }
 
-const count = z.number().nonnegative().transform(Math.round);
 const usageUpdate = z.object({
   used: count,
   size: count,
   cost: z
-    .object({ amount: z.number().nonnegative(), currency: z.string().min(1).max(10) })
+    .object({ amount: z.number().nonnegative().max(MOST_MONEY), currency: z.string().min(1).max(10) })
     .nullish()
     .catch(undefined),
 });

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { LineSplitter } from './wire-lines.ts';
+import { LineSplitter, NOISE_BYTES } from './wire-lines.ts';
 
 function split(...chunks: string[]) {
   const splitter = new LineSplitter();
@@ -33,7 +33,7 @@ it('does not care how the bytes are cut', () => {
 it('keeps little of a long noise, and knows how long it was', () => {
   const { lines } = split(...Array(100).fill('x'.repeat(1000)));
   expect(lines).toMatchObject([{ kind: 'noise', totalBytes: 100_000 }]);
-  expect(lines[0]?.bytes).toHaveLength(500);
+  expect(lines[0]?.bytes).toHaveLength(NOISE_BYTES);
 });
 
 it('takes a message of 32 MiB and none that is longer', () => {

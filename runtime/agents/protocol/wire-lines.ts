@@ -2,7 +2,11 @@ import { fault } from '../../contract/index.ts';
 
 /** The longest message that is taken, in bytes. */
 const MAX_MESSAGE_BYTES = 32 * 1024 * 1024;
-const NOISE_BYTES = 500;
+/**
+ * So much is kept of a line that is no message. What is shown of it is less (500 characters, or what the recorder of the
+ * frames makes of it), so that a secret which begins in that is seen whole, and masked, before it is cut.
+ */
+export const NOISE_BYTES = 4096;
 
 const NEWLINE = 0x0a;
 const BRACE = 0x7b;
@@ -12,7 +16,7 @@ const BLANKS = new Set([0x20, 0x09, 0x0d, NEWLINE]);
 export interface WireLine {
   /** `message`: it begins like one. `noise`: it does not, or was cut off by the end of the stream. */
   kind: 'message' | 'noise';
-  /** Of noise, the first 500 bytes. It may share its memory with the chunk it came from. */
+  /** Of noise, the first {@link NOISE_BYTES}. It may share its memory with the chunk it came from. */
   bytes: Uint8Array;
   /** Of the whole line. */
   totalBytes: number;

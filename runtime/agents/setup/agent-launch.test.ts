@@ -124,6 +124,27 @@ describe('the environment', () => {
     expect(JSON.stringify(command.env), 'the agent gets what is meant for it').not.toContain('of-search');
   });
 
+  it('has the values that look like secrets in what its MCP servers are given', async () => {
+    const command = await resolve(builtin('echo'), '', {
+      mcpServers: [
+        {
+          type: 'http',
+          name: 'a',
+          url: 'https://a',
+          headers: { Authorization: 'Basic c2VzYW1l', Accept: 'text/plain' },
+        },
+        {
+          type: 'stdio',
+          name: 'b',
+          command: 'b',
+          args: [],
+          env: { GITHUB_TOKEN: 'plain-in-sight', HOME: '/home/me' },
+        },
+      ],
+    });
+    expect(command.secrets).toEqual([...settings.secrets, 'Basic c2VzYW1l', 'plain-in-sight']);
+  });
+
   it('names all secrets that are missing', async () => {
     const launch = commandOf(file('agent', 0o700), {
       env: { A: { secret: 'ONE' }, B: { secret: 'GITHUB' }, C: { secret: 'TWO' } },

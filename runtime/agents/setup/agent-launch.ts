@@ -9,7 +9,7 @@ import { expandHome, findCommand, isFolder } from './executables.ts';
 import { inheritedEnvironment } from './inherited-environment.ts';
 import { mayFetch } from './recipes.ts';
 import { foldersOf } from './search-path.ts';
-import { readSecrets, withSecrets } from './secret-references.ts';
+import { readSecrets, type Variables, variablesOf, withSecrets } from './secret-references.ts';
 
 export interface LaunchCommand {
   /** Absolute. */
@@ -48,10 +48,10 @@ export interface LaunchContext {
 }
 
 /**
- * A small young generation and lazy compilation: a built-in agent holds a conversation, not data, and each of them is to
- * take little private memory (measured with the ACP library loaded: 20 MB instead of 34).
+ * A small young generation: a built-in agent holds a conversation, not data. Flags that change how V8 compiles
+ * (`--max-lazy`) would cost a third of the start: Node.js then cannot use the code that it has compiled of itself.
  */
-const BUILTIN_NODE_FLAGS = ['--max-semi-space-size=1', '--max-lazy'];
+const BUILTIN_NODE_FLAGS = ['--max-semi-space-size=1'];
 
 /** `npx` and its like fetch what they run at its first start: tens of megabytes, over whatever line there is. */
 const FETCH_AND_INITIALIZE_MS = 180_000;
@@ -64,7 +64,7 @@ const PROVIDER_SETTINGS = [
 ] as const;
 /** `MAX_TOKENS=4096` and `USE_KEYRING=true` are none, and masking such words would spoil whatever is shown. */
 const SHORTEST_LIKELY_SECRET = 8;
-const SECRET_NAME = /key|token|secret|passw|credential/i;
+const SECRET_NAME = /key|token|secret|passw|credential|authorization|cookie/i;
 
 /**
  * The command of an agent. Rejects with `agent.command_not_found`, `agent.command_not_executable`,
@@ -77,7 +77,11 @@ export async function resolveLaunch(
   const { launch } = config;
   const inherited = inheritedEnvironment(context.environment);
   const values = await readSecrets(config, context.secrets);
-  const secrets = [...context.settings.secrets, ...values.values()];
+  const secrets = [
+    ...context.settings.secrets,
+    ...values.values(),
+    ...variablesOf(config).flatMap(secretLooking),
+  ];
   if (launch.kind === 'builtin') {
     return builtinCommand(launch, config.model, inherited, { ...context.settings, secrets });
   }
@@ -89,7 +93,7 @@ export async function resolveLaunch(
     args: launch.args,
     cwd,
     env,
-    secrets: [...secrets, ...secretLooking(own)],
+    secrets,
     ...(mayFetch(launch.command) ? { initializeTimeoutMs: FETCH_AND_INITIALIZE_MS } : {}),
   };
 }
@@ -108,9 +112,11 @@ async function workingDirectory(configured: string | undefined): Promise<string>
 }
 
 /** The values of variables that a name like `API_KEY` gives away as secrets. */
-function secretLooking(variables: Readonly<Record<string, string>>): string[] {
+function secretLooking(variables: Variables): string[] {
   return Object.entries(variables).flatMap(([name, value]) =>
-    SECRET_NAME.test(name) && value.length >= SHORTEST_LIKELY_SECRET ? [value] : [],
+    typeof value === 'string' && SECRET_NAME.test(name) && value.length >= SHORTEST_LIKELY_SECRET
+      ? [value]
+      : [],
   );
 }
 

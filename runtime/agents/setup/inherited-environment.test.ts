@@ -11,6 +11,9 @@ it('has nothing of our own secrets, and the keys of model providers', () => {
       UNSET: undefined,
       API_TOKEN: 'ours',
       POSTGRES_URL: 'ours',
+      POSTGRES_READ_URL: 'ours',
+      SMTP_USER: 'ours',
+      SMTP_PASS: 'ours',
       OPENAI_API_KEY: 'theirs',
     }),
   ).toEqual({ HOME: '/home/someone', OPENAI_API_KEY: 'theirs' });

@@ -1,16 +1,15 @@
 import { basename, delimiter } from 'node:path';
+import { definitionOf, SETTING_NAMES, type SettingName } from '../../settings/settings-schema.ts';
 
-/** Settings of ours that an agent has no use for. The keys of the model providers are not among them: agents need those. */
-const OWN_SECRETS = new Set([
-  'API_TOKEN',
-  'REDIS_URL',
-  'POSTGRES_URL',
-  'POSTGRES_PASSWORD',
-  'SMTP_USER',
-  'SMTP_PASS',
-  'ALERT_SLACK_WEBHOOK',
-  'ALERT_PAGERDUTY_KEY',
-]);
+/** Secrets of ours that agents need: they talk to the model providers on their own. */
+const FOR_AGENTS: readonly SettingName[] = ['OPENAI_API_KEY', 'ANTHROPIC_API_KEY', 'GEMINI_API_KEY'];
+
+/** Settings of ours that an agent has no use for. */
+const OWN_SECRETS: ReadonlySet<string> = new Set(
+  SETTING_NAMES.filter(
+    (name) => name === 'SMTP_USER' || (definitionOf(name).secret === true && !FOR_AGENTS.includes(name)),
+  ),
+);
 
 /** What npm tells the scripts of a package of that package; the settings of the user (`npm_config_registry` …) stay. */
 const OF_NPM =

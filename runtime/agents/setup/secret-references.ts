@@ -3,15 +3,19 @@ import { type AgentConfig, fault, type VariableValue } from '../../contract/inde
 import type { SecretStore } from '../../settings/secret-store.ts';
 
 type Referring = Pick<AgentConfig, 'launch'> & Partial<Pick<AgentConfig, 'mcpServers'>>;
-type Variables = Readonly<Record<string, VariableValue>>;
+export type Variables = Readonly<Record<string, VariableValue>>;
 
-/** The names of the secrets that a configuration refers to, each once. */
-export function secretNames({ launch, mcpServers = [] }: Referring): string[] {
-  const variables: Variables[] = [
+/** The environment of the process, and the environment or the headers of each MCP server. */
+export function variablesOf({ launch, mcpServers = [] }: Referring): Variables[] {
+  return [
     ...(launch.kind === 'command' ? [launch.env] : []),
     ...mcpServers.map((server) => (server.type === 'stdio' ? server.env : server.headers)),
   ];
-  const names = variables
+}
+
+/** The names of the secrets that a configuration refers to, each once. */
+export function secretNames(config: Referring): string[] {
+  const names = variablesOf(config)
     .flatMap((some) => Object.values(some))
     .flatMap((value) => (typeof value === 'string' ? [] : [value.secret]));
   return [...new Set(names)];

@@ -153,8 +153,13 @@ describe('a drill', () => {
         { kind: 'put', collection: 'agent_states', id: 'echo', value: { ...state?.value, drillResults } },
       ]);
     });
-    expect(house.agents.get('echo').drillResults).toMatchObject([
-      { kind: 'crash', state: 'failed', note: 'The app was ended in the middle of it' },
-    ]);
+    const [failed, ...others] = house.agents.get('echo').drillResults;
+    expect(failed).toMatchObject({
+      kind: 'crash',
+      state: 'failed',
+      note: 'The app was ended in the middle of it',
+    });
+    expect(others).toEqual([]);
+    await vi.waitFor(() => expect(house.dataOf('agent.drill.ended').at(-1)?.drill).toEqual(failed));
   });
 });

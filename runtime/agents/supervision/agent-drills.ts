@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../base/clock.ts';
-import { messageOf } from '../../base/errors.ts';
+import { isCoded } from '../../base/errors.ts';
 import { type MakeId, timeOrderedId } from '../../base/ids.ts';
 import { type AgentDrill, type AgentDrillResult, fault } from '../../contract/index.ts';
 import type { AgentGeneration } from './agent-generation.ts';
@@ -7,7 +7,7 @@ import { KEPT_DRILLS } from './agent-record.ts';
 import { rehearse } from './rehearsals.ts';
 
 /** A drill whose agent is not ready again by then has failed. */
-export const DRILL_LIMIT_MS = 60_000;
+const DRILL_LIMIT_MS = 60_000;
 
 export interface AgentDrillsOptions {
   clock: Clock;
@@ -56,18 +56,22 @@ export class AgentDrills {
     return this.#running?.result.generation === generation;
   }
 
-  /** Takes over what an earlier app knew; a drill that ran when it ended has failed. */
+  /** Takes over what an earlier app knew. */
   restore(results: readonly AgentDrillResult[]): void {
-    for (const result of results) {
-      this.#results.push(
-        result.state === 'running'
-          ? { ...result, state: 'failed', note: 'The app was ended in the middle of it' }
-          : { ...result },
-      );
+    this.#results.push(...results.map((result) => ({ ...result })));
+  }
+
+  /** A drill that ran when an earlier app ended has failed; that is told. */
+  closeUnseen(): void {
+    for (const result of this.#results) {
+      if (result.state !== 'running' || result === this.#running?.result) continue;
+      result.state = 'failed';
+      result.note = 'The app was ended in the middle of it';
+      this.#options.onChange('ended', { ...result });
     }
   }
 
-  /** Rejects with `agent.drill_running`. */
+  /** Throws `agent.drill_running`. */
   start(kind: AgentDrill, generation: AgentGeneration): void {
     const { clock, makeId, onChange } = this.#options;
     if (this.#running !== undefined) {
@@ -137,8 +141,9 @@ export class AgentDrills {
     try {
       await rehearse(drill.result.kind, generation, this.#options.clock, drill.abort.signal);
     } catch (error) {
-      // A process that ended of it is not what failed: that is seen by its exit, and recovered from.
-      if (this.#running === drill && generation.isRunning) this.#end(drill, 'failed', messageOf(error));
+      // The agent refuses. Anything else is a process that ended of it, which is seen by its exit and recovered from.
+      if (this.#running === drill && isCoded(error, 'agent.failed'))
+        this.#end(drill, 'failed', error.message);
       return;
     }
     drill.isCaused = true;

@@ -47,6 +47,24 @@ describe('over restarts of the app', () => {
     expect(await house.inState('echo', 'healthy')).toMatchObject({ generation: 8 });
   });
 
+  it('tells how the process ended that was there when the app was killed', async () => {
+    house = await startAgents();
+    const { pid } = await house.inState('echo', 'healthy');
+    await house.reopen(() => keep('echo', { running: { generation: 1, pid }, exits: [], generation: 2 }));
+    const { exits, generation, failures } = await house.inState('echo', 'healthy');
+    expect({ generation, failures }).toEqual({ generation: 3, failures: [] });
+    expect(exits).toMatchObject([
+      {
+        generation: 1,
+        pid,
+        intended: true,
+        reason: 'Its end was not seen: the app was killed, or this is a copy of its data',
+      },
+    ]);
+    expect(house.dataOf('agent.process.exited').at(-1)).toEqual({ id: 'echo', exit: exits[0] });
+    expect((await kept('echo'))?.running).toMatchObject({ generation: 3 });
+  });
+
   it('makes a number durable before the process that has it is started', async () => {
     const claims: unknown[] = [];
     const spawn: SpawnProcess = (command, args, options) => {

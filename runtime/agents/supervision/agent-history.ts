@@ -27,6 +27,7 @@ export class AgentHistory {
   readonly #writer: RecordWriter;
   readonly #read: () => RecordedParts;
   readonly #exits: AgentExit[];
+  #running: AgentRecord['running'];
   #restarts: number;
   #generation: number;
   /** The greatest number that was saved, or is about to be, as one that may be in use. */
@@ -48,6 +49,7 @@ export class AgentHistory {
     this.desired = record.desired;
     this.wasInTurn = record.inTurn;
     this.#exits = [...record.exits];
+    this.#running = record.running;
     this.#restarts = record.restarts;
     this.#generation = record.generation;
     this.#claimed = record.generation;
@@ -75,17 +77,38 @@ export class AgentHistory {
   }
 
   /**
+   * Adds the exit that nobody saw, because the app was killed with the process; gives it when there is one. The launcher
+   * that outlived the app, or the reaper of this one, has ended it.
+   */
+  addUnseenExit(): AgentExit | undefined {
+    if (this.#running === undefined) return undefined;
+    const exit: AgentExit = {
+      ...this.#running,
+      at: this.#clock.now(),
+      code: null,
+      signal: null,
+      stderr: '',
+      intended: true,
+      reason: 'Its end was not seen: the app was killed, or this is a copy of its data',
+    };
+    this.addExit(exit);
+    return exit;
+  }
+
+  /**
    * A process with the number that was claimed has been started. The number after it is claimed in the background, so that
    * the next launch, which may be a recovery, need not wait for the disk.
    */
-  started(generation: number): void {
+  started(generation: number, pid: number): void {
     this.#generation = generation;
+    this.#running = { generation, pid };
     this.wasInTurn = false;
     this.#claimNext();
     this.save();
   }
 
   addExit(exit: AgentExit): void {
+    this.#running = undefined;
     this.#exits.unshift(exit);
     this.#exits.length = Math.min(this.#exits.length, KEPT_EXITS);
     this.save();
@@ -129,6 +152,7 @@ export class AgentHistory {
       ...parts,
       kind: 'agent',
       generation: this.#claimed,
+      running: this.#running,
       exits: this.exits,
       restarts: this.#restarts,
       desired: this.desired,

@@ -12,8 +12,8 @@ export const KEPT_DRILLS = 20;
 
 /** A part that cannot be read is left out alone, so that damage to one of them does not give a generation number twice. */
 const agentRecord = z.object({
-  name: z.string().default(''),
-  kind: z.literal('agent').default('agent'),
+  name: z.string().catch('').default(''),
+  kind: z.literal('agent').catch('agent').default('agent'),
   /** The greatest number that a process may have had. */
   generation: z.int().nonnegative().default(0),
   exits: z.array(agentExit).max(KEPT_EXITS).catch([]).default([]),
@@ -24,6 +24,8 @@ const agentRecord = z.object({
   openings: z.int().nonnegative().catch(0).default(0),
   /** The breaker is open until then: milliseconds since the Unix epoch. */
   halfOpenAt: z.number().optional().catch(undefined),
+  /** The process that ran when this was written. */
+  running: z.object({ generation: z.int().positive(), pid: z.int().positive() }).optional().catch(undefined),
   /** Recoveries of all time. */
   restarts: z.int().nonnegative().catch(0).default(0),
   /** `stopped` by the user, until he starts it again. */

@@ -74,7 +74,9 @@ export class AgentRoster {
       await checkLaunch(config);
       const [stored] = await registry.add([config], this.#correlationId());
       const agent = await this.#add(stored as StoredAgent);
-      if (config.autostart) await agent.start();
+      // It was looked at just now; should it not start all the same, its state says so.
+      if (config.autostart)
+        await agent.start().catch((error: unknown) => this.#warn(agent, 'started', error));
       return agent;
     });
   }

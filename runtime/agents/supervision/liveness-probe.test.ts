@@ -2,8 +2,21 @@ import { expect, it } from 'vitest';
 import { VirtualClock } from '../../base/clock.ts';
 import { LivenessProbe } from './liveness-probe.ts';
 
+/** A clock of a machine that can be put to sleep: time goes on, and nothing runs. */
+class SleepingClock extends VirtualClock {
+  #slept = 0;
+
+  override monotonic(): number {
+    return super.monotonic() + this.#slept;
+  }
+
+  sleep(ms: number): void {
+    this.#slept += ms;
+  }
+}
+
 function probed() {
-  const clock = new VirtualClock();
+  const clock = new SleepingClock();
   const told: string[] = [];
   const pings: PromiseWithResolvers<void>[] = [];
   let activityAt = 0;
@@ -85,4 +98,33 @@ it('ends with the connection and tells nothing after its end', async () => {
   other.pings[0]?.resolve();
   await other.clock.advance(100_000);
   expect([...told, ...other.told]).toEqual([]);
+});
+
+it.each([0, 500, 3000])(
+  'does not blame an agent for the sleep of the machine, %d ms into a probe',
+  async (ms) => {
+    const { clock, told, pings, probe } = probed();
+    await clock.advance(2000 + ms);
+    expect(pings).toHaveLength(1);
+    clock.sleep(8 * 3_600_000);
+    // The timers of both are due at once when it wakes up, before the answer is read.
+    await clock.advance(4900);
+    expect(told).toEqual([]);
+    pings[0]?.resolve();
+    await clock.advance(0);
+    expect(told).toHaveLength(1);
+    expect(told[0]).toMatch(/^answered after \d{1,4}$/);
+    probe.end();
+  },
+);
+
+it('finds an agent that hangs since before the machine slept', async () => {
+  const { clock, told, probe } = probed();
+  await clock.advance(2500);
+  clock.sleep(3_600_000);
+  await clock.advance(12_000);
+  expect(told[0]).toBe('silent for 5000');
+  await clock.advance(90_000);
+  expect(told.at(-1)).toMatch(/^given up after 9\d{4}$/);
+  probe.end();
 });

@@ -15,6 +15,9 @@ import { type Heartbeat, Heartbeats, SLOW_ANSWER_MS } from './heartbeats.ts';
 import type { OpenConnection } from './open-connection.ts';
 import type { Recovery } from './recovery.ts';
 
+/** An exit is kept twenty times an agent, is in every view of it, and goes out as an event: characters of stderr in it. */
+const STDERR_LIMIT = 8000;
+
 const UNPROBED = 'It answers no probes, so only its process, its connection and its turns are watched';
 
 export interface ProcessKeeperOptions {
@@ -128,7 +131,7 @@ export class ProcessKeeper {
     }
     this.launchFailure = undefined;
     this.#ending = undefined;
-    history.started(number);
+    history.started(number, connection.pid);
     generation = new AgentGeneration(number, connection, {
       ...this.#options,
       answersProbes: this.#answersProbes,
@@ -266,7 +269,7 @@ export class ProcessKeeper {
       at: clock.now(),
       code: end.code,
       signal: end.signal,
-      stderr: end.stderr,
+      stderr: end.stderr.slice(-STDERR_LIMIT).toWellFormed(),
       intended: ending?.kind === 'stop' || ending?.kind === 'restart',
       reason: ending?.reason ?? endInWords(end),
       pid: generation.connection.pid,

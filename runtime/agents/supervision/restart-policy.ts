@@ -11,7 +11,7 @@ export interface BackOff {
 }
 
 /** The next prompt after an isolated failure is to be served within 2 s (SPEC §8). */
-export const BACK_OFF: BackOff = { firstMs: 50, baseMs: 500, longestMs: 30_000 };
+const BACK_OFF: BackOff = { firstMs: 50, baseMs: 500, longestMs: 30_000 };
 
 /** The breaker: so many failures within the window (DESIGN §3), however long the process lived in between. */
 export const BREAKER_FAILURES = 5;

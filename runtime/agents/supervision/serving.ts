@@ -5,7 +5,7 @@ import type { AgentStatus } from './agent-status.ts';
 import type { ProcessKeeper } from './process-keeper.ts';
 
 /** A prompt waits so long for an agent that is starting, restarting or silent. */
-export const PROMPT_WAIT_MS = 10_000;
+const PROMPT_WAIT_MS = 10_000;
 
 export interface ServingOptions {
   clock: Clock;

@@ -153,6 +153,9 @@ export class SupervisedAgent {
 
   /** The app has started: starts it when that is what its configuration, its user and its breaker say. */
   async begin(): Promise<void> {
+    const exit = this.#history.addUnseenExit();
+    if (exit !== undefined) this.#events.publish('agent.process.exited', { exit });
+    this.#drills.closeUnseen();
     if (this.state === 'unknown') await this.#work.run(() => this.#keeper.launch('Starting'));
   }
 

@@ -1,6 +1,6 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Budgets } from '../../contract/index.ts';
-import { context } from '../sessions.fixture.ts';
+import { context, eventually } from '../sessions.fixture.ts';
 import { openBudgetRoom, tokens } from './budget-room.fixture.ts';
 
 let room: Awaited<ReturnType<typeof openBudgetRoom>>;
@@ -19,7 +19,7 @@ describe('80 %', () => {
     expect(room.noticesOf('budget.notice')).toEqual([]);
     prompt.request.onUsage(tokens(80));
     prompt.request.onUsage(tokens(85));
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(room.noticesOf('budget.notice')).toEqual([
         { scope: 'session', subject: id, unit: 'tokens', used: 80, limit: 100 },
       ]),
@@ -32,7 +32,7 @@ describe('80 %', () => {
     await next.sessions.prompt({ id, message: 'more' }, context);
     room.lastPrompt().request.onUsage(tokens(1));
     room.lastPrompt().answer({ stopReason: 'end_turn' });
-    await vi.waitFor(() => expect(next.sessions.counts().runningTurns).toBe(0));
+    await eventually(() => expect(next.sessions.counts().runningTurns).toBe(0));
     await next.sessions.stop();
     expect(room.noticesOf('budget.notice')).toHaveLength(1);
     expect(room.told.find(({ type }) => type === 'budget.notice')?.sequence).toBeGreaterThan(0);

@@ -38,6 +38,8 @@ export interface BudgetRaises {
 
 /** What a running turn is told, and tells. */
 export interface TurnMeter {
+  /** The agent is about to be prompted, and knows the session in this way. */
+  tellOpened(knownBy: NonNullable<Turn['knownBy']>): void;
   /** What the turn has used so far, by the account of the agent. */
   tellUsage(usage: Usage): void;
   /** What the session has cost so far, by the account of the agent. */

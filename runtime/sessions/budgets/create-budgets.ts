@@ -270,6 +270,7 @@ export function createBudgets(dependencies: BudgetsDependencies): BudgetDesk {
       keepSoon(spender);
     };
     return {
+      tellOpened: (knownBy) => told(() => spending.tellOpened(knownBy)),
       tellUsage: (usage) => told(() => spending.tellUsage(usage)),
       tellCost: (cost) => told(() => spending.tellCost(cost)),
       tellModel: (model) => told(() => spending.tellPrice(priceOf(model, clock.now()))),

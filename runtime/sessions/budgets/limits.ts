@@ -8,11 +8,12 @@ import {
   type Budgets,
   fault,
   type Limit,
+  suggestedRaise,
 } from '../../contract/index.ts';
 import type { PutOperation, Storage } from '../../storage/storage.ts';
 import { everyDocument } from '../list-documents.ts';
 import { endOfLocalDay } from './local-day.ts';
-import { limitsOver, suggestedRaise } from './notices.ts';
+import { limitsOver } from './notices.ts';
 
 const BUDGET_COLLECTION = 'budgets';
 const BUDGET_ID = 'budgets';

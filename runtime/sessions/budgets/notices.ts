@@ -1,4 +1,11 @@
-import type { BudgetNotice, Limit, LimitUnit, NeedsYouItem, Spent } from '../../contract/index.ts';
+import {
+  type BudgetNotice,
+  type Limit,
+  type LimitUnit,
+  type NeedsYouItem,
+  type Spent,
+  suggestedRaise,
+} from '../../contract/index.ts';
 
 /** From this share of a limit on, there is a notice. */
 const NOTICE_SHARE = 0.8;
@@ -33,12 +40,6 @@ export function isSameBudget(a: BudgetNotice, b: BudgetNotice): boolean {
 /** The limits that hold: one's own, and where there is none the general one, unit by unit. */
 export function limitsOver(own: Limit | undefined, general: Limit | undefined): Limit {
   return { ...general, ...own };
-}
-
-/** What a limit is raised to unless the user says otherwise: as much again, or half as much again as was used. */
-export function suggestedRaise({ used, limit, unit }: BudgetNotice): number {
-  const amount = Math.max(limit * 2, used * 1.5);
-  return unit === 'money' ? Math.ceil(amount * 100) / 100 : Math.ceil(amount);
 }
 
 function describeAmount(unit: LimitUnit, amount: number): string {

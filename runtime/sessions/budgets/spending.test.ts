@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { fault } from '../../contract/index.ts';
-import { context } from '../sessions.fixture.ts';
+import { context, eventually } from '../sessions.fixture.ts';
 import { openBudgetRoom, tokens } from './budget-room.fixture.ts';
 
 let room: Awaited<ReturnType<typeof openBudgetRoom>>;
@@ -90,7 +90,7 @@ describe('what is used', () => {
       throw fault('storage.failed', 'Nobody knows.');
     });
     prompt.answer({ stopReason: 'end_turn', usage: tokens(7) });
-    await vi.waitFor(() => expect(room.sessions.counts().runningTurns).toBe(0));
+    await eventually(() => expect(room.sessions.counts().runningTurns).toBe(0));
     await room.clock.advance(10_000);
     await room.spend(id, 1);
     const next = room.make();

@@ -11,6 +11,11 @@ export interface SessionCost {
   amount: number;
   /** ISO 4217 */
   currency: string;
+  /**
+   * The agent has opened the session again since, and has told nothing since: its account may go on from here, or have
+   * begun anew.
+   */
+  isReopened?: boolean;
 }
 
 /**

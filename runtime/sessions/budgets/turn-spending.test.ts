@@ -8,8 +8,17 @@ beforeEach(() => {
   clock = new VirtualClock();
 });
 
-const begin = (options: Partial<ConstructorParameters<typeof TurnSpending>[0]> = {}) =>
+type Options = Partial<ConstructorParameters<typeof TurnSpending>[0]>;
+const unopened = (options: Options = {}) =>
   new TurnSpending({ clock, price: undefined, costBefore: undefined, ...options });
+
+/** A turn whose agent has been prompted. */
+function begin(options: Options = {}, knownBy: Parameters<TurnSpending['tellOpened']>[0] = 'kept') {
+  const spending = unopened(options);
+  spending.tellOpened(knownBy);
+  return spending;
+}
+
 const minutes = (count: number) => clock.advance(count * 60_000);
 const dollars = (amount: number) => ({ amount, currency: 'USD' });
 
@@ -70,5 +79,90 @@ describe('money', () => {
     expect(telling.total).toMatchObject({ tokens: 1, money: 0, unpriced: true });
     telling.tellPrice({ input: 2, output: 2 });
     expect(telling.total).toMatchObject({ money: 0.000002, unpriced: false });
+  });
+});
+
+describe('the account of an agent that counts over the whole session', () => {
+  const after10 = { costBefore: dollars(10) };
+
+  test('goes on in the process that kept the session', () => {
+    const spending = begin(after10);
+    spending.tellCost(dollars(12));
+    expect(spending.total).toMatchObject({ money: 2, unpriced: false });
+  });
+
+  test.each(['new', 'primed'] as const)('begins at nothing in a session that is %s', (knownBy) => {
+    const spending = begin(after10, knownBy);
+    expect(spending.sessionCost).toEqual(dollars(0));
+    spending.tellCost(dollars(12));
+    expect(spending.total).toMatchObject({ money: 12, unpriced: false });
+    expect(spending.usage?.cost).toEqual({ ...dollars(12), estimated: false });
+  });
+
+  describe.each(['resumed', 'loaded'] as const)('of a session that was %s', (knownBy) => {
+    test('has begun anew when it says less than before', () => {
+      const spending = begin(after10, knownBy);
+      spending.tellCost(dollars(3));
+      expect(spending.total).toMatchObject({ money: 3, unpriced: false });
+    });
+
+    test('goes on when it says as much as before', () => {
+      const spending = begin(after10, knownBy);
+      spending.tellCost(dollars(10));
+      spending.tellCost(dollars(14));
+      expect(spending.total).toMatchObject({ money: 4, unpriced: false });
+    });
+
+    test('is either when it says more: what is certain is counted, and that it may be more is told', () => {
+      const spending = begin(after10, knownBy);
+      spending.tellCost(dollars(12));
+      spending.tellCost(dollars(13));
+      expect(spending.total).toMatchObject({ money: 3, unpriced: true });
+      expect(spending.usage?.cost).toEqual({ ...dollars(3), estimated: true });
+      expect(spending.sessionCost).toEqual(dollars(13));
+    });
+
+    test('has begun anew when it is in another currency, and is all there is when none was told before', () => {
+      const other = begin({ costBefore: { amount: 1, currency: 'EUR' } }, knownBy);
+      other.tellCost(dollars(12));
+      expect(other.total).toMatchObject({ money: 12, unpriced: false });
+      const first = begin({}, knownBy);
+      first.tellCost(dollars(12));
+      expect(first.total).toMatchObject({ money: 12, unpriced: false });
+    });
+
+    test('goes on from what was told while the session was being opened, whatever it was before', () => {
+      const spending = unopened(after10);
+      spending.tellCost(dollars(11));
+      expect(spending.total.money, 'nobody has been asked anything yet').toBe(0);
+      spending.tellOpened(knownBy);
+      spending.tellCost(dollars(11.5));
+      expect(spending.total).toMatchObject({ money: 0.5, unpriced: false });
+    });
+
+    test('is as uncertain in the next turn when it says nothing in this one', () => {
+      const silent = begin(after10, knownBy);
+      silent.end();
+      const next = begin({ costBefore: silent.sessionCost });
+      next.tellCost(dollars(12));
+      expect(next.total).toMatchObject({ money: 2, unpriced: true });
+      const last = begin({ costBefore: next.sessionCost });
+      last.tellCost(dollars(13));
+      expect(last.total).toMatchObject({ money: 1, unpriced: false });
+    });
+  });
+
+  test('tells late of the turn before, where the process kept the session', () => {
+    const spending = unopened(after10);
+    spending.tellCost(dollars(11));
+    spending.tellOpened('kept');
+    expect(spending.total.money).toBe(1);
+  });
+
+  test('changes its currency in mid-turn: what it had come to is left out, and that is told', () => {
+    const spending = begin();
+    spending.tellCost({ amount: 5, currency: 'EUR' });
+    spending.tellCost(dollars(1));
+    expect(spending.total).toMatchObject({ money: 1, unpriced: true });
   });
 });

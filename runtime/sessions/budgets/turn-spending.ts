@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
-import type { Spent, Usage } from '../../contract/index.ts';
+import type { Spent, Turn, Usage } from '../../contract/index.ts';
 import { costOf, type Price } from './prices.ts';
 import type { SessionCost } from './spending.ts';
 
@@ -17,8 +17,15 @@ export class TurnSpending {
   /** What the session had cost before, and costs now, by the account of the agent. */
   #costBefore: SessionCost | undefined;
   #cost: SessionCost | undefined;
+  /** What the account stood at when the turn began. */
+  #costBase = 0;
   /** What an account that was started anew in mid-turn had come to before. */
   #costCarried = 0;
+  /** The turn may have cost more than what is counted. */
+  #isCostUncertain = false;
+  /** What was told before the agent was prompted; the turn cannot have cost it. */
+  #costTooEarly: SessionCost | undefined;
+  #isPrompted = false;
   #activeMs = 0;
   #since: number | undefined;
   #waits = 0;
@@ -36,12 +43,41 @@ export class TurnSpending {
     this.#usage = usage;
   }
 
-  /** What the session has cost in all. An agent process that begins anew counts from nothing. */
+  /**
+   * The agent is about to be prompted. A session that was made anew has an account that begins at nothing. One that was
+   * opened again goes on with its account, with some agents, and with others begins a new one: that shows at the earliest
+   * in what is told next.
+   */
+  tellOpened(knownBy: NonNullable<Turn['knownBy']>): void {
+    this.#isPrompted = true;
+    const tooEarly = this.#costTooEarly;
+    this.#costTooEarly = undefined;
+    if (knownBy === 'resumed' || knownBy === 'loaded') {
+      if (tooEarly !== undefined) this.#costBefore = tooEarly;
+      else if (this.#costBefore !== undefined) this.#costBefore = { ...this.#costBefore, isReopened: true };
+      return;
+    }
+    if (knownBy !== 'kept' && this.#costBefore !== undefined) {
+      this.#costBefore = { amount: 0, currency: this.#costBefore.currency };
+    }
+    if (tooEarly !== undefined) this.tellCost(tooEarly);
+  }
+
+  /** What the session has cost in all, by an account that the agent may begin anew at any time. */
   tellCost(cost: SessionCost): void {
-    const last = this.#cost ?? this.#costBefore;
-    if (last !== undefined && (cost.amount < last.amount || cost.currency !== last.currency)) {
-      this.#costCarried = cost.currency === last.currency ? (this.#toldAmount() ?? 0) : 0;
-      this.#costBefore = undefined;
+    if (!this.#isPrompted) {
+      this.#costTooEarly = cost;
+      return;
+    }
+    if (this.#cost === undefined) this.#costBase = this.#baseOf(cost);
+    else if (cost.currency !== this.#cost.currency) {
+      // Amounts of two currencies make no sum: what was told in the other one is left out, and that is said.
+      this.#costCarried = 0;
+      this.#costBase = 0;
+      this.#isCostUncertain = true;
+    } else if (cost.amount < this.#cost.amount) {
+      this.#costCarried = this.#toldAmount() ?? 0;
+      this.#costBase = 0;
     }
     this.#cost = cost;
   }
@@ -78,7 +114,7 @@ export class TurnSpending {
       tokens: tokensOf(this.#usage),
       money: cost?.currency === DOLLAR ? cost.amount : 0,
       minutes: (this.#activeMs + running) / MINUTE_MS,
-      unpriced: cost === undefined ? this.#isUnknown() : cost.currency !== DOLLAR,
+      unpriced: cost === undefined ? this.#isUnknown() : cost.currency !== DOLLAR || this.#isCostUncertain,
     };
   }
 
@@ -101,16 +137,28 @@ export class TurnSpending {
   #costNow(): Usage['cost'] {
     const told = this.#toldAmount();
     if (told !== undefined && this.#cost !== undefined) {
-      return { amount: told, currency: this.#cost.currency, estimated: false };
+      return { amount: told, currency: this.#cost.currency, estimated: this.#isCostUncertain };
     }
     if (this.#usage?.cost !== undefined) return this.#usage.cost;
     if (this.#usage === undefined || this.#price === undefined) return undefined;
     return { amount: costOf(this.#price, this.#usage), currency: DOLLAR, estimated: true };
   }
 
+  /**
+   * What the account stood at before the turn, out of the first word of it in the turn. Less than before: it has begun
+   * anew. As much as before or more: it goes on. After a session was opened again, more may also be the first amount of a
+   * new account; then the difference is counted, which is certain, and it is said that this may not be all.
+   */
+  #baseOf({ amount, currency }: SessionCost): number {
+    const before = this.#costBefore;
+    if (before === undefined || currency !== before.currency || amount < before.amount) return 0;
+    this.#isCostUncertain = before.isReopened === true && before.amount > 0 && amount > before.amount;
+    return before.amount;
+  }
+
   #toldAmount(): number | undefined {
     if (this.#cost === undefined) return undefined;
-    return this.#costCarried + Math.max(0, this.#cost.amount - (this.#costBefore?.amount ?? 0));
+    return this.#costCarried + this.#cost.amount - this.#costBase;
   }
 
   #stopTime(): void {

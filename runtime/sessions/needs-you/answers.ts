@@ -1,6 +1,12 @@
 import type { Clock } from '../../base/clock.ts';
 import { isCoded } from '../../base/errors.ts';
-import { type BudgetNotice, fault, type NeedsYouItem, type NeedsYouOption } from '../../contract/index.ts';
+import {
+  type BudgetNotice,
+  fault,
+  type NeedsYouItem,
+  type NeedsYouOption,
+  suggestedRaise,
+} from '../../contract/index.ts';
 import type { EventBus } from '../../events/event-bus.ts';
 import type { BudgetRaises } from '../budgets/budgets.ts';
 import { isSameBudget } from '../budgets/notices.ts';
@@ -88,7 +94,13 @@ export class Answers {
     const answered: NeedsYouItem = {
       ...item,
       state: 'answered',
-      answer: { optionId: option.id, at: this.#clock.now(), by: 'user' },
+      answer: {
+        optionId: option.id,
+        at: this.#clock.now(),
+        by: 'user',
+        ...(item.budget !== undefined &&
+          option.kind === 'raise' && { raiseTo: input.raiseTo ?? suggestedRaise(item.budget) }),
+      },
     };
     await this.#carryOut(answered, consequence, correlationId, version, entry);
     return answered;

@@ -1,8 +1,8 @@
 /** The room with what the tests of "Needs you" do again and again. */
-import { expect, vi } from 'vitest';
+import { expect } from 'vitest';
 import type { PermissionRequest, QuestionRequest } from '../../agents/agents.ts';
 import type { NeedsYouItem } from '../../contract/index.ts';
-import { context, openSessions } from '../sessions.fixture.ts';
+import { context, eventually, openSessions } from '../sessions.fixture.ts';
 import type { NeedsYouAnswer, NeedsYouQuery } from './needs-you.ts';
 
 export function permission(changed: Partial<PermissionRequest['toolCall']> = {}): PermissionRequest {
@@ -44,7 +44,7 @@ export async function openAskingRoom() {
     },
     /** Resolves with the items once there are so many. */
     waiting: (count: number) =>
-      vi.waitFor(async () => {
+      eventually(async () => {
         const items = await list();
         expect(items).toHaveLength(count);
         return items as [NeedsYouItem, ...NeedsYouItem[]];

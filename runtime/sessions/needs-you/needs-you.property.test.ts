@@ -2,7 +2,7 @@ import { expect, test, vi } from 'vitest';
 import type { PermissionRequest } from '../../agents/agents.ts';
 import { fault } from '../../contract/index.ts';
 import { seeded } from '../seeded.fixture.ts';
-import { context, type OpenSessions, openSessions } from '../sessions.fixture.ts';
+import { context, eventually, type OpenSessions, openSessions } from '../sessions.fixture.ts';
 
 const request: PermissionRequest = {
   toolCall: { toolCallId: 't', title: 'Something', status: 'pending' },
@@ -118,7 +118,7 @@ test.each(SEEDS)(
     }
 
     // The end of it: whatever still runs ends, and what the storage refused is stored.
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       for (const prompt of room.agents.pending) prompt.answer({ stopReason: 'end_turn' });
       await room.clock.advance(10_000);
       expect(room.sessions.counts().runningTurns).toBe(0);

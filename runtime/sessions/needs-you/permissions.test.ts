@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { context } from '../sessions.fixture.ts';
+import { context, eventually } from '../sessions.fixture.ts';
 import { type AskingRoom, openAskingRoom, permission } from './asking-room.fixture.ts';
 
 let room: AskingRoom;
@@ -121,7 +121,7 @@ describe('a permission', () => {
   test('is not asked a hundred times at once', async () => {
     const { id, ask, prompt } = await room.running();
     const asked = Array.from({ length: 105 }, () => ask());
-    await vi.waitFor(async () => expect((await room.sessions.get(id)).waitingForYou).toBe(100));
+    await eventually(async () => expect((await room.sessions.get(id)).waitingForYou).toBe(100));
     expect(await Promise.all(asked.slice(100))).toEqual(Array(5).fill(undefined));
     prompt.answer({ stopReason: 'end_turn' });
     expect(await Promise.all(asked)).toEqual(Array(105).fill(undefined));

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { fault } from '../../contract/index.ts';
-import { context } from '../sessions.fixture.ts';
+import { context, eventually } from '../sessions.fixture.ts';
 import { type AskingRoom, openAskingRoom } from './asking-room.fixture.ts';
 
 type Turn = Awaited<ReturnType<AskingRoom['running']>>;
@@ -49,7 +49,7 @@ describe('withdrawn', () => {
     const [item] = await room.waiting(1);
     abort.abort();
     expect(await asked).toBeUndefined();
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await room.sessions.get(id)).toMatchObject({ status: 'busy', waitingForYou: 0 }),
     );
     await expect(room.answer(item.id, 'yes')).rejects.toMatchObject({ code: 'needs_you.withdrawn' });
@@ -61,7 +61,7 @@ describe('withdrawn', () => {
     const [item] = await room.waiting(1);
     const cancelled = room.sessions.cancel(id, context);
     expect(await asked).toBeUndefined();
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await room.needsYou.get(item.id)).toMatchObject({
         state: 'withdrawn',
         withdrawnBecause: 'the turn was cancelled',
@@ -120,7 +120,7 @@ describe('withdrawn', () => {
     void ask();
     const [item] = await room.waiting(1);
     const deleted = room.sessions.delete(id, context);
-    await vi.waitFor(() => expect(prompt.request.signal.aborted).toBe(true));
+    await eventually(() => expect(prompt.request.signal.aborted).toBe(true));
     prompt.answer({ stopReason: 'cancelled' });
     await deleted;
     await expect(room.needsYou.get(item.id)).rejects.toMatchObject({ code: 'needs_you.not_found' });

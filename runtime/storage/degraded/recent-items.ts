@@ -148,6 +148,10 @@ export class RecentItems {
   }
 
   clear(): void {
+    // A log that is forgotten may still be known to whoever takes its entries back: they are no links of the chain any more.
+    for (let item = this.#oldest; item !== undefined; item = item.newer) {
+      if (item.content.kind === 'entry') item.content.log.items.clear();
+    }
     this.#collections.clear();
     this.#logs.clear();
     this.#documentItems.clear();

@@ -1,10 +1,11 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { rejection } from '../contract/fixture.ts';
 import type { Operation } from '../storage.ts';
 import { quickFolder } from '../testing/quick-folder.ts';
 import { FileStorage } from './file-storage.ts';
+import { setStoreAside } from './store-aside.ts';
 
 const NOW = Date.UTC(2026, 10, 21, 8, 30);
 const put = (id: string, value: unknown): Operation => ({ kind: 'put', collection: 'sessions', id, value });
@@ -91,5 +92,15 @@ describe('a store of which it cannot be told what the data is', () => {
     await next.generations.activate(active);
     expect((await next.get('sessions', 'a'))?.value).toBe('kept');
     await next.close();
+  });
+
+  it('is left as it is when its pointer cannot be read just now', async () => {
+    const { folder, active } = await closedStore();
+    await rename(join(folder, 'CURRENT'), join(folder, 'kept'));
+    // Stands for a disk that does not answer: it is neither damaged nor gone.
+    await mkdir(join(folder, 'CURRENT'));
+    await expect(setStoreAside(folder, NOW)).rejects.toMatchObject({ code: 'EISDIR' });
+    expect(await readdir(folder)).toEqual(expect.arrayContaining(['CURRENT', active, 'journal', 'commits']));
+    expect(await readdir(folder)).not.toContain('damaged');
   });
 });

@@ -1,7 +1,7 @@
 import { mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makePrivateFolder, syncFolder } from '../../base/durable-file.ts';
-import { systemCodeOf } from '../../base/errors.ts';
+import { isCoded, systemCodeOf } from '../../base/errors.ts';
 import { randomId, timeOrderedId } from '../../base/ids.ts';
 import { readManifest, writeManifest } from '../manifest.ts';
 import { isGenerationFolder } from './generation-folders.ts';
@@ -14,7 +14,10 @@ import { isGenerationFolder } from './generation-folders.ts';
  */
 export async function setStoreAside(path: string, now: number): Promise<string> {
   const pointer = join(path, 'CURRENT');
-  const manifest = await readManifest(pointer).catch(() => undefined);
+  const manifest = await readManifest(pointer).catch((error: unknown) => {
+    if (!isCoded(error, 'storage.corrupt')) throw error;
+    return undefined;
+  });
   const aside = join(path, 'damaged', `store ${nameOfTime(now)} ${randomId(4)}`);
   await makePrivateFolder(join(path, 'damaged'));
   await mkdir(aside, { mode: 0o700 });

@@ -168,6 +168,16 @@ describeWithServers(['redis'], 'hot copies', () => {
       expect(cold.reads).toBe(0);
     });
 
+    it('a log that was read before its first entry was there', async () => {
+      const { storage } = await start();
+      expect(await storage.read('messages/a')).toEqual([]);
+      await expect.poll(copies).toHaveLength(1);
+      await storage.commit([append('first')]);
+      await expect.poll(copies).toHaveLength(1);
+      expect((await storage.read('messages/a')).map(({ value }) => value)).toEqual(['first']);
+      expect(cold.reads).toBe(1);
+    });
+
     it('what was read before, by whichever process', async () => {
       await cold.commit([put('a', 1), append('first')]);
       const [one, two] = [await start(), await start()];

@@ -138,7 +138,7 @@ while i <= #ARGV do
         if action == 'set' then
           redis.call('SET', copy, ARGV[first])
         elseif action == 'append' then
-          if tonumber(ARGV[first]) == 1 then redis.call('RPUSH', copy, '1 0') end
+          if tonumber(ARGV[first]) == 1 and redis.call('EXISTS', copy) == 0 then redis.call('RPUSH', copy, '1 0') end
           append(copy, first, first + count - 1)
         end
         redis.call('PEXPIRE', copy, ttl)

@@ -91,7 +91,10 @@ export class CommitQueue {
   }
 }
 
-/** A connection on which statements follow each other, kept for as long as one of them is under way. */
+/**
+ * A connection on which statements follow each other, kept for as long as one of them is under way and nobody else waits for
+ * one: those who commit without a pause would never give it back.
+ */
 class Line {
   readonly #connections: Connections;
   #current: { lent: ReturnType<Connections['lend']>; users: number; failure: unknown } | undefined;
@@ -102,6 +105,7 @@ class Line {
 
   /** The first column of the first row. Rejects in the words of the port. */
   async ask(statement: Statement, values: unknown[]): Promise<string | null> {
+    if (this.#connections.areWaitedFor) this.#current = undefined;
     this.#current ??= { lent: this.#connections.lend(), users: 0, failure: undefined };
     const current = this.#current;
     current.users += 1;

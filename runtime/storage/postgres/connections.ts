@@ -165,6 +165,11 @@ export class Connections {
     }
   }
 
+  /** True when somebody waits for a connection to be given back. */
+  get areWaitedFor(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   words(error: unknown): CodedError {
     return toFault(error, this.location);
   }

@@ -1,4 +1,6 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import type { PostgresSettings } from '../../settings/settings.ts';
 import { checkOperations } from '../checked-input.ts';
 import { describeStorageContract } from '../storage.contract.ts';
 import type { Filter, StorageFault } from '../storage.ts';
@@ -33,9 +35,12 @@ describeWithServers(['postgres'], 'PostgreSQL', () => {
     };
   });
 
-  async function start(onFault: (fault: StorageFault) => void = () => undefined) {
+  async function start(
+    onFault: (fault: StorageFault) => void = () => undefined,
+    settings: Partial<PostgresSettings> = {},
+  ) {
     const { schema, drop } = await makeSchema(server.url);
-    const storage = new PostgresStorage({ postgres: settingsFor(server.url), schema, onFault });
+    const storage = new PostgresStorage({ postgres: settingsFor(server.url, settings), schema, onFault });
     onTestFinished(async () => {
       await storage.close();
       await drop();
@@ -140,5 +145,28 @@ describeWithServers(['postgres'], 'PostgreSQL', () => {
       { sequence: 1_501 },
     ]);
     for (const snapshot of snapshots) await snapshot.return();
+  });
+
+  it('lends its connection to those who read while others commit without a pause', async () => {
+    const storage = await start(undefined, { poolMax: 1 });
+    const clients = 400;
+    const value = 'x'.repeat(3_000);
+    let committed = 0;
+    let reading = true;
+    const commits = Array.from({ length: clients }, async (_, i) => {
+      while (reading) {
+        await storage.commit([{ kind: 'append', log: `messages/${i}`, value }]);
+        committed += 1;
+        if (committed > 20 * clients) return;
+      }
+    });
+    while (committed < clients) await nextTurn();
+    const before = committed;
+    await storage.get('sessions', 'a');
+    const overtaken = committed - before;
+    reading = false;
+    await Promise.all(commits);
+    // Two groups may have been under way, and a third been made.
+    expect(overtaken).toBeLessThanOrEqual(3 * clients);
   });
 });

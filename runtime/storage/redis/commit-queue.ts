@@ -31,7 +31,12 @@ export class CommitQueue {
   readonly #onDamaged: (records: string[]) => void;
   readonly #known = new KnownRecords();
   readonly #groups: CommitGroups<Waiting>;
+  /** Direct groups that are not answered yet, and whose commits they are. */
+  #underWay = 0;
+  #writer = '';
   #uncounted = 0;
+  /** The generation of which they are. */
+  #generation = '';
   /** Groups that need not try, and how many it will be the next time. */
   #skip = 0;
   #nextSkip = 1;
@@ -53,12 +58,12 @@ export class CommitQueue {
 
   /** Bytes of values by which there is more than the server has been told. */
   get uncounted(): number {
-    return this.#uncounted;
+    return this.#generation === this.#server.active ? this.#uncounted : 0;
   }
 
   /** Tells the server of them. */
   async count(): Promise<void> {
-    const bytes = this.#uncounted;
+    const bytes = this.uncounted;
     this.#uncounted = 0;
     if (bytes !== 0) await this.#server.plain((client, key) => client.incrby(key('z'), bytes));
   }
@@ -69,19 +74,31 @@ export class CommitQueue {
       return undefined;
     }
     this.#known.follow(this.#server.active);
+    const writer = group[0]?.id.writer ?? '';
+    // A group looks for the one before it where the commits of its own writer are remembered.
+    if (this.#underWay > 0 && writer !== this.#writer) return undefined;
     const direct = DirectCommit.of(group, this.#known, this.#now());
-    return direct && this.#send(group, direct);
+    if (direct === undefined) return undefined;
+    this.#writer = writer;
+    return this.#send(group, direct);
   }
 
   async #send(group: Waiting[], direct: DirectCommit): Promise<boolean> {
-    const uncounted = this.#uncounted;
+    const generation = this.#server.active;
+    const uncounted = this.uncounted;
     const counted = group.length > 1 || Math.abs(direct.bytes + uncounted) > MOST_UNCOUNTED;
     const sent = this.#server.direct(direct.toArguments(counted ? uncounted : -direct.bytes));
-    this.#uncounted = counted ? 0 : uncounted + direct.bytes;
+    const change = counted ? -uncounted : direct.bytes;
+    this.#uncounted = uncounted + change;
+    this.#generation = generation;
+    this.#underWay += 1;
     // At once: the next group is made before this one is answered. If this is not as believed, the next one is not either.
     direct.believe();
-    if (!(await sent)) {
-      this.#uncounted = uncounted;
+    const done = await sent;
+    this.#underWay -= 1;
+    if (!done) {
+      // Another group may have changed it meanwhile, too.
+      if (this.#generation === generation) this.#uncounted -= change;
       return false;
     }
     this.#nextSkip = 1;

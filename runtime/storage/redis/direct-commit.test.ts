@@ -24,8 +24,9 @@ describeWithServers(['redis'], 'Redis', () => {
     const open: RedisStorage[] = [];
     const faults: StorageFault[] = [];
 
-    const storage = async () => {
+    const storage = async (now = Date.now) => {
       const made = new RedisStorage({
+        now,
         redis: { url: server.url, clusterNodes: [] },
         namespace: 'n',
         onFault: (fault) => faults.push(fault),
@@ -138,6 +139,54 @@ describeWithServers(['redis'], 'Redis', () => {
       for await (const batch of reading) records.push(...batch);
       expect(records.filter(({ kind }) => kind === 'entry')).toHaveLength(3);
       expect(records.find(({ kind }) => kind === 'document')).toMatchObject({ version: 3 });
+    });
+
+    it('do not overtake those of another writer that are not as they were believed to be', async () => {
+      let time = 0;
+      const [one, two] = [await storage(() => ++time), await storage()];
+      const append = (writer: string, number: number, log: string) =>
+        one.commit([{ kind: 'append', log, value: number }], { writer, number });
+      const commits = Array.from({ length: 40 }, (_, i) => ({
+        writer: i < 20 ? 'a' : 'b',
+        number: i + 2,
+        log: `messages/${i}`,
+      }));
+      for (const { log } of commits) await one.commit([{ kind: 'append', log, value: 0 }]);
+      for (const writer of ['a', 'b']) await append(writer, 1, 'messages/0');
+      await two.commit([{ kind: 'append', log: 'messages/3', value: 'between' }]);
+      await Promise.all(commits.map(({ writer, number, log }) => append(writer, number, log)));
+      const times = await Promise.all(
+        commits.map(async ({ log }) => (await one.read(log, { reverse: true, limit: 1 }))[0]?.at ?? 0),
+      );
+      expect(times).toEqual(times.toSorted((a, b) => a - b));
+    });
+
+    it('tell the size of the data, also after groups that were not as they were believed to be', async () => {
+      const [one, two] = [await storage(), await storage()];
+      const logs = Array.from({ length: 40 }, (_, i) => `messages/${i}`);
+      for (const log of logs) await one.commit([{ kind: 'append', log, value: 0 }]);
+      // One by one, so that they are not counted yet.
+      for (const log of logs) await one.commit([{ kind: 'append', log, value: 1 }]);
+      await two.commit([{ kind: 'append', log: 'messages/3', value: 2 }]);
+      await Promise.all(logs.map((log) => one.commit([{ kind: 'append', log, value: 3 }])));
+      expect((await one.stats()).sizeBytes).toBe(3 * logs.length + 1);
+    });
+
+    it('tell the size of the data of the generation that is active', async () => {
+      const one = await storage();
+      for (let number = 1; number <= 9; number++) await one.commit(operations(number));
+      const writer = await one.generations.create('restore');
+      await writer.write([
+        { kind: 'document', collection: 'sessions', id: 's', version: 1, json: '1', index: {} },
+      ]);
+      await writer.seal();
+      await one.generations.activate(writer.id);
+      expect((await one.stats()).sizeBytes).toBe(1);
+      await one.commit([{ kind: 'put', collection: 'sessions', id: 's', value: 22 }]);
+      await one.commit([{ kind: 'put', collection: 'sessions', id: 's', value: 333 }]);
+      expect((await one.stats()).sizeBytes).toBe(3);
+      await one.close();
+      expect((await (await storage()).stats()).sizeBytes).toBe(3);
     });
 
     it('tell the size of the data, also after the storage was closed', async () => {
