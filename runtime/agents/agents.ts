@@ -143,7 +143,7 @@ export interface Agents extends Service {
   detect(signal: AbortSignal): Promise<AgentDetection>;
   /** Rejects with `agent.auth_method_unknown`, `agent.not_ready` or `agent.failed`. */
   authenticate(id: string, methodId: string): Promise<Agent>;
-  /** Ends its process first. Rejects with `agent.in_use` while it runs a turn. */
+  /** Resolves when its process is gone, too. Rejects with `agent.in_use` while it runs a turn. */
   delete(id: string): Promise<void>;
   /** Resolves when a process was started, or is planned to be: whether it serves shows in the state. */
   startAgent(id: string): Promise<Agent>;

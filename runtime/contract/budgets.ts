@@ -35,7 +35,10 @@ export const budgets = z.strictObject({
 });
 export type Budgets = z.infer<typeof budgets>;
 
-/** What was used. `money` is a lower bound when `unpriced` is true: no price is known for some of the tokens. */
+/**
+ * What was used. `money` is a lower bound when `unpriced` is true: no price is known for some of the tokens, or what an agent
+ * told of its cost can be understood in two ways.
+ */
 export const spent = z.object({
   tokens: z.int().nonnegative(),
   money: z.number().nonnegative().describe('US dollars'),

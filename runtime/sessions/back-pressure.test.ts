@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { fault } from '../contract/index.ts';
 import { context, eventually, type OpenSessions, openSessions } from './sessions.fixture.ts';
+import { transcriptLog } from './transcript.ts';
 
 const MEBIBYTE = 'x'.repeat(1024 * 1024);
 
@@ -63,8 +64,11 @@ function flood(say: (text: string) => { isHeld: boolean; isOver: boolean }) {
 test('an answer that the storage keeps up with is never held up', async () => {
   const { id, say, answer } = await running();
   for (let said = 0; said < 8; said++) {
+    const entries = (await room.storage.read(transcriptLog(id))).length;
     expect(say(MEBIBYTE).isHeld).toBe(false);
-    await eventually(async () => expect(await room.sessions.get(id)).toBeDefined());
+    await eventually(async () =>
+      expect((await room.storage.read(transcriptLog(id))).length).toBeGreaterThan(entries),
+    );
   }
   answer({ stopReason: 'end_turn' });
   expect((await room.settled(id)).sizeBytes).toBe(8 * MEBIBYTE.length + 2);

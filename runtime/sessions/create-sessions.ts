@@ -41,7 +41,7 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
   /** Why nothing is taken at the moment. */
   let paused: string | undefined;
   let cleanup: Timer | undefined;
-  const turns = createTurns({ ...dependencies, logger, refuseWhilePaused });
+  const turns = createTurns({ ...dependencies, tellings, logger, refuseWhilePaused });
 
   function refuseWhilePaused(): void {
     if (paused === undefined) return;

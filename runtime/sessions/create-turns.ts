@@ -14,6 +14,7 @@ import { PendingEnds } from './pending-ends.ts';
 import { promptOf, refuseResend } from './resend.ts';
 import type { SessionRecord } from './session-record.ts';
 import type { Batch, SessionStore } from './session-store.ts';
+import type { SessionTellings } from './session-tellings.ts';
 import type { Sessions } from './sessions.ts';
 import { historyOf, readTranscript } from './transcript.ts';
 import { type TurnEnd, TurnRunner } from './turn-runner.ts';
@@ -85,9 +86,14 @@ export interface TurnsDependencies {
 }
 
 /** `refuseWhilePaused` throws while nothing is taken. */
-export function createTurns(dependencies: TurnsDependencies & { refuseWhilePaused(): void }): Turns {
+export function createTurns(
+  dependencies: TurnsDependencies & {
+    tellings: Pick<SessionTellings, 'take'>;
+    refuseWhilePaused(): void;
+  },
+): Turns {
   const { storage, bus, store, needsYou, budgets, agents, clock, logger, makeId, settings } = dependencies;
-  const { refuseWhilePaused } = dependencies;
+  const { tellings, refuseWhilePaused } = dependencies;
   const { queue } = store;
   const pendingEnds = new PendingEnds(clock, queue);
   const runner = new TurnRunner({
@@ -207,7 +213,7 @@ export function createTurns(dependencies: TurnsDependencies & { refuseWhilePause
     const question = asksAboutBudget(turn, bill.exhausted)
       ? needsYou.askBudget({ agentId, turn }, bill.exhausted)
       : undefined;
-    const storeEnd = async () => {
+    const storeEnd = async (withTold = (record: SessionRecord) => record) => {
       const withdrawal = needsYou.withdraw(sessionId, new TurnOver(turn.state).message);
       const batches = [rest, bill.batch, withdrawal.batch, question?.batch ?? { operations: [], drafts: [] }];
       await store.change(sessionId, correlationId, (record) => {
@@ -219,7 +225,7 @@ export function createTurns(dependencies: TurnsDependencies & { refuseWhilePause
           waitingForYou: question === undefined ? 0 : 1,
         };
         return {
-          record: withEndedTurn(record, turn, added, clock.now()),
+          record: withTold(withEndedTurn(record, turn, added, clock.now())),
           batch: joined([...batches, { operations: [turnEntry(turn)], drafts: [turnChanged(turn)] }]),
         };
       });
@@ -227,10 +233,12 @@ export function createTurns(dependencies: TurnsDependencies & { refuseWhilePause
       question?.done();
     };
     await queue.run(sessionId, async () => {
+      const told = tellings.take(sessionId);
       try {
-        await storeEnd();
+        await storeEnd(told.into);
       } catch (error) {
-        if (!isCoded(error, 'session.not_found')) pendingEnds.add(sessionId, storeEnd);
+        told.failed();
+        if (!isCoded(error, 'session.not_found')) pendingEnds.add(sessionId, () => storeEnd());
         throw error;
       }
     });

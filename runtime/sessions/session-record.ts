@@ -11,11 +11,16 @@ export interface SessionRecord extends Omit<Session, 'version'> {
   attachmentCount: number;
 }
 
+/** What older versions kept in the place of `titledBy`: false for a title of the user's as for one of the first prompt. */
+interface Older {
+  untitled?: boolean;
+}
+
 /** Fills in what sessions of older versions do not have. */
-export function withDefaults(record: SessionRecord): SessionRecord {
+export function withDefaults({ untitled, ...record }: SessionRecord & Older): SessionRecord {
   return {
     ...record,
-    titledBy: record.titledBy ?? 'user',
+    titledBy: record.titledBy ?? (untitled === true ? 'nobody' : 'user'),
     waitingForYou: record.waitingForYou ?? 0,
     attachmentCount: record.attachmentCount ?? 0,
   };

@@ -71,6 +71,32 @@ test('an orderly stop writes what is waiting', async () => {
   expect((await room.sessions.get(id)).agent).toEqual(window(2));
 });
 
+test('what was told in a turn is in the session from its end on', async () => {
+  const { id } = await room.sessions.create({ message: 'hello' }, context);
+  room.agents.tell(id, window(1));
+  await eventually(async () => expect((await room.sessions.get(id)).agent).toEqual(window(1)));
+  // The second one would wait a second for its turn.
+  room.agents.tell(id, window(2));
+  room.lastPrompt().answer({ stopReason: 'end_turn' });
+  const ended = await room.settled(id);
+  expect(ended.agent).toEqual(window(2));
+  await room.clock.advance(5000);
+  expect(await room.sessions.get(id)).toEqual(ended);
+});
+
+test('what was told in a turn whose end the storage did not take at once is not lost', async () => {
+  const { id } = await room.sessions.create({ message: 'hello' }, context);
+  room.agents.tell(id, window(1));
+  await eventually(async () => expect((await room.sessions.get(id)).agent).toEqual(window(1)));
+  room.agents.tell(id, window(2));
+  vi.spyOn(room.storage, 'commit').mockRejectedValueOnce(fault('storage.full', 'Full.'));
+  room.lastPrompt().answer({ stopReason: 'end_turn' });
+  await eventually(async () => {
+    await room.clock.advance(1000);
+    expect(await room.sessions.get(id)).toMatchObject({ status: 'idle', agent: window(2) });
+  });
+});
+
 test('a mode and an option that were switched show in the answer', async () => {
   const { id } = await room.sessions.create({}, context);
   expect(await room.sessions.setMode({ id, modeId: 'plan' }, context)).toMatchObject({
@@ -126,14 +152,17 @@ describe('a title that the agent tells', () => {
     expect((await room.sessions.get(other.id)).title).toBe('Mine, too');
   });
 
-  test('leaves a session of a version that did not know who gave the title as it is', async () => {
-    const { id } = await room.sessions.create({ message: 'go' }, context);
-    const document = await room.storage.get<SessionRecord>(SESSION_COLLECTION, id);
-    await room.storage.commit([
-      { kind: 'put', collection: SESSION_COLLECTION, id, value: { ...document?.value, titledBy: undefined } },
-    ]);
-    room.agents.tell(id, { title: 'Its own', ...window(1) });
-    await eventually(async () => expect((await room.sessions.get(id)).agent).toEqual(window(1)));
-    expect((await room.sessions.get(id)).title).toBe('go');
+  test('leaves a session of a version that did not know who gave its title as it is', async () => {
+    const titleAfter = async (untitled: boolean) => {
+      const { id } = await room.sessions.create({ title: 'As it is' }, context);
+      const document = await room.storage.get<SessionRecord>(SESSION_COLLECTION, id);
+      const { titledBy: _, ...older } = { ...document?.value, untitled };
+      await room.storage.commit([{ kind: 'put', collection: SESSION_COLLECTION, id, value: older }]);
+      room.agents.tell(id, { title: 'Its own', ...window(1) });
+      await eventually(async () => expect((await room.sessions.get(id)).agent).toEqual(window(1)));
+      return (await room.sessions.get(id)).title;
+    };
+    expect(await titleAfter(false)).toBe('As it is');
+    expect(await titleAfter(true)).toBe('Its own');
   });
 });

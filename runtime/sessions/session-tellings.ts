@@ -11,7 +11,7 @@ import type { SessionStore } from './session-store.ts';
 const WRITE_INTERVAL_MS = 1000;
 
 /** What is kept of a session. */
-export type Told = SessionAgent & { title?: string };
+type Told = SessionAgent & { title?: string };
 
 interface Telling {
   /** What is not written yet; undefined when all is. */
@@ -46,6 +46,27 @@ export class SessionTellings {
   /** Resolves when what was told of a session is in its document. Rejects with what the storage says. */
   async flush(sessionId: string): Promise<void> {
     await this.#store.queue.run(sessionId, () => this.#write(sessionId));
+  }
+
+  /**
+   * What is waiting, to be written together with something else of the session. `into` gives a record with it; call
+   * `failed` when that was not stored. Call both in the queue of the session.
+   */
+  take(sessionId: string): { into(record: SessionRecord): SessionRecord; failed(): void } {
+    const telling = this.#tellings.get(sessionId);
+    const told = telling?.told;
+    if (telling === undefined || told === undefined) {
+      return { into: (record) => record, failed: () => undefined };
+    }
+    telling.told = undefined;
+    return {
+      into: (record) => withTold(record, told),
+      failed: () => {
+        // Written by its timer, or with the next that is told.
+        this.#putBack(telling, told);
+        if (telling.timer === undefined) this.#writeSoon(sessionId, telling);
+      },
+    };
   }
 
   /** Writes what is waiting, as far as that is possible, and forgets the rest. */

@@ -9,9 +9,8 @@ import {
   refusal,
   startProviderServer,
 } from '../fixtures/provider-server.ts';
-import { type Asked, startAgents, type TestAgents } from '../fixtures/start-agents.ts';
-
-const KEY = 'test-key-4711-never-to-be-seen';
+import type { Asked, TestAgents } from '../fixtures/start-agents.ts';
+import { type ChatSetup, endChats, KEY, startChat } from '../fixtures/start-chat.ts';
 
 let server: ProviderServer;
 /** What the test started for itself. */
@@ -23,62 +22,23 @@ beforeAll(async () => {
 beforeEach(() => {
   server.calls.length = 0;
 });
-afterEach(() => endAll(houses));
+afterEach(() => endChats(houses));
 afterAll(() => server.close());
 
-async function endAll(started: TestAgents[]) {
-  for (const house of started.splice(0)) {
-    const seen = JSON.stringify([house.log, house.events, house.agents.list()]);
-    expect(seen, 'no key in a log line, an event or the state').not.toContain(KEY);
-    await house.end();
-  }
-}
-
-interface Setup {
-  settings?: Parameters<typeof startAgents>[0];
-  environment?: Record<string, string>;
-  model?: string;
-}
-
-let asked = 0;
-
-/** A chat agent, and a way to ask it, each time in a session of its own unless one is named. */
-async function chat({ settings, environment = {}, model }: Setup, owners: TestAgents[] = houses) {
-  const house = await startAgents(
-    { secrets: [KEY], ...settings },
-    { environment: { PATH: process.env.PATH, ...environment } },
-    'without agents',
-  );
-  owners.push(house);
-  const { id } = await house.agents.create({
-    name: 'Chat',
-    launch: { kind: 'builtin', program: 'chat', args: [] },
-    ...(model === undefined ? {} : { model }),
-  });
-  const ask = (text: string, request: Parameters<TestAgents['ask']>[1] = {}) =>
-    house.ask(text, { agentId: id, sessionId: `session-${asked++}`, ...request });
-  return Object.assign(ask, {
-    setOption: (sessionId: string, optionId: string, value: string) =>
-      house.agents.setOption(id, sessionId, optionId, value),
-    /** The options of a session, as they were told last. */
-    optionsOf: (sessionId: string) =>
-      house.told.findLast((one) => one.sessionId === sessionId && one.told.options !== undefined)?.told
-        .options,
-  });
-}
+const chat = (setup: ChatSetup, owners = houses) => startChat(setup, owners);
 
 /** A chat agent with a working set-up, shared by the tests of a group. */
-function sharedChat(setup: () => Setup) {
+function sharedChat(setup: () => ChatSetup) {
   const owned: TestAgents[] = [];
   let ask: Awaited<ReturnType<typeof chat>>;
   beforeAll(async () => {
     ask = await chat(setup(), owned);
   });
-  afterAll(() => endAll(owned));
+  afterAll(() => endChats(owned));
   return (...request: Parameters<typeof ask>) => ask(...request);
 }
 
-const openai = (): Setup => ({
+const openai = (): ChatSetup => ({
   settings: { openaiApiKey: KEY, openaiBaseUrl: `${server.url}/v1` },
   model: 'openai/test-model',
 });
@@ -349,7 +309,7 @@ describe('what goes wrong', () => {
 });
 
 describe('Anthropic', () => {
-  const anthropic = (): Setup => ({
+  const anthropic = (): ChatSetup => ({
     settings: { anthropicApiKey: KEY },
     environment: { ANTHROPIC_BASE_URL: `${server.url}/v1` },
     model: 'anthropic/test-model',
@@ -390,7 +350,7 @@ describe('Anthropic', () => {
 });
 
 describe('Gemini', () => {
-  const gemini = (): Setup => ({
+  const gemini = (): ChatSetup => ({
     settings: { geminiApiKey: KEY },
     environment: { GOOGLE_GEMINI_BASE_URL: `${server.url}/v1beta` },
     model: 'gemini/test-model',
@@ -425,84 +385,5 @@ describe('Gemini', () => {
   ])('names the error %i %s', async (status, name, message, code) => {
     server.answerWith(refusal(status, { error: { code: status, message, status: name } }));
     expect((await errorOf(ask)).code).toBe(code);
-  });
-});
-
-describe('the model that answers', () => {
-  const OPTION = {
-    id: 'model',
-    name: 'Model',
-    description: 'Answers from the next prompt on',
-    category: 'model',
-  };
-
-  it('is told, also when it is the only one', async () => {
-    server.answerWith(openaiAnswer(['ok']));
-    const ask = await chat(openai());
-    await ask('hello', { sessionId: 'told' }).result;
-    expect(ask.optionsOf('told')).toEqual([
-      {
-        ...OPTION,
-        value: 'openai/test-model',
-        choices: [{ value: 'openai/test-model', name: 'OpenAI: test-model' }],
-      },
-    ]);
-  });
-
-  it('can be switched among the providers that are set up, from the next turn on, in this session', async () => {
-    const { settings, ...rest } = openai();
-    const ask = await chat({
-      ...rest,
-      settings: { ...settings, anthropicApiKey: KEY },
-      environment: { ANTHROPIC_BASE_URL: `${server.url}/v1` },
-    });
-    server.answerWith(openaiAnswer(['one']), anthropicAnswer('Well.', ['two']), openaiAnswer(['three']));
-    await ask('first', { sessionId: 'switched' }).result;
-    const values = () => ask.optionsOf('switched')?.map(({ value, choices }) => ({ value, choices }));
-    const choices = [
-      { value: 'openai/test-model', name: 'OpenAI: test-model' },
-      { value: 'anthropic/claude-sonnet-5-5', name: 'Anthropic: claude-sonnet-5-5' },
-    ];
-    expect(values()).toEqual([{ value: 'openai/test-model', choices }]);
-
-    await ask.setOption('switched', 'model', 'anthropic/claude-sonnet-5-5');
-    expect(values()).toEqual([{ value: 'anthropic/claude-sonnet-5-5', choices }]);
-    const second = ask('second', { sessionId: 'switched' });
-    await second.result;
-    expect(second.text()).toBe('two');
-    expect(server.calls[1]).toMatchObject({ path: '/v1/messages', body: { model: 'claude-sonnet-5-5' } });
-    expect(JSON.stringify(server.calls[1]?.body.messages), 'it knows what the other one said').toContain(
-      'one',
-    );
-
-    await ask('another session', { sessionId: 'not switched' }).result;
-    expect(server.calls[2]?.body.model).toBe('test-model');
-    await expect(ask.setOption('switched', 'model', 'gemini/gemini-flash-latest')).rejects.toMatchObject({
-      code: 'session.mode_unknown',
-    });
-  });
-
-  it('of a server of one’s own is told as soon as that has named it', async () => {
-    server.answerWith(
-      (_call, response) => void response.end(JSON.stringify({ data: [{ id: 'llama-local' }] })),
-      openaiAnswer(['local']),
-    );
-    const ask = await chat({ settings: { openaiBaseUrl: `${server.url}/v1` } });
-    await ask('hello', { sessionId: 'own' }).result;
-    expect(ask.optionsOf('own')).toEqual([
-      {
-        ...OPTION,
-        value: 'openai/llama-local',
-        choices: [{ value: 'openai/llama-local', name: 'OpenAI: llama-local' }],
-      },
-    ]);
-  });
-
-  it('is not told where there is none', async () => {
-    const ask = await chat({});
-    await expect(ask('hello', { sessionId: 'none' }).result).rejects.toMatchObject({
-      code: 'provider.key_missing',
-    });
-    expect(ask.optionsOf('none')).toEqual([]);
   });
 });

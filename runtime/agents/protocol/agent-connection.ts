@@ -118,6 +118,7 @@ export class AgentConnection {
     this.#peer = this.#connect();
     this.#sessions = new AgentSessions({
       peer: this.#peer,
+      clock: options.clock,
       logger: options.logger,
       agentId: options.agent.id,
       cwd: options.cwd,
@@ -175,12 +176,22 @@ export class AgentConnection {
         `It speaks version ${told.protocolVersion} of ACP; version ${PROTOCOL_VERSION} is needed.`,
       );
     }
+    const { redact, command } = this.#options;
     const { name, title, version } = told.agentInfo ?? {};
     if (name !== undefined && version !== undefined) {
-      this.agentInfo = title === undefined ? { name, version } : { name, title, version };
+      this.agentInfo = {
+        name: redact(name),
+        ...(title === undefined ? {} : { title: redact(title) }),
+        version: redact(version),
+      };
     }
     this.capabilities = capabilitiesOf(told);
-    this.authMethods = authMethodsOf(told.authMethods ?? [], this.#options.command);
+    this.authMethods = authMethodsOf(told.authMethods ?? [], command).map((method) => ({
+      ...method,
+      name: redact(method.name),
+      ...(method.description === undefined ? {} : { description: redact(method.description) }),
+      ...(method.command === undefined ? {} : { command: redact(method.command) }),
+    }));
     this.#takesHistory = told.agentCapabilities?._meta?.[META.history] ?? false;
     this.ownDrills = told.agentCapabilities?._meta?.[META.drills] ?? [];
   }
@@ -240,7 +251,8 @@ export class AgentConnection {
       if (request.signal.aborted) return { stopReason: 'cancelled' };
       const session = await Promise.race([this.#sessions.open(request), aborted.promise]);
       if (session === undefined) return { stopReason: 'cancelled' };
-      return await this.#turns.run(session, request, blocks);
+      const result = await this.#turns.run(session, request, blocks);
+      return { ...result, stopReason: this.#options.redact(result.stopReason) };
     } finally {
       request.signal.removeEventListener('abort', onAbort);
     }

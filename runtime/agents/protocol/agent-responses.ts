@@ -110,7 +110,7 @@ const geminiQuota = z
 
 export const promptResponse = z
   .object({
-    stopReason: z.string(),
+    stopReason: shortText,
     usage: optional(toldUsage),
     _meta: optional(
       z.object({

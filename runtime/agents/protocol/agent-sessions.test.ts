@@ -133,6 +133,23 @@ describe('a session that the agent keeps on its own', () => {
     expect(turn.text()).toMatch(/third$/);
   });
 
+  it('is loaded from an agent that answers first, plays back then, and puts in what nobody said', async () => {
+    await kept();
+    const [first, firstAnswer, second, secondAnswer] = REPLAY;
+    const { prompt } = await initialized('replays-late', [
+      ['user', '<session_context>\nThis is where you work.\n</session_context>'],
+      first,
+      firstAnswer,
+      second,
+      ['user', '[Function Response: run_shell_command]'],
+      secondAnswer,
+    ]);
+    const turn = prompt('third', { history });
+    expect(await turn.result).toMatchObject({ knownBy: 'loaded' });
+    // Nothing of the replay is taken for the answer, and nothing is told again.
+    expect(turn.text()).toBe('third');
+  });
+
   it('is left for a new one when it contradicts what is known', async () => {
     await kept();
     const { prompt, log } = await initialized('replays-turns', [...REPLAY, ['user', 'never said']]);
@@ -250,6 +267,19 @@ it('a session that the agent has lost fails the turn; the next prompt finds a ne
 });
 
 describe('an agent that needs a login', () => {
+  it('shows no secret in what it says of itself', async () => {
+    const { connection } = await initialized('needs-login', '', {
+      command: { command: '/opt/my agent', args: ['--key', 'hunter2'] },
+      redact: (text) => text.replaceAll(/Shy|shy|1\.2\.3|web|hunter2/g, '•••'),
+    });
+    expect(connection.agentInfo).toEqual({ name: '•••', title: '•••', version: '•••' });
+    expect(connection.authMethods).toMatchObject([
+      // By its id the agent is asked for it.
+      { id: 'web', name: 'The •••' },
+      { id: 'shell', command: expect.stringContaining('--key •••') },
+    ]);
+  });
+
   it('says so with its ways, and works once it was logged in to', async () => {
     const { connection, prompt } = await initialized('needs-login', '', {
       command: { command: '/opt/my agent', args: ['--acp'] },

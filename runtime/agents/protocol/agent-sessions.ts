@@ -1,5 +1,6 @@
 import { type McpServer, methods } from '@agentclientprotocol/sdk';
 import * as z from 'zod';
+import { type Clock, delay } from '../../base/clock.ts';
 import { type CodedError, isCoded, messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import { type AgentCapabilities, fault, type Turn } from '../../contract/index.ts';
@@ -15,12 +16,18 @@ import {
 import type { AgentSessionStore } from './agent-session-store.ts';
 import { META } from './extensions.ts';
 import { boundedValue } from './json-bounds.ts';
-import { compareReplay, ReplayCollector } from './replay.ts';
+import { compareReplay, ReplayCollector, type ReplayComparison } from './replay.ts';
 import { SessionTelling } from './session-telling.ts';
 
 /** An agent may start MCP servers, which may be downloaded first, before it answers. */
 const OPEN_TIMEOUT_MS = 120_000;
 const SETTING_TIMEOUT_MS = 30_000;
+/**
+ * Some agents (Gemini CLI 0.61.0) answer `session/load` first and play back then. A replay that lacks something is at its end
+ * when nothing has come for so long; and in all so long is waited for it.
+ */
+const REPLAY_QUIET_MS = 250;
+const REPLAY_LIMIT_MS = 10_000;
 /**
  * Updates that came for sessions whose id we do not know yet; an agent need not wait for its answer to be read. Characters
  * of JSON that one of them may have: a list of commands is long.
@@ -47,6 +54,7 @@ export interface OpenRequest {
 
 export interface AgentSessionsOptions {
   peer: AgentPeer;
+  clock: Clock;
   logger: Logger;
   agentId: string;
   cwd: string;
@@ -60,6 +68,15 @@ export interface AgentSessionsOptions {
   onTold: (sessionId: string, told: SessionTold) => void;
 }
 
+/** What comes of a session while it is being loaded. */
+interface Replay {
+  collector: ReplayCollector;
+  telling: SessionTelling;
+  told: SessionTold;
+  /** How many updates have come. */
+  updates: number;
+}
+
 /** The ACP sessions of one process of an agent, by the sessions of the product that they belong to. */
 export class AgentSessions {
   readonly #options: AgentSessionsOptions;
@@ -67,10 +84,7 @@ export class AgentSessions {
   readonly #sessions = new Map<string, Promise<OpenSession>>();
   readonly #byAgentId = new Map<string, OpenSession>();
   /** The sessions that are being loaded, by the agent's id. */
-  readonly #replays = new Map<
-    string,
-    { collector: ReplayCollector; telling: SessionTelling; told: SessionTold }
-  >();
+  readonly #replays = new Map<string, Replay>();
   /** What was forgotten: the store may still name it for a moment, and it must not come back. */
   readonly #left = new Set<string>();
   #opening = 0;
@@ -111,6 +125,7 @@ export class AgentSessions {
   onUpdate(agentSessionId: string, update: unknown): boolean {
     const replay = this.#replays.get(agentSessionId);
     if (replay !== undefined) {
+      replay.updates += 1;
       replay.collector.add(update);
       Object.assign(replay.told, replay.telling.update(update));
       return true;
@@ -240,9 +255,15 @@ export class AgentSessions {
   /** Undefined when what the agent played back is not the session that we know: then that ACP session is left. */
   async #load(request: OpenRequest, agentSessionId: string): Promise<OpenSession | undefined> {
     const { peer, logger, store } = this.#options;
-    const replay = { collector: new ReplayCollector(), telling: new SessionTelling(), told: {} };
+    const replay: Replay = {
+      collector: new ReplayCollector(),
+      telling: new SessionTelling(),
+      told: {},
+      updates: 0,
+    };
     this.#replays.set(agentSessionId, replay);
     let response: OpenedResponse;
+    let compared: ReplayComparison;
     try {
       response = await peer.request(
         methods.agent.session.load,
@@ -250,10 +271,15 @@ export class AgentSessions {
         openedResponse,
         OPEN_TIMEOUT_MS,
       );
+      const history = await request.history();
+      compared = compareReplay(replay.collector.turns, history);
+      if (!compared.agrees || compared.missing.length > 0) {
+        await this.#untilQuiet(replay);
+        compared = compareReplay(replay.collector.turns, history);
+      }
     } finally {
       this.#replays.delete(agentSessionId);
     }
-    const compared = compareReplay(replay.collector.turns, await request.history());
     if (!compared.agrees) {
       logger.warn('An agent loaded another session than the one that is known here; it is primed anew', {
         sessionId: request.sessionId,
@@ -271,6 +297,16 @@ export class AgentSessions {
       preface: preface(compared.missing),
       telling: replay.telling,
     });
+  }
+
+  async #untilQuiet(replay: Replay): Promise<void> {
+    const { clock } = this.#options;
+    const deadline = clock.monotonic() + REPLAY_LIMIT_MS;
+    let seen: number;
+    do {
+      seen = replay.updates;
+      await delay(clock, REPLAY_QUIET_MS);
+    } while (replay.updates > seen && clock.monotonic() < deadline);
   }
 
   async #new(request: OpenRequest): Promise<OpenSession> {

@@ -71,6 +71,7 @@ async function runningTurn() {
   );
   const sessions = new AgentSessions({
     peer,
+    clock,
     logger: silentLogger,
     agentId: 'a',
     cwd: '/',

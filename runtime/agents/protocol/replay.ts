@@ -5,6 +5,15 @@ import { withoutPreface } from './agent-priming.ts';
 /** Characters of a replay that are kept; what is older is not compared. */
 const MAX_CHARACTERS = 16 * 1024 * 1024;
 
+/**
+ * What an agent has put into the conversation itself, and plays back as if the user had said it. Seen of Gemini CLI 0.61.0:
+ * where it works, before the first prompt, and that a tool has answered, in the middle of a turn.
+ */
+const NEVER_SAID = [
+  /^\s*<session_context>[\s\S]*<\/session_context>\s*$/,
+  /^\s*\[Function Response: [^\]]*\]\s*$/,
+];
+
 /** A turn as one text each: what the user said and all that the agent answered. */
 export interface ReplayedTurn {
   user: string;
@@ -21,6 +30,7 @@ export class ReplayCollector {
     const { sessionUpdate: kind, content } = (update ?? {}) as { sessionUpdate?: unknown; content?: unknown };
     if (kind === 'user_message_chunk') {
       const text = textOf(content);
+      if (NEVER_SAID.some((pattern) => pattern.test(text))) return;
       if (this.#lastWas !== 'user') this.turns.push({ user: '', agent: '' });
       this.#lastWas = 'user';
       this.#append('user', text);

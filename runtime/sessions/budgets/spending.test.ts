@@ -158,6 +158,39 @@ describe('money', () => {
     expect((await room.sessions.get(id)).usage.cost?.amount).toBeCloseTo(0.85, 10);
   });
 
+  test('of a session that was opened again is counted as far as that is certain, over a start, too', async () => {
+    const { id, prompt } = await room.running('other');
+    room.agents.tell(id, { cost: { amount: 0.5, currency: 'USD' } });
+    prompt.answer({ stopReason: 'end_turn' });
+    await room.settled(id);
+    // Resumed, and ended before anything was told.
+    room.agents.knownBy = 'resumed';
+    const second = await room.again(id);
+    second.prompt.answer({ stopReason: 'cancelled' });
+    await room.settled(id);
+    const today = (await room.budgets.state()).today.money;
+    expect(today).toBe(0.5);
+
+    const next = room.make();
+    await next.sessions.start();
+    room.agents.knownBy = 'kept';
+    await next.sessions.prompt({ id, message: 'more' }, context);
+    room.agents.tell(id, { cost: { amount: 0.75, currency: 'USD' } });
+    room.lastPrompt().answer({ stopReason: 'end_turn' });
+    const third = await room.settled(id);
+    expect(third.lastTurn?.usage?.cost).toEqual({ amount: 0.25, currency: 'USD', estimated: true });
+    expect((await next.budgets.state()).today).toMatchObject({ money: 0.75, unpriced: true });
+
+    room.agents.knownBy = 'primed';
+    await next.sessions.prompt({ id, message: 'more' }, context);
+    room.agents.tell(id, { cost: { amount: 2, currency: 'USD' } });
+    room.lastPrompt().answer({ stopReason: 'end_turn' });
+    const fourth = await room.settled(id);
+    expect(fourth.lastTurn?.usage?.cost).toEqual({ amount: 2, currency: 'USD', estimated: false });
+    expect((await next.budgets.state()).today.money).toBe(2.75);
+    await next.sessions.stop();
+  });
+
   test('is estimated by the price of the configured model', async () => {
     room.agents.models.set('other', 'anthropic/claude-opus-5');
     const { id, prompt } = await room.running('other');

@@ -69,6 +69,16 @@ describe('money', () => {
     expect(spending.total.money).toBe(3.5);
   });
 
+  test('is estimated by the dearer model when it is switched in mid-turn, and by the last one before', () => {
+    const spending = unopened({ price: { input: 9, output: 9 } });
+    spending.tellPrice({ input: 2, output: 5 });
+    spending.tellOpened('kept');
+    spending.tellUsage({ inputTokens: 1_000_000, outputTokens: 1_000_000 });
+    expect(spending.total.money).toBe(7);
+    spending.tellPrice({ input: 1, output: 6 });
+    expect(spending.total.money).toBe(8);
+  });
+
   test('is not known of tokens without a price, and of nothing only when the turn is over', () => {
     const silent = begin();
     expect(silent.total.unpriced).toBe(false);

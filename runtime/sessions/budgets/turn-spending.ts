@@ -82,8 +82,16 @@ export class TurnSpending {
     this.#cost = cost;
   }
 
+  /**
+   * What the model costs that answers. When it is switched in mid-turn nobody tells which tokens were whose: the dearer
+   * price holds for all of them.
+   */
   tellPrice(price: Price | undefined): void {
-    this.#price = price;
+    const last = this.#price;
+    this.#price =
+      this.#isPrompted && price !== undefined && last !== undefined
+        ? { input: Math.max(price.input, last.input), output: Math.max(price.output, last.output) }
+        : price;
   }
 
   /** The time until `resume` does not count; several waits may overlap. */
