@@ -332,14 +332,20 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
 
   /** What agents are given, and no log line may hold. Secrets that cannot be read cannot be given either. */
   async function learnStoredSecrets(): Promise<void> {
-    try {
-      const kept = await secretStore.list();
-      const values = await Promise.all(kept.map(({ name }) => secretStore.get(name)));
-      learnSecrets(values.filter((value) => value !== undefined));
-    } catch (error) {
-      ownLogger.error('The secrets cannot be read; agents that need one will not start', {
+    const unreadable = (error: unknown) =>
+      ownLogger.error('A secret cannot be read; agents that need it will not start', {
         error: messageOf(error),
       });
+    try {
+      const kept = await secretStore.list();
+      const read = await Promise.allSettled(kept.map(({ name }) => secretStore.get(name)));
+      learnSecrets(
+        read.flatMap((each) => (each.status === 'fulfilled' && each.value !== undefined ? [each.value] : [])),
+      );
+      // One that was kept by the keychain of another installation, say: the others are as secret as ever.
+      for (const each of read) if (each.status === 'rejected') unreadable(each.reason);
+    } catch (error) {
+      unreadable(error);
     }
   }
 

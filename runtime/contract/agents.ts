@@ -1,7 +1,7 @@
 import { oc } from '@orpc/contract';
 import * as z from 'zod';
 import { agentLimits } from './budgets.ts';
-import { id, idInput, processText, timestamp } from './common.ts';
+import { id, idInput, MAX_TOLD_ID, processText, timestamp } from './common.ts';
 
 /**
  * Every state of an agent, in the words of the console (UX.md). The runtime owns it; each change is an event
@@ -314,7 +314,7 @@ export const agentRoutes = {
       tags: ['agents'],
       summary: 'Log in to an agent by one of its methods (ACP `authenticate`)',
     })
-    .input(z.strictObject({ id, methodId: z.string().min(1).max(200) }))
+    .input(z.strictObject({ id, methodId: z.string().min(1).max(MAX_TOLD_ID) }))
     .output(agent),
   retry: oc
     .route({

@@ -10,12 +10,19 @@ export const id = z
   .max(128)
   .regex(/^[A-Za-z0-9._-]+$/, 'letters, digits, dot, underscore and dash only');
 
-/** A text that a process can be started with, of so many UTF-16 units: no system takes a null character there. */
+/**
+ * A text that a process can be started with, of so many UTF-16 units: no system takes a null character there, and half of a
+ * surrogate pair would reach it as another character.
+ */
 export const processText = (longest: number) =>
   z
     .string()
     .max(longest)
-    .refine((text) => !text.includes('\0'), 'without null characters');
+    .refine((text) => !text.includes('\0'), 'without null characters')
+    .refine((text) => text.isWellFormed(), 'without half surrogate pairs');
+
+/** The longest name that an agent may give to a thing of its own (a mode, an option, a way to log in), in UTF-16 units. */
+export const MAX_TOLD_ID = 2000;
 
 /** Query of every list: how many (100 at most) and from where. */
 export const pageQuery = z.object({

@@ -1,6 +1,6 @@
 import { oc } from '@orpc/contract';
 import * as z from 'zod';
-import { id, idInput, MAX_SEARCH_LENGTH, page, pageQuery, timestamp } from './common.ts';
+import { id, idInput, MAX_SEARCH_LENGTH, MAX_TOLD_ID, page, pageQuery, timestamp } from './common.ts';
 import { toolCall } from './tool-calls.ts';
 
 /** Bytes of UTF-8 that a prompt may have unless settings say otherwise. */
@@ -74,6 +74,15 @@ export const attachment = z.object({
   sizeBytes: z.int().nonnegative(),
 });
 export type Attachment = z.infer<typeof attachment>;
+
+/** Images that a browser draws and that can carry no script; every other attachment is served as a file to be saved. */
+export const PICTURE_TYPES: ReadonlySet<string> = new Set([
+  'image/png',
+  'image/jpeg',
+  'image/gif',
+  'image/webp',
+  'image/avif',
+]);
 
 export const planEntry = z.object({
   content: z.string(),
@@ -261,7 +270,7 @@ export const sessionRoutes = {
       tags: ['sessions'],
       summary: 'Switch the mode of the agent in this session (ACP `session/set_mode`)',
     })
-    .input(z.strictObject({ id, modeId: z.string().min(1).max(200) }))
+    .input(z.strictObject({ id, modeId: z.string().min(1).max(MAX_TOLD_ID) }))
     .output(session),
   setOption: oc
     .route({
@@ -273,8 +282,8 @@ export const sessionRoutes = {
     .input(
       z.strictObject({
         id,
-        optionId: z.string().min(1).max(200),
-        value: z.union([z.string().max(2000), z.boolean()]),
+        optionId: z.string().min(1).max(MAX_TOLD_ID),
+        value: z.union([z.string().max(MAX_TOLD_ID), z.boolean()]),
       }),
     )
     .output(session),

@@ -221,6 +221,16 @@ describe('attachments', () => {
     expect(headers.get('content-disposition')).toMatch(/^attachment; filename="_x_.html"/);
   });
 
+  it('may have a name that cannot be written in a URL', async () => {
+    const bytes = new Uint8Array([1]);
+    const attachment = async () => ({ name: 'half \ud800.txt', mimeType: 'text/plain', bytes });
+    await open({ sessions: { attachment } });
+    const response = await download('named');
+    expect(response.headers.get('content-disposition')).toBe(
+      `attachment; filename="half_.txt"; filename*=UTF-8''half%20%EF%BF%BD.txt`,
+    );
+  });
+
   it('that are not there are told as such', async () => {
     await open();
     expect(await problemOf(await download('other'))).toMatchObject({ code: 'session.attachment_not_found' });

@@ -190,7 +190,11 @@ export function createHttpApp(dependencies: HttpDependencies): HttpApp {
   });
   app.get(`${API_PREFIX}/sessions/:id/attachments/:attachmentId`, (context) => {
     const parsed = attachmentParameters.safeParse(context.req.param());
-    if (!parsed.success) throw invalidRequest([{ path: 'id', message: 'is not the id of an attachment' }]);
+    if (!parsed.success) {
+      throw invalidRequest(
+        parsed.error.issues.map(({ path, message }) => ({ path: path.join('.'), message })),
+      );
+    }
     return downloadAttachment(parsed.data, dependencies.sessions);
   });
   app.post(IMPORT_PATH, (context) =>

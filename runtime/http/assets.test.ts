@@ -49,6 +49,8 @@ describe('createAssets', () => {
     const policy = (await get('/')).headers.get('content-security-policy') ?? '';
     expect(policy).toContain("default-src 'none'; script-src 'self';");
     expect(policy).not.toMatch(/script-src[^;]*unsafe/);
+    // Pictures and sounds of an agent are in its answer; nothing is loaded from where it says.
+    expect(policy).toMatch(/img-src 'self' data:; media-src data:;/);
   });
 
   it.each(['/sessions/abc', '/agents', '/sessions/archive.2024'])(

@@ -1,12 +1,10 @@
 import * as z from 'zod';
 import { id } from '../contract/common.ts';
+import { PICTURE_TYPES } from '../contract/index.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import { contentDisposition } from './content-disposition.ts';
 
 export const attachmentParameters = z.object({ id, attachmentId: id });
-
-/** Images that a browser draws and that can carry no script; everything else is a file to be saved. */
-const DRAWN = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp', 'image/avif']);
 
 /** The bytes of an attachment. Rejects with `session.not_found` or `session.attachment_not_found`. */
 export async function downloadAttachment(
@@ -14,7 +12,7 @@ export async function downloadAttachment(
   sessions: Pick<Sessions, 'attachment'>,
 ): Promise<Response> {
   const { name, mimeType, bytes } = await sessions.attachment(parameters.id, parameters.attachmentId);
-  const isDrawn = DRAWN.has(mimeType);
+  const isDrawn = PICTURE_TYPES.has(mimeType);
   return new Response(bytes as Uint8Array<ArrayBuffer>, {
     headers: {
       'content-type': isDrawn ? mimeType : 'application/octet-stream',

@@ -89,6 +89,7 @@ describe('bad input', () => {
     ['a sequence that is none', ['GET', '/api/events/abc'], 400, 'request.invalid'],
     ['an event that is not there', ['GET', '/api/events/99'], 404, 'event.not_found'],
     ['a bad archive id', ['GET', '/api/backups/a%20b/archive'], 400, 'request.invalid'],
+    ['a bad attachment id', ['GET', '/api/sessions/x/attachments/a%20b'], 400, 'request.invalid'],
     ['an unknown archive', ['GET', '/api/backups/nope/archive'], 404, 'backup.not_found'],
   ])('%s', async (_, input, status, code) => {
     await open();
@@ -109,6 +110,31 @@ describe('bad input', () => {
     const problem = await problemOf(await fetch('POST', path, { json }));
     expect(problem).toMatchObject({ code: 'request.invalid', data: { issues: [{ path: field }] } });
     expect(problem.detail).toContain(field);
+  });
+
+  it.each([
+    ['POST', '/api/agents', '{"name":"x","launch":{"kind":"command","command":"x","env":{"__proto__":"y"}}}'],
+    ['POST', '/api/needs-you/x/answer', '{"optionId":"accept","values":{"a":1,"__proto__":"y"}}'],
+    ['PUT', '/api/budgets', String.raw`{"budgets":{"\u005f_proto__":{"tokens":1}}}`],
+  ])('%s %s: a field that schemas pass over is refused at any depth', async (method, path, body) => {
+    await open();
+    const problem = await problemOf(await fetch(method, path, { body, headers: text }));
+    expect(problem).toMatchObject({ code: 'request.invalid', data: { issues: [{ path: '__proto__' }] } });
+  });
+
+  it.each([
+    ['PUT', '/api/secrets/KEY', { value: 'half a pair \ud800' }, 'value'],
+    ['PUT', '/api/secrets/KEY', { value: 'with \0' }, 'value'],
+    [
+      'POST',
+      '/api/agents',
+      { name: 'x', launch: { kind: 'command', command: 'x', env: { A: '\udfff' } } },
+      'launch.env.A',
+    ],
+  ])('%s %s: a text that no process can be given is refused', async (method, path, json, field) => {
+    await open();
+    const problem = await problemOf(await fetch(method, path, { json }));
+    expect(problem).toMatchObject({ code: 'request.invalid', data: { issues: [{ path: field }] } });
   });
 
   it('every fault of a body is told with its path', async () => {

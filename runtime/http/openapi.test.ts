@@ -8,8 +8,12 @@ interface Document {
   info: Json;
   paths: Record<
     string,
-    Record<string, { operationId?: string; parameters?: Json[]; responses: Json; requestBody?: Json }>
+    Record<
+      string,
+      { operationId?: string; tags?: string[]; parameters?: Json[]; responses: Json; requestBody?: Json }
+    >
   >;
+  tags: { name: string }[];
   components: { schemas: Json; responses: Json; securitySchemes: Json };
   security: Json[];
 }
@@ -83,6 +87,8 @@ describe('the OpenAPI document', () => {
     }
     expect(document.components.securitySchemes).toMatchObject({ token: { type: 'http', scheme: 'bearer' } });
     expect(document.security).toContainEqual({ token: [] });
+    const used = new Set(operations.flatMap(({ tags = [] }) => tags));
+    expect(document.tags.map(({ name }) => name).sort()).toEqual([...used].sort());
     const problem = document.components.schemas.Problem as { properties: { code: { enum: string[] } } };
     expect(problem.properties.code.enum).toContain('session.not_found');
   });

@@ -1,4 +1,4 @@
-import { oc } from '@orpc/contract';
+import { type AnyContractProcedure, oc } from '@orpc/contract';
 import { type OpenAPI, OpenAPIGenerator } from '@orpc/openapi';
 import { ZodToJsonSchemaConverter } from '@orpc/zod/zod4';
 import {
@@ -28,7 +28,7 @@ export async function describeApi(options: { version: string }): Promise<OpenAPI
     },
     servers: [{ url: '/' }],
     security: [{ token: [] }, { cookie: [] }],
-    tags: Object.keys(contract).map((name) => ({ name })),
+    tags: tagsOf(contract).map((name) => ({ name })),
     commonSchemas: {
       Session: { schema: session, strategy: 'output' },
       Event: { schema: event, strategy: 'output' },
@@ -61,6 +61,12 @@ export async function describeApi(options: { version: string }): Promise<OpenAPI
     operation.responses = { ...operation.responses, default: { $ref: '#/components/responses/Problem' } };
   }
   return document;
+}
+
+/** The tags of the routes, each once. */
+function tagsOf(routes: typeof contract): string[] {
+  const procedures: AnyContractProcedure[] = Object.values(routes).flatMap((group) => Object.values(group));
+  return [...new Set(procedures.flatMap((procedure) => procedure['~orpc'].route.tags ?? []))];
 }
 
 const METHODS = ['get', 'put', 'post', 'delete', 'patch'] as const;
@@ -149,10 +155,7 @@ const RAW_PATHS: OpenAPI.PathsObject = {
       operationId: 'sessions.attachment',
       summary: 'The bytes of an attachment',
       tags: ['sessions'],
-      parameters: [
-        idParameter,
-        { name: 'attachmentId', in: 'path', required: true, schema: { type: 'string' } },
-      ],
+      parameters: [idParameter, { ...idParameter, name: 'attachmentId' }],
       responses: {
         200: {
           description: 'OK',

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import { isCoded } from '../base/errors.ts';
 import { fault } from '../contract/index.ts';
 import { invalidRequest } from './problem.ts';
 
@@ -28,8 +29,9 @@ export async function readJsonObject(
   let parsed: unknown;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    parsed = JSON.parse(text);
-  } catch {
+    parsed = JSON.parse(text, refusePrototype);
+  } catch (error) {
+    if (isCoded(error)) throw error;
     throw fault('request.malformed_json', 'The body is not valid JSON in UTF-8.');
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
@@ -43,6 +45,13 @@ export async function readJsonObject(
     );
   }
   return text;
+}
+
+/** Schemas leave such a field out of a record without a word, so that what was asked for would be half done. */
+function refusePrototype(key: string, value: unknown): unknown {
+  if (key === '__proto__')
+    throw invalidRequest([{ path: key, message: 'unknown field; nothing is called that' }]);
+  return value;
 }
 
 async function readBytes(request: Request, limits: BodyLimits): Promise<Uint8Array> {

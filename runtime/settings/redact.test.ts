@@ -49,6 +49,11 @@ describe('createRedactor', () => {
     expect(createRedactor(['a-secret-that-is-not-there'])(text)).toBe(text);
   });
 
+  it('masks one that has no form in a URL, and the others with it', () => {
+    const redact = createRedactor(['half \ud800 pair', 'another-one']);
+    expect(redact('a half \ud800 pair and another-one')).toBe('a ••• and •••');
+  });
+
   it('never lets a given secret through, whatever stands around it', () => {
     const secret = fc.string({ minLength: 4, maxLength: 40 }).filter((text) => text.isWellFormed());
     fc.assert(

@@ -45,7 +45,12 @@ export function createRedactor(secrets: readonly string[]): (text: string) => st
     ...new Set(
       secrets
         .filter((secret) => secret.length >= SHORTEST_SECRET)
-        .flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret)]),
+        .flatMap((secret) => [
+          secret,
+          JSON.stringify(secret).slice(1, -1),
+          // Half of a surrogate pair has no form in a URL, and would throw.
+          encodeURIComponent(secret.toWellFormed()),
+        ]),
     ),
   ].sort((a, b) => b.length - a.length);
   const literal = known.length === 0 ? undefined : new RegExp(known.map(escaped).join('|'), 'g');

@@ -48,7 +48,7 @@ export class AgentProcess {
   readonly ended: Promise<ProcessEnd>;
   readonly #started: StartedProcess;
   readonly #clock: Clock;
-  readonly #stderr = new LastLines(STDERR_LINES, STDERR_LINE_LENGTH);
+  readonly #stderr = new LastLines(STDERR_LINES, STDERR_LINE_LENGTH, (text) => this.#redact(text));
   readonly #redact: (text: string) => string;
   #exited = false;
 

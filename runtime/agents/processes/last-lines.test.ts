@@ -47,3 +47,10 @@ it('begins a line anew when a piece was cut', () => {
   lines.add('gh\nok\n');
   expect(lines.toString()).toBe('abcd\nok');
 });
+
+it('masks a secret through which the cut of a line goes', () => {
+  const lines = new LastLines(5, 10, (text) => text.replaceAll('secret', '•••'));
+  lines.add('12345678sec');
+  lines.add('ret and more\nopen: secret');
+  expect(lines.toString()).toBe('12345678••\nopen: •••');
+});

@@ -1,5 +1,8 @@
 /** The longest block of lines that is looked at for being said again. */
-const LONGEST_BLOCK = 8;
+const LONGEST_BLOCK = 16;
+
+/** So much more of a line that is not complete is kept than is told: a secret through which the cut goes is seen whole. */
+const MARGIN = 2048;
 
 interface Line {
   text: string;
@@ -17,13 +20,18 @@ interface Line {
 export class LastLines {
   readonly #limit: number;
   readonly #lineLength: number;
+  readonly #redact: (text: string) => string;
   readonly #lines: Line[] = [];
   #open = '';
 
-  /** `limit` lines of at most `lineLength` UTF-16 units each; what is longer is cut. */
-  constructor(limit: number, lineLength: number) {
+  /**
+   * `limit` lines of at most `lineLength` UTF-16 units each; what is longer is cut, its secrets masked by `redact` before:
+   * half of one could not be recognised any more.
+   */
+  constructor(limit: number, lineLength: number, redact: (text: string) => string = (text) => text) {
     this.#limit = limit;
     this.#lineLength = lineLength;
+    this.#redact = redact;
   }
 
   add(text: string): void {
@@ -33,18 +41,23 @@ export class LastLines {
       this.#keep(this.#open + piece);
       this.#open = '';
     }
-    this.#open = (this.#open + last).slice(0, this.#lineLength);
+    this.#open = (this.#open + last).slice(0, this.#lineLength + MARGIN);
   }
 
   toString(): string {
     const told = this.#lines.flatMap(({ text, repeated }) =>
       repeated === undefined ? text : [text, inWords(repeated)],
     );
-    return [...told, this.#open].join('\n').trim();
+    return [...told, this.#cut(this.#open)].join('\n').trim();
+  }
+
+  #cut(line: string): string {
+    if (line.length <= this.#lineLength) return line;
+    return this.#redact(line.slice(0, this.#lineLength + MARGIN)).slice(0, this.#lineLength);
   }
 
   #keep(line: string): void {
-    const text = line.slice(0, this.#lineLength);
+    const text = this.#cut(line);
     this.#lines.push({ text, shape: text.replaceAll(/\d+/g, '0') });
     this.#fold();
     if (this.#lines.length > this.#limit) this.#lines.shift();

@@ -19,7 +19,6 @@ import {
   plainText,
   STUBBORN,
   shell,
-  shell,
   startProcesses,
   untilGone,
 } from './processes.fixture.ts';
@@ -56,8 +55,9 @@ async function hold(dataDir: string, agentId: string, code: string): Promise<Hel
   return held;
 }
 
+/** All at the same moment: none of them notices the end of another one. */
 function kill(...pids: number[]): void {
-  for (const pid of pids) process.kill(pid, 'SIGKILL');
+  for (const signal of ['SIGSTOP', 'SIGKILL']) for (const pid of pids) process.kill(pid, signal);
 }
 
 describe.runIf(process.platform === 'linux')('a runtime that is killed', () => {

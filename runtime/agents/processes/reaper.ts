@@ -37,21 +37,27 @@ export interface ReapOptions {
  */
 export async function reap(options: ReapOptions): Promise<{ reaped: Reaped[]; left: number[] }> {
   const reaped = new Map<string, Reaped>();
+  /** What was killed, by process id, with its start. */
+  const killed = new Map<number, string>();
   const deadline = performance.now() + LIMIT_MS;
   // Anew until there is none: what is being killed may have started another one meanwhile.
   for (;;) {
-    const orphans = findOrphans(options);
-    if (orphans.length === 0) break;
-    // One that waits for a disk that does not answer cannot be ended, and must not keep the others from starting.
-    if (performance.now() > deadline) {
-      return { reaped: [...reaped.values()], left: orphans.map(({ pid }) => pid) };
-    }
+    const table = new Map(listProcesses().map((facts) => [facts.pid, facts]));
+    const orphans = findOrphans(options, table);
     for (const { agentId, generation, pid, group } of orphans) {
       const key = `${agentId}:${generation}`;
       if (!reaped.has(key) || group === pid) reaped.set(key, { agentId, generation, pid });
+      for (const member of group === pid ? membersOf(pid, table) : [pid]) {
+        killed.set(member, table.get(member)?.start ?? '');
+      }
       if (group === pid) signalGroup(pid, 'SIGKILL');
       else killOne(pid);
     }
+    // One that is about to be gone has no mark any more by which it would be found.
+    const left = [...killed].flatMap(([pid, start]) => (table.get(pid)?.start === start ? [pid] : []));
+    if (left.length === 0) break;
+    // One that waits for a disk that does not answer cannot be ended, and must not keep the others from starting.
+    if (performance.now() > deadline) return { reaped: [...reaped.values()], left };
     await pause(CHECK_MS);
   }
   for (const { file, owner } of readLedgers(options.ledgerFolder)) {
@@ -63,8 +69,7 @@ export async function reap(options: ReapOptions): Promise<{ reaped: Reaped[]; le
   return { reaped: [...reaped.values()], left: [] };
 }
 
-function findOrphans(options: ReapOptions): Orphan[] {
-  const table = new Map(listProcesses().map((facts) => [facts.pid, facts]));
+function findOrphans(options: ReapOptions, table: ReadonlyMap<number, ProcessFacts>): Orphan[] {
   const orphans = new Map<number, Orphan>();
   for (const { owner, running } of readLedgers(options.ledgerFolder)) {
     if (owner !== undefined && isForeign(owner, options.owner)) continue;
@@ -72,8 +77,8 @@ function findOrphans(options: ReapOptions): Orphan[] {
       const facts = table.get(pid);
       // Another process may have got the id since then.
       if (facts?.start !== start) continue;
-      for (const member of table.values()) {
-        if (member.group === pid) orphans.set(member.pid, { ...member, agentId, generation });
+      for (const member of membersOf(pid, table)) {
+        orphans.set(member, { ...(table.get(member) as ProcessFacts), agentId, generation });
       }
     }
   }
@@ -81,6 +86,10 @@ function findOrphans(options: ReapOptions): Orphan[] {
     if (!orphans.has(facts.pid)) orphans.set(facts.pid, { ...facts, ...mark });
   }
   return [...orphans.values()];
+}
+
+function membersOf(group: number, table: ReadonlyMap<number, ProcessFacts>): number[] {
+  return [...table.values()].flatMap((facts) => (facts.group === group ? [facts.pid] : []));
 }
 
 function marked(

@@ -27,7 +27,7 @@ export interface WarmSpareOptions {
 }
 
 /**
- * Keeps one process ready that can become any of the built-in agents. What it costs is one process of about 20 MB; what it
+ * Keeps one process ready that can become any of the built-in agents. What it costs is one process of about 10 MB; what it
  * spares is most of the time in which an agent that crashed is not there.
  */
 export class WarmSpare {

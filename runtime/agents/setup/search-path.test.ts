@@ -80,7 +80,7 @@ describe.skipIf(process.platform === 'win32')('the login shell', () => {
       it('tells its PATH, whatever its start-up files say', async () => {
         startUp(
           shell.startUp,
-          `echo Welcome home\necho oops >&2\n${shell.add('/added/by the/shell')}echo bye\n`,
+          `echo Welcome home\nsh -c 'echo oops >&2'\n${shell.add('/added/by the/shell')}echo bye\n`,
         );
         const { get, warnings } = searchPaths(shell.file);
         const { folders, from } = await get();

@@ -147,6 +147,20 @@ describeWithServers(['postgres'], 'PostgreSQL', () => {
     for (const snapshot of snapshots) await snapshot.return();
   });
 
+  it('keeps the order of commits that were called together, also when one was carried out before', async () => {
+    const storage = await start();
+    const commit = (number: number) =>
+      storage.commit([{ kind: 'append', log: 'events', value: number }], { writer: 'w', number });
+    // The last of the first half, which makes a group of its own.
+    await commit(20);
+    const numbers = Array.from({ length: 40 }, (_, i) => i + 1);
+    await Promise.all(numbers.map(commit));
+    expect((await storage.read('events')).map(({ value }) => value)).toEqual([
+      20,
+      ...numbers.filter((number) => number !== 20),
+    ]);
+  });
+
   it('lends its connection to those who read while others commit without a pause', async () => {
     const storage = await start(undefined, { poolMax: 1 });
     const clients = 400;

@@ -3,7 +3,7 @@
  * touches one slot of a cluster; the other keys are named from it:
  *
  * `:meta` active generation, open snapshots · `:gens` generations · `:leases` of builders and snapshots, by the server's
- * clock · `:w:<writer>` the last 1,024 answers of a writer, and `g`, its last direct group · `:writers` when they were last seen · `:damaged` what was set
+ * clock · `:w:<writer>` the last 1,024 answers of a writer · `:writers` when they were last seen · `:damaged` what was set
  * aside · `:s:<snapshot>:…` what an open snapshot still needs.
  * Of a generation, `:<id>:` and `h:<collection>` heads, `v:` values, `i:` ids in order, `e:` expiries,
  * `x:<collection>:<field>` index, `l` counters of the logs, `n` their names in order, `m:<log>` entries, `c` collections,
