@@ -2,7 +2,7 @@
 import { gzipSync } from 'node:zlib';
 import AxeBuilder from '@axe-core/playwright';
 import { type Browser, expect, type Page, test } from '@playwright/test';
-import { Console } from './pages/console.ts';
+import { Console, SETTINGS_SECTIONS } from './pages/console.ts';
 import { type Product, startHeadless } from './start-headless.ts';
 
 const PAGES = ['Overview', 'Needs you', 'Sessions', 'Agents', 'Events', 'Backups', 'Settings'] as const;
@@ -74,12 +74,24 @@ for (const colorScheme of ['light', 'dark'] as const) {
     const context = await browser.newContext({ colorScheme, reducedMotion: 'reduce' });
     const page = await context.newPage();
     await page.goto(product.url);
+    await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
     const app = new Console(page);
     const id = await createSession(page, { title: 'For the eyes', message: '/tool' });
+    const asking = await createSession(page, { title: 'Asks', message: '/ask' });
+    await expect(page.getByRole('link', { name: /^Needs you \d+ waiting/ })).toBeVisible();
     for (const name of PAGES) {
       await app.open(name);
       await expectAccessible(page, `${name}, ${colorScheme}`);
     }
+    for (const section of SETTINGS_SECTIONS) {
+      await app.openSettings(section);
+      await expectAccessible(page, `Settings, ${section}, ${colorScheme}`);
+    }
+    await page.goto(new URL(`/sessions/${asking}`, product.origin).href);
+    await expect(app.waiting).toBeVisible();
+    await expectAccessible(page, `a question, ${colorScheme}`);
+    await app.waiting.getByRole('button', { name: 'Decline' }).click();
+    await expect(app.waiting).toHaveCount(0);
     await page.goto(new URL(`/sessions/${id}`, product.origin).href);
     await expect(app.turn(1)).toBeVisible();
     await expectAccessible(page, `a session, ${colorScheme}`);
@@ -101,6 +113,11 @@ test('nothing has to be scrolled sideways in a small window', async ({ browser }
     await app.open(name);
     const overflow = await app.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     expect(overflow, name).toBeLessThanOrEqual(0);
+  }
+  for (const section of SETTINGS_SECTIONS) {
+    await app.openSettings(section);
+    const overflow = await app.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    expect(overflow, section).toBeLessThanOrEqual(0);
   }
   await app.page.context().close();
 });
@@ -190,9 +207,13 @@ test('when the process is gone the page says so and keeps what it has; when it i
   await createSession(app.page, { title: 'Made before the end' });
   await app.open('Sessions');
   await expect(app.page.getByRole('link', { name: 'Made before the end' })).toBeVisible();
-  await app.page.waitForFunction(() =>
-    performance.getEntriesByType('resource').some(({ name }) => name.includes('backups-page')),
-  );
+  // Every page and all that it is made of: what comes after it may be loaded first.
+  await app.page.waitForFunction(() => {
+    const loaded = new Set(performance.getEntriesByType('resource').map(({ name }) => name));
+    const wanted = [...document.querySelectorAll<HTMLLinkElement>('link[rel=modulepreload]')];
+    const isLast = [...loaded].some((name) => name.includes('settings-page'));
+    return isLast && wanted.every(({ href }) => loaded.has(href));
+  });
   await product.kill();
   await expect(app.page.getByText('Reconnecting to the runtime…')).toBeVisible({ timeout: 15_000 });
   await app.open('Backups');

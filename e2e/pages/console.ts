@@ -1,6 +1,8 @@
 /** The console as a user finds it: by the names of what is on the screen, never by its structure. */
 import { expect, type Locator, type Page } from '@playwright/test';
 
+export const SETTINGS_SECTIONS = ['General', 'Storage', 'Budgets', 'Secrets', 'All settings'] as const;
+
 export class Console {
   readonly page: Page;
 
@@ -13,7 +15,7 @@ export class Console {
   ): Promise<void> {
     const link = this.page
       .getByRole('navigation')
-      .getByRole('link', { name: new RegExp(`^${name}(, \\d+ waiting)?$`) })
+      .getByRole('link', { name: new RegExp(`^${name}( \\d+ waiting)?$`) })
       .first();
     await link.click();
     await expect(link).toHaveAttribute('aria-current', 'page');
@@ -23,7 +25,7 @@ export class Console {
   }
 
   /** Opens a part of the settings. */
-  async openSettings(section: 'General' | 'Storage' | 'Budgets' | 'Secrets' | 'All settings'): Promise<void> {
+  async openSettings(section: (typeof SETTINGS_SECTIONS)[number]): Promise<void> {
     await this.open('Settings');
     await this.page.getByRole('tab', { name: section, exact: true }).click();
     await expect(this.page.getByRole('tabpanel', { name: section, exact: true })).toBeVisible();

@@ -1,4 +1,15 @@
-import { ActionIcon, Badge, Box, Group, Indicator, NavLink, Stack, Text, Tooltip } from '@mantine/core';
+import {
+  ActionIcon,
+  Badge,
+  Box,
+  Group,
+  Indicator,
+  NavLink,
+  Stack,
+  Text,
+  Tooltip,
+  VisuallyHidden,
+} from '@mantine/core';
 import { IconLayoutSidebarLeftCollapse, IconLayoutSidebarLeftExpand } from '@tabler/icons-react';
 import { Link, useRouterState } from '@tanstack/react-router';
 import icon from './icon.svg';
@@ -59,10 +70,14 @@ export function Rail({
 /** More than this is told as "99+". */
 const MOST_COUNTED = 99;
 
+function countInWords(count: number): string {
+  return count > MOST_COUNTED ? `${MOST_COUNTED}+` : String(count);
+}
+
 function RailLink({ page, collapsed, waiting }: { page: PageEntry; collapsed: boolean; waiting: number }) {
   const path = useRouterState({ select: (state) => state.location.pathname });
   const active = page.to === '/' ? path === '/' : path === page.to || path.startsWith(`${page.to}/`);
-  const name = waiting > 0 ? `${page.label}, ${waiting} waiting` : page.label;
+  const name = waiting > 0 ? `${page.label} ${countInWords(waiting)} waiting` : page.label;
   return (
     <Tooltip label={name} position="right" disabled={!collapsed}>
       <NavLink
@@ -70,7 +85,7 @@ function RailLink({ page, collapsed, waiting }: { page: PageEntry; collapsed: bo
         to={page.to}
         className={classes.link ?? ''}
         label={collapsed ? undefined : page.label}
-        aria-label={name}
+        aria-label={collapsed ? name : undefined}
         aria-current={active ? 'page' : undefined}
         active={active}
         data-collapsed={collapsed || undefined}
@@ -89,7 +104,8 @@ function RailLink({ page, collapsed, waiting }: { page: PageEntry; collapsed: bo
           !collapsed &&
           waiting > 0 && (
             <Badge size="sm" circle={waiting < 10} color="var(--tone-attention)" autoContrast>
-              {waiting > MOST_COUNTED ? `${MOST_COUNTED}+` : waiting}
+              {countInWords(waiting)}
+              <VisuallyHidden> waiting</VisuallyHidden>
             </Badge>
           )
         }

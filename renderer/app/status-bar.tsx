@@ -168,7 +168,7 @@ function CostItem() {
     <Item
       to="/settings"
       section="budgets"
-      label={unpriced ? 'Cost today, at least: not every agent tells what it costs' : 'Cost today'}
+      label={unpriced ? 'Cost today, at least: what some turns cost is not known for sure' : 'Cost today'}
     >
       {unpriced && '≥ '}
       {formatMoney(money)}

@@ -109,7 +109,9 @@ function Answer({ item, onAnswered }: { item: NeedsYouItem; onAnswered: NeedsYou
   const answer = useMutation({
     ...api.needsYou.answer.mutationOptions(),
     onSuccess: (answered) => {
-      toastSuccess(`Answered: ${answerInWords(answered)}`);
+      toastSuccess(
+        answered.kind === 'question' ? 'Your answer is on its way' : `Answered: ${answerInWords(answered)}`,
+      );
       onAnswered?.(answered);
     },
     onError: (error) => {
@@ -146,7 +148,8 @@ function Settled({ item }: { item: NeedsYouItem }) {
   );
 }
 
-function answerInWords({ answer, options, budget }: NeedsYouItem): string {
+function answerInWords({ answer, options, budget, kind }: NeedsYouItem): string {
+  if (kind === 'question' && answer?.optionId === 'accept') return 'Answered';
   if (answer?.raiseTo !== undefined && budget !== undefined) {
     return `Raised to ${formatBudget(answer.raiseTo, budget.unit)}`;
   }

@@ -24,7 +24,7 @@ export function PageHeader({
     <Group justify="space-between" align="flex-start" wrap="nowrap" gap="md">
       <Stack gap={2} miw={0}>
         <Group gap="sm" wrap="nowrap" miw={0}>
-          <Title order={1} size="h3" lineClamp={1} title={title}>
+          <Title order={1} size="h3" lineClamp={1} title={title} style={{ wordBreak: 'break-all' }}>
             {title}
           </Title>
           {beside}

@@ -1,8 +1,9 @@
 import { Code, Group, Image, Stack, Text } from '@mantine/core';
 import { useMemo } from 'react';
 import type { ToolCall, ToolContent } from '#contract';
+import { formatNumber } from '../lib/format.ts';
 import { CopyText } from './copy-text.tsx';
-import { diffLines } from './diff-lines.ts';
+import { type DiffLine, diffLines } from './diff-lines.ts';
 import classes from './diff-view.module.css';
 import { LongText } from './long-text.tsx';
 
@@ -68,21 +69,19 @@ function Part({ part }: { part: ToolContent }) {
 function DiffView({ part }: { part: Extract<ToolContent, { type: 'diff' }> }) {
   const { path, oldText, newText } = part;
   const lines = useMemo(() => diffLines(oldText, newText), [oldText, newText]);
-  const added = lines?.filter(({ kind }) => kind === 'added').length ?? 0;
-  const removed = lines?.filter(({ kind }) => kind === 'removed').length ?? 0;
   return (
     <section aria-label={`Change of ${path}`}>
       <Group gap="xs" mb={4} wrap="nowrap">
         <Code style={{ overflowWrap: 'anywhere' }}>{path}</Code>
         <Text size="xs" c="dimmed" style={{ whiteSpace: 'nowrap' }}>
           {oldText === null ? 'new file, ' : ''}
-          {lines === undefined ? 'too different to compare' : `+${added} −${removed}`}
+          {changeInWords(lines)}
         </Text>
         <CopyText label="Copy the new text" text={() => newText} />
       </Group>
       {lines === undefined ? (
         <LongText text={newText} monospace />
-      ) : (
+      ) : lines.length === 0 ? null : (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard
         <pre className={classes.diff} tabIndex={0}>
           {lines.slice(0, DIFF_LINES_SHOWN).map(({ kind, text }, index) => (
@@ -92,12 +91,20 @@ function DiffView({ part }: { part: Extract<ToolContent, { type: 'diff' }> }) {
             </div>
           ))}
           {lines.length > DIFF_LINES_SHOWN && (
-            <div data-line="hunk">… {lines.length - DIFF_LINES_SHOWN} more lines</div>
+            <div data-line="hunk">… {formatNumber(lines.length - DIFF_LINES_SHOWN)} more lines</div>
           )}
         </pre>
       )}
     </section>
   );
+}
+
+function changeInWords(lines: readonly DiffLine[] | undefined): string {
+  if (lines === undefined) return 'too different to compare';
+  if (lines.length === 0) return 'no change';
+  const count = (wanted: DiffLine['kind']) =>
+    formatNumber(lines.filter(({ kind }) => kind === wanted).length);
+  return `+${count('added')} −${count('removed')}`;
 }
 
 function Raw({ label, value }: { label: string; value: unknown }) {

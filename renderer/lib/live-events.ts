@@ -27,6 +27,7 @@ interface Subscription {
 
 const subscriptions = new Set<Subscription>();
 const statusListeners = new Set<() => void>();
+const openListeners = new Set<() => void>();
 const resumeListeners = new Set<() => void>();
 
 /** The one event stream of this window. */
@@ -53,7 +54,9 @@ const stream = createLiveStream({
   onStatus() {
     for (const listener of statusListeners) listener();
   },
-  onResumed() {
+  onOpened(isFirst) {
+    for (const listener of openListeners) listener();
+    if (isFirst) return;
     for (const listener of resumeListeners) listener();
   },
 });
@@ -83,6 +86,12 @@ export function onLiveEvent<P extends LivePattern>(
   };
   subscriptions.add(subscription);
   return () => subscriptions.delete(subscription);
+}
+
+/** Calls `handler` whenever the stream is open, for the first time, too. Returns the function that ends it. */
+export function onLiveOpened(handler: () => void): () => void {
+  openListeners.add(handler);
+  return () => openListeners.delete(handler);
 }
 
 /** Calls `handler` when the stream is open again after a break. Returns the function that ends it. */

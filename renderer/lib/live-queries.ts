@@ -2,7 +2,7 @@ import type { QueryClient, QueryKey } from '@tanstack/react-query';
 import type { Agent, Job, LiveEvents, RuntimeEvent, Session, SessionDetail } from '#contract';
 import { api } from './api.ts';
 import { createCoalescer } from './coalescer.ts';
-import { onLiveEvent, onLiveResumed } from './live-events.ts';
+import { onLiveEvent, onLiveOpened } from './live-events.ts';
 import { livePausedAt, onLivePauseChange } from './live-pause.ts';
 
 /** At most four refetches a second of the same query, however many events come. */
@@ -118,8 +118,8 @@ export function patchQueries(queries: QueryClient, event: RuntimeEvent): void {
 
 /**
  * Connects the cache to the event stream: patches it, refetches what became stale (coalesced), and refetches everything
- * when the stream is back after a break or the data was replaced. While the pages are paused it only notes what
- * became stale. Returns the function that disconnects.
+ * when the stream opens (what happened between the first reading and that was not told) or the data was replaced. While the
+ * pages are paused it only notes what became stale. Returns the function that disconnects.
  */
 export function connectLiveQueries(queries: QueryClient): () => void {
   const coalescer = createCoalescer({
@@ -144,7 +144,7 @@ export function connectLiveQueries(queries: QueryClient): () => void {
       patchQueries(queries, event);
       for (const key of staleKeys(event)) refetch(key);
     }),
-    onLiveResumed(() => {
+    onLiveOpened(() => {
       if (livePausedAt() === undefined) refetch([]);
       else missedWhilePaused = true;
     }),

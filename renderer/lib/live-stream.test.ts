@@ -118,8 +118,8 @@ describe('the live stream', () => {
       schedule: time.schedule,
       onEvent: (event) => events.push(event),
       onStatus: (status: LiveStatus) => states.push(status.state),
-      onResumed: () => {
-        resumed += 1;
+      onOpened: (isFirst) => {
+        if (!isFirst) resumed += 1;
       },
     });
   });
@@ -156,7 +156,7 @@ describe('the live stream', () => {
       schedule: time.schedule,
       onEvent: (event) => seen.push(event.data),
       onStatus: () => undefined,
-      onResumed: () => undefined,
+      onOpened: () => undefined,
     });
     cut.start();
     await settle();

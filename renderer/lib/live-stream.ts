@@ -48,8 +48,8 @@ export interface LiveStreamOptions {
   readonly schedule: (callback: () => void, delayMs: number) => () => void;
   readonly onEvent: (event: RuntimeEvent) => void;
   readonly onStatus: (status: LiveStatus) => void;
-  /** The stream is open again after a break: what was only told live in between is gone, so read it again. */
-  readonly onResumed: () => void;
+  /** The stream is open: what was told before was missed, so what was read before is to be read again. */
+  readonly onOpened: (isFirst: boolean) => void;
 }
 
 export interface LiveStream {
@@ -92,7 +92,7 @@ export function createLiveStream(options: LiveStreamOptions): LiveStream {
     cancelLost?.();
     cancelLost = undefined;
     setStatus({ state: 'live', since: now(), lastDataAt: now(), error: undefined });
-    if (wasLive) options.onResumed();
+    options.onOpened(!wasLive);
     wasLive = true;
   };
 

@@ -33,10 +33,10 @@ export function NeedsYouPage() {
   const [{ tab, agentId }, change] = useUrlState(parseUrl);
   const nameOf = useAgentNames();
   return (
-    <Stack gap="md" maw={960}>
+    <Stack gap="md" maw={1080} mx="auto">
       <PageHeader
         title="Needs you"
-        description="Permissions that agents ask for, their questions, and budgets that are used up. Each is answered once."
+        description="Permissions, questions and used-up budgets; each is answered once."
         actions={
           <SegmentedControl
             size="xs"

@@ -16,6 +16,7 @@ import { useUrlState } from '../../lib/url-state.ts';
 import { AgentList } from './agent-list.tsx';
 import { BackupCard } from './backup-card.tsx';
 import { ChartPanel } from './chart-panel.tsx';
+import { CostCard } from './cost-card.tsx';
 import { CountTiles } from './count-tiles.tsx';
 import { DemoOffer, FirstSteps } from './first-run.tsx';
 import { type FirstStepKey, firstStepsOf } from './first-steps.ts';
@@ -102,6 +103,7 @@ export function OverviewPage() {
         </Stack>
         <div className={classes.side}>
           <ChecklistCard facts={facts} commands={commands} onBackup={backUp.start} busy={backUp.pending} />
+          {facts.budgets.data !== undefined && <CostCard state={facts.budgets.data} />}
           <BackupCard
             backups={facts.backups.data?.items}
             job={job}

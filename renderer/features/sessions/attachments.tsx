@@ -1,6 +1,6 @@
 import { Anchor, Group, Image, Text } from '@mantine/core';
 import { IconPaperclip } from '@tabler/icons-react';
-import { type Attachment, attachmentPath } from '#contract';
+import { type Attachment, attachmentPath, PICTURE_TYPES } from '#contract';
 import { formatBytes } from '../../lib/format.ts';
 
 /** What went with a prompt: pictures small, files by name; each opens or is saved by a click. */
@@ -17,7 +17,7 @@ export function Attachments({
       {attachments.map(({ id, name, mimeType, sizeBytes }) => (
         <li key={id}>
           <Anchor href={attachmentPath(sessionId, id)} target="_blank" rel="noreferrer" size="xs">
-            {mimeType.startsWith('image/') ? (
+            {PICTURE_TYPES.has(mimeType) ? (
               <Image
                 src={attachmentPath(sessionId, id)}
                 alt={name}

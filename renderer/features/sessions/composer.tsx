@@ -4,7 +4,6 @@ import {
   Anchor,
   Button,
   Code,
-  Combobox,
   CopyButton,
   FileButton,
   Group,
@@ -14,7 +13,6 @@ import {
   Text,
   Textarea,
   Tooltip,
-  useCombobox,
 } from '@mantine/core';
 import { randomId } from '@mantine/hooks';
 import { IconCheck, IconPaperclip, IconPlayerStop, IconSend, IconTerminal2 } from '@tabler/icons-react';
@@ -30,10 +28,12 @@ import {
 import { type AttachmentInput, MAX_PROMPT_BYTES } from '#contract';
 import { ErrorCard } from '../../components/error-card.tsx';
 import { formatBytes } from '../../lib/format.ts';
-import { type AgentCommand, completed, matchingCommands } from './command-menu.ts';
+import type { AgentCommand } from './command-menu.ts';
+import { CommandMenuView } from './command-menu-view.tsx';
 import { keepDraft, promptSize, readDraft } from './drafts.ts';
 import { addFiles, type NewAttachment, readAttachment } from './new-attachments.ts';
 import { promptAsCurl } from './prompt-command.ts';
+import { useCommandMenu } from './use-command-menu.ts';
 
 export interface ComposerHandle {
   /** Puts the cursor into the message. */
@@ -74,11 +74,8 @@ export function Composer(props: ComposerProps) {
   const [error, setError] = useState<unknown>();
   const [attachments, setAttachments] = useState<NewAttachment[]>([]);
   const [refused, setRefused] = useState<string[]>([]);
-  const [menuClosedFor, setMenuClosedFor] = useState<string>();
   const input = useRef<HTMLTextAreaElement>(null);
   const resetFiles = useRef<() => void>(null);
-  const matches = text === menuClosedFor ? [] : matchingCommands(text, props.commands);
-  const combobox = useCombobox({ opened: matches.length > 0 });
   const size = promptSize(text);
   const reason = whyNot({ ...props, sending, empty: text.trim() === '', tooLarge: size.tooLarge });
 
@@ -108,6 +105,8 @@ export function Composer(props: ComposerProps) {
     resetFiles.current?.();
     input.current?.focus();
   };
+
+  const menu = useCommandMenu(text, props.commands, change);
 
   useEffect(() => {
     // What was opened while the page was loading, the palette for one, keeps the focus: it is being typed into.
@@ -150,7 +149,7 @@ export function Composer(props: ComposerProps) {
   const onKeyDown = (event: KeyboardEvent) => {
     // Enter that ends the composition of a character is not a wish to send.
     if (event.nativeEvent.isComposing) return;
-    if (matches.length > 0 && moveInMenu(event)) {
+    if (menu.press(event.key)) {
       event.preventDefault();
       return;
     }
@@ -160,28 +159,6 @@ export function Composer(props: ComposerProps) {
     } else if (event.key === 'Escape' && busy) {
       event.preventDefault();
       onCancel();
-    }
-  };
-
-  /** True when the key was for the menu of commands. */
-  const moveInMenu = (event: KeyboardEvent): boolean => {
-    switch (event.key) {
-      case 'ArrowDown':
-        combobox.selectNextOption();
-        return true;
-      case 'ArrowUp':
-        combobox.selectPreviousOption();
-        return true;
-      case 'Escape':
-        setMenuClosedFor(text);
-        return true;
-      case 'Tab':
-      case 'Enter':
-        if (combobox.getSelectedOptionIndex() < 0) combobox.selectFirstOption();
-        combobox.clickSelectedOption();
-        return true;
-      default:
-        return false;
     }
   };
 
@@ -240,51 +217,26 @@ export function Composer(props: ComposerProps) {
             </Tooltip>
           )}
         </FileButton>
-        <Combobox
-          store={combobox}
-          position="top-start"
-          onOptionSubmit={(name) => {
-            const command = props.commands.find((each) => each.name === name);
-            if (command !== undefined) change(completed(command));
-            setMenuClosedFor(command && completed(command));
-          }}
-        >
-          <Combobox.DropdownTarget>
-            <Textarea
-              ref={input}
-              flex={1}
-              aria-label="Message"
-              placeholder={`Message to ${props.agentName}`}
-              value={text}
-              onChange={(event) => {
-                change(event.currentTarget.value);
-                combobox.resetSelectedOption();
-              }}
-              onKeyDown={onKeyDown}
-              onPaste={onPaste}
-              autosize
-              minRows={2}
-              maxRows={12}
-              spellCheck
-              error={size.tooLarge}
-              aria-describedby="composer-note"
-            />
-          </Combobox.DropdownTarget>
-          <Combobox.Dropdown>
-            <Combobox.Options aria-label="Commands of the agent" mah={240} style={{ overflowY: 'auto' }}>
-              {matches.map(({ name, description, hint }) => (
-                <Combobox.Option key={name} value={name}>
-                  <Text size="sm" span>
-                    <Code>/{name}</Code> {hint !== undefined && <Code bg="transparent">{hint}</Code>}
-                  </Text>
-                  <Text size="xs" c="dimmed" lineClamp={1}>
-                    {description}
-                  </Text>
-                </Combobox.Option>
-              ))}
-            </Combobox.Options>
-          </Combobox.Dropdown>
-        </Combobox>
+        <CommandMenuView menu={menu}>
+          <Textarea
+            ref={input}
+            flex={1}
+            aria-label="Message"
+            placeholder={`Message to ${props.agentName}`}
+            value={text}
+            onChange={(event) => change(event.currentTarget.value)}
+            onKeyDown={onKeyDown}
+            onPaste={onPaste}
+            autosize
+            minRows={2}
+            maxRows={12}
+            spellCheck
+            error={size.tooLarge}
+            aria-describedby="composer-note"
+            aria-controls={menu.store.listId ?? undefined}
+            aria-activedescendant={menu.activeId}
+          />
+        </CommandMenuView>
         {busy ? (
           <Button
             size="sm"

@@ -3,7 +3,9 @@ import { memo, type ReactNode } from 'react';
 import ReactMarkdown, { type Components } from 'react-markdown';
 import remarkGfm from 'remark-gfm';
 import { CopyText } from '../../components/copy-text.tsx';
+import { LongText } from '../../components/long-text.tsx';
 import classes from './markdown.module.css';
+import { isCostlyMarkdown } from './markdown-cost.ts';
 
 const plugins = [remarkGfm];
 
@@ -45,6 +47,7 @@ const components: Components = {
 };
 
 export const Markdown = memo(function Markdown({ text }: { text: string }) {
+  if (isCostlyMarkdown(text)) return <LongText text={text} />;
   return (
     <Typography className={classes.markdown}>
       <ReactMarkdown remarkPlugins={plugins} components={components}>

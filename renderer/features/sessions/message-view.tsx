@@ -15,7 +15,14 @@ import { PlanView, planInWords } from './plan-view.tsx';
 const Markdown = lazy(() => import('./markdown.tsx').then((module) => ({ default: module.Markdown })));
 
 /** One entry of what an agent said or did. */
-export const MessageView = memo(function MessageView({ message }: { message: Message }) {
+export const MessageView = memo(function MessageView({
+  message,
+  isOver,
+}: {
+  message: Message;
+  /** Its turn has ended: nothing more comes. */
+  isOver: boolean;
+}) {
   switch (message.kind) {
     case 'text':
       return <AnswerText message={message} />;
@@ -25,7 +32,7 @@ export const MessageView = memo(function MessageView({ message }: { message: Mes
           icon={<IconBrain size={16} aria-hidden />}
           label={
             <Text size="sm" c="dimmed">
-              {message.complete ? 'Thought' : 'Thinking…'}
+              {message.complete || isOver ? 'Thought' : 'Thinking…'}
             </Text>
           }
         >
@@ -33,7 +40,7 @@ export const MessageView = memo(function MessageView({ message }: { message: Mes
         </Disclosure>
       );
     case 'tool_call':
-      return <ToolCallView message={message} />;
+      return <ToolCallView message={message} isOver={isOver} />;
     case 'plan':
       return (
         <Disclosure
@@ -73,8 +80,10 @@ function AnswerText({ message }: { message: Message }) {
   );
 }
 
-function ToolCallView({ message }: { message: Message }) {
+function ToolCallView({ message, isOver }: { message: Message; isOver: boolean }) {
   const call = message.toolCall;
+  const status = call?.status ?? 'pending';
+  const isCutOff = isOver && (status === 'pending' || status === 'in_progress');
   const title = call?.title ?? message.text;
   return (
     <Disclosure
@@ -89,7 +98,7 @@ function ToolCallView({ message }: { message: Message }) {
               {call.kind}
             </Text>
           )}
-          <StatusBadge {...TOOL_STATUS[call?.status ?? 'pending']} size="xs" />
+          <StatusBadge {...(isCutOff ? CUT_OFF : TOOL_STATUS[status])} size="xs" />
         </Group>
       }
     >
@@ -107,6 +116,12 @@ function ToolCallView({ message }: { message: Message }) {
 }
 
 type ToolCallStatus = NonNullable<Message['toolCall']>['status'];
+
+/** The agent never told how the call ended, and will not any more. */
+const CUT_OFF = { status: 'interrupted', label: 'Not finished' } satisfies {
+  status: StatusKind;
+  label: string;
+};
 
 /** The states of a tool call in the one vocabulary of the console. */
 const TOOL_STATUS: Record<ToolCallStatus, { status: StatusKind; label: string }> = {

@@ -91,6 +91,7 @@ export const TurnView = memo(function TurnView({
 
 function Entries({ block }: { block: TurnBlock }) {
   const [all, setAll] = useState(false);
+  const isOver = block.turn !== undefined && block.turn.state !== 'running';
   const hidden = all ? 0 : Math.max(0, block.entries.length - ENTRIES_AT_FIRST);
   return (
     <>
@@ -100,7 +101,7 @@ function Entries({ block }: { block: TurnBlock }) {
         </Anchor>
       )}
       {block.entries.slice(hidden).map((message) => (
-        <MessageView key={message.id} message={message} />
+        <MessageView key={message.id} message={message} isOver={isOver} />
       ))}
     </>
   );

@@ -1,4 +1,16 @@
-import { Alert, Button, Card, Divider, Group, Progress, Skeleton, Stack, Text, Title } from '@mantine/core';
+import {
+  Alert,
+  Anchor,
+  Button,
+  Card,
+  Divider,
+  Group,
+  Progress,
+  Skeleton,
+  Stack,
+  Text,
+  Title,
+} from '@mantine/core';
 import { IconInfoCircle } from '@tabler/icons-react';
 import { hashKey, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
@@ -131,11 +143,15 @@ function Today({ state }: { state: BudgetState }) {
       </Group>
       {state.today.unpriced && (
         <Alert variant="light" color="gray" icon={<IconInfoCircle />} p="xs">
-          The money is a lower bound: some agents tell neither what they cost nor which model they use.
+          The money is a lower bound: what some turns cost is not known for sure.
         </Alert>
       )}
       <Text size="xs" c="dimmed">
-        Prices as of {state.prices.asOf}, {state.prices.source}, where an agent does not tell its cost.
+        Where an agent does not tell its cost, prices are as of {state.prices.asOf}, from{' '}
+        <Anchor href={state.prices.source} target="_blank" rel="noreferrer" underline="always" inherit>
+          {state.prices.source.replace(/^https:\/\//, '')}
+        </Anchor>
+        .
       </Text>
     </Stack>
   );

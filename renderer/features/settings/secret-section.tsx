@@ -150,7 +150,7 @@ function NewSecret({ known, onSaved }: { known: readonly string[]; onSaved: () =
         />
         <Button
           size="xs"
-          mt={22}
+          mt={20}
           type="submit"
           variant="default"
           loading={save.isPending}

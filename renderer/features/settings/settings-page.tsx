@@ -46,7 +46,10 @@ export function SettingsPage() {
   const status = useQuery(api.status.get.queryOptions());
   return (
     <Stack maw={1080} mx="auto">
-      <PageHeader title="Settings" description="Nothing here leaves this machine." />
+      <PageHeader
+        title="Settings"
+        description="How the console looks, where the data is, and what agents may use."
+      />
       {status.data?.about.warnings.map((warning) => (
         <Alert key={`${warning.code} ${warning.message}`} color="yellow" title={warning.message}>
           <Code bg="transparent">{warning.code}</Code>
