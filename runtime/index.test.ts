@@ -1,5 +1,5 @@
 /** The whole runtime, embedded: real SQLite, real agent processes, called by the one function that every surface uses. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -204,6 +204,20 @@ test('an agent command that does not exist is refused, and nothing is kept', asy
     detail: expect.stringContaining('no-such-agent-anywhere'),
   });
   expect((await call<{ items: unknown[] }>('GET', '/api/agents')).body.items).toHaveLength(1);
+});
+
+test('a secret that cannot be read keeps no other one from being masked', async () => {
+  await runtime.stop();
+  const secrets = [
+    { name: 'OF_THE_DESKTOP', updatedAt: 1, encrypted: 'AAAA' },
+    { name: 'OF_HERE', updatedAt: 1, value: 'correct-horse-battery' },
+  ];
+  await writeFile(join(dataDir, 'secrets.json'), JSON.stringify({ format: 1, secrets }), { mode: 0o600 });
+  runtime = await open();
+  await runtime.start();
+  expect(logs.join('')).toContain('OF_THE_DESKTOP is encrypted by the keychain');
+  runtime.logger.warn('said correct-horse-battery');
+  expect(logs.at(-1)).toContain('said •••');
 });
 
 test('a start that fails leaves nothing open: the same data can be started again', async () => {

@@ -74,17 +74,21 @@ console.log(`\n| ${columns.join(' | ')} |\n|${columns.map(() => '---|').join('')
 for (const row of drives) console.log(`| ${columns.map((column) => row[column]).join(' | ')} |`);
 if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(drives, null, 2)}\n`);
 
-/** Resolves with the reason when they cannot be had. */
+/**
+ * Resolves with the reason when they cannot be had. Not by `npm ci`: the lock file cannot name the programs of other systems
+ * that a mirror of the registry does not carry, and `npm ci` refuses such a file.
+ */
 async function install(): Promise<string | undefined> {
   if (existsSync(packages)) return undefined;
   console.error('Installing the published agents (bench/published-agents, about 1 GB) …');
   try {
-    await promisify(execFile)('npm', ['ci'], { cwd: FOLDER });
+    await promisify(execFile)('npm', ['install', '--no-save'], { cwd: FOLDER });
     return undefined;
   } catch (error) {
     await rm(packages, { recursive: true, force: true });
     const { stderr = '' } = error as { stderr?: string };
-    return `\`npm ci\` in bench/published-agents failed (${stderr.trim().split('\n')[0] || String(error)}).`;
+    const said = stderr.split('\n').filter((line) => /^npm error (?!code|errno|syscall)\S/.test(line));
+    return `\`npm install\` in bench/published-agents failed (${said[0] ?? String(error)}).`;
   }
 }
 

@@ -15,6 +15,9 @@ const SPARE_CHECK_MS = 20;
 /** One that computes nothing for so long has loaded what it needs. */
 const SPARE_CALM_MS = 150;
 
+/** An agent writes its compiled code down half a second after its start, and lives so long before it is killed first. */
+const CACHE_MS = 1500;
+
 /** Milliseconds of each round. */
 export type Times = number[];
 
@@ -77,6 +80,7 @@ export async function measureKills(dataDir: string, rounds: number, keepSpare: b
   await using measured = await startMeasuredAgents({ dataDir, keepSpare, backOff: 'none' });
   const { id } = await addEcho(measured, 'Echo');
   await start(measured, id);
+  await pause(CACHE_MS);
   const times: Times = [];
   for (let round = 0; round <= rounds; round++) {
     if (round > 0 && round % KILLS_BEFORE_BREAKER === 0) {
@@ -105,6 +109,7 @@ export async function measureMassKills(dataDir: string, rounds: number, count: n
     if (round % KILLS_BEFORE_BREAKER === 0) {
       await Promise.all(ids.map((id) => measured.agents.stopAgent(id)));
       await Promise.all(ids.map((id) => start(measured, id)));
+      if (round === 0) await pause(CACHE_MS);
     }
     await spareReady(dataDir);
     const ready = ids.map((id) => measured.ready(id, measured.agents.get(id).generation + 1));

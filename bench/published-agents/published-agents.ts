@@ -45,7 +45,6 @@ export const PUBLISHED_AGENTS: readonly PublishedAgent[] = [
         [
           'model = "stand-in"',
           'model_provider = "stand-in"',
-          'approval_policy = "untrusted"',
           '[model_providers.stand-in]',
           'name = "Stand-in"',
           `base_url = "${url}/v1"`,

@@ -45,16 +45,17 @@ export function startStandInModel(): Promise<ProviderServer> {
 
 function decide({ conversation, lastUserText, tools, isToolAnswer }: Asked): Reply {
   if (isToolAnswer) return { kind: 'text', text: TOOL_USED };
+  // First, because an agent that was primed is told the earlier prompts in the same text.
+  if (lastUserText.includes(RECALL)) {
+    const word = [...conversation.matchAll(/the word is <<([^>]+)>>/g)].at(-1)?.[1];
+    return { kind: 'text', text: word === undefined ? 'I was told no word.' : `The word is ${word}.` };
+  }
   const command = new RegExp(`${RUN} (.+)`).exec(lastUserText)?.[1];
   const shell = tools.find(({ name }) =>
     /^(?:bash|shell|run_shell_command|shell_command|exec_command)$/i.test(name),
   );
   if (command !== undefined && shell !== undefined) {
     return { kind: 'tool', name: shell.name, input: shellInput(shell, command) };
-  }
-  if (lastUserText.includes(RECALL)) {
-    const word = [...conversation.matchAll(/the word is <<([^>]+)>>/g)].at(-1)?.[1];
-    return { kind: 'text', text: word === undefined ? 'I was told no word.' : `The word is ${word}.` };
   }
   return { kind: 'text', text: 'I am only standing in for a model.' };
 }

@@ -101,6 +101,29 @@ describe('after the data set was switched', () => {
     expect(asked.text()).toContain('1 earlier turn ');
   });
 
+  it('loses no agent when the new ones cannot be read', async () => {
+    const { pid } = await house.inState('echo', 'healthy');
+    const first = agentConfig.parse({
+      ...house.agents.get('echo'),
+      id: 'first',
+      name: 'First',
+      createdAt: 1,
+    });
+    await house.storage.commit([
+      { kind: 'put', collection: 'agents', id: 'first', value: first, index: { createdAt: 1 } },
+    ]);
+    const get = house.storage.get.bind(house.storage);
+    const failing = vi.spyOn(house.storage, 'get').mockImplementation(async (collection, id) => {
+      if (collection === 'agent_states') throw new Error('the disk is gone');
+      return get(collection, id);
+    });
+    await expect(house.agents.reload()).rejects.toThrow('the disk is gone');
+    expect(house.agents.list()).toMatchObject([{ id: 'echo', pid, state: 'healthy' }]);
+    failing.mockRestore();
+    await house.agents.reload();
+    expect(house.agents.list()).toMatchObject([{ id: 'first' }, { id: 'echo', pid }]);
+  });
+
   it('goes on with what it knows of the agents that are still there', async () => {
     await house.inState('echo', 'healthy');
     await house.agents.restartAgent('echo');

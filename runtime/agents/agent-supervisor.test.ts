@@ -158,6 +158,22 @@ describe('deleting an agent', () => {
     expect(await house.storage.get('agents', 'echo')).toBeUndefined();
   });
 
+  it('changes nothing when that cannot be saved', async () => {
+    const { pid } = await house.inState('echo', 'healthy');
+    const commit = house.storage.commit.bind(house.storage);
+    const failing = vi.spyOn(house.storage, 'commit').mockImplementation(async (operations) => {
+      if (operations.some((one) => one.kind === 'delete' && one.collection === 'agents')) {
+        throw new Error('the disk is full');
+      }
+      return commit(operations);
+    });
+    await expect(house.agents.delete('echo')).rejects.toThrow('the disk is full');
+    expect(house.agents.list()).toMatchObject([{ id: 'echo', pid, state: 'healthy' }]);
+    failing.mockRestore();
+    await house.agents.delete('echo');
+    expect(isAlive(pid as number)).toBe(false);
+  });
+
   it('is refused while it answers', async () => {
     const asked = house.ask('/slow 5000');
     await house.inState('echo', 'busy');

@@ -158,8 +158,11 @@ export function createAgents(dependencies: AgentsDependencies): Agents {
     },
     async stop() {
       sampler.stop();
-      await roster.shutDown();
-      await processes.stop();
+      try {
+        await roster.shutDown();
+      } finally {
+        await processes.stop();
+      }
     },
   });
 
@@ -242,7 +245,6 @@ export function createAgents(dependencies: AgentsDependencies): Agents {
     forgetSession(sessionId) {
       for (const agent of roster.list()) agent.forgetSession(sessionId);
       // Also when no process runs that had it open.
-      void sessionStore.delete(sessionId);
       void sessionStore.delete(sessionId);
     },
 

@@ -269,7 +269,7 @@ export class AgentConnection {
 
   /**
    * Ends the process: in order, the turns being cancelled first, or at once. What still waits for it rejects with `reason`.
-   * Bounded by 4 s.
+   * Bounded by 6 s.
    */
   async end(reason: CodedError, options: { force: boolean }): Promise<ProcessEnd> {
     if (!options.force) await this.#cancelTurns();

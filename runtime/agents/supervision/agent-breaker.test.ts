@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { CodedError } from '../../base/errors.ts';
 import { agentConfig, fault } from '../../contract/index.ts';
-import { HALF_OPEN_MS } from './restart-policy.ts';
+import { HALF_OPEN_MS, LONGEST_HALF_OPEN_MS } from './restart-policy.ts';
 import { createVirtualAgent, type VirtualAgent } from './virtual-agent.fixture.ts';
 
 const SECOND = 1000;
@@ -61,6 +61,36 @@ describe('an agent that keeps dying', () => {
     await house.clock.advance(10 * SECOND);
     await house.die();
     expect(house.agent.view()).toMatchObject({ state: 'crash-loop', generation: 6 });
+  });
+
+  it('is no crash loop for the next app when it serves since the user tried it early', async () => {
+    await crashLoop();
+    await house.agent.retry('Tried again by the user');
+    await house.clock.advance(MINUTE);
+    expect(house.agent.state).toBe('healthy');
+    const next = createVirtualAgent(house.kept(), house.clock.now());
+    await next.start();
+    expect(next.agent.state).toBe('healthy');
+    await next.die();
+    expect(next.agent.state, 'but on trial still').toBe('crash-loop');
+  });
+
+  it('is not locked up for longer because the clock was set back', async () => {
+    const now = Date.UTC(2026, 0, 1);
+    const next = createVirtualAgent({ halfOpenAt: Date.UTC(2040, 0, 1), openings: 1 }, now);
+    await next.start();
+    expect(next.agent.view()).toMatchObject({ state: 'crash-loop', halfOpenAt: now + LONGEST_HALF_OPEN_MS });
+    await next.clock.advance(LONGEST_HALF_OPEN_MS - 1);
+    expect(next.agent.state).toBe('crash-loop');
+    await next.clock.advance(1);
+    expect(next.agent.state).toBe('healthy');
+  });
+
+  it('has what failed without a process kept for the next app, too', async () => {
+    house.manner.launch = fault('agent.start_refused', 'no room');
+    await house.start();
+    expect(house.agent.state).toBe('restarting');
+    expect(house.kept().failures).toEqual([house.clock.now()]);
   });
 
   it('has a clean slate when the user starts it', async () => {
@@ -129,6 +159,15 @@ describe('a drill', () => {
       note: 'Nothing was noticed within 60 s',
     });
     expect(house.newest().signals).toEqual(['SIGSTOP', 'SIGCONT']);
+  });
+
+  it('does not hide an agent that stands still because nothing could kill it', async () => {
+    await house.start();
+    house.manner.survives = true;
+    house.manner.probes = 'silent';
+    house.agent.drill('crash');
+    await house.clock.advance(10 * SECOND);
+    expect(house.agent.state).toBe('unresponsive');
   });
 
   it('fails when the agent does not come back within a minute', async () => {
@@ -229,7 +268,63 @@ describe('a configuration that changes', () => {
   });
 });
 
+describe('a configuration that changes meanwhile', () => {
+  const other = () => ({
+    config: agentConfig.parse({
+      ...house.agent.config,
+      launch: { kind: 'command', command: '/bin/other' },
+    }),
+    version: 2,
+  });
+
+  it('is what runs, also when it changes in the middle of a start', async () => {
+    await house.start();
+    await house.agent.stop('Stopped by the user');
+    const held = Promise.withResolvers<void>();
+    house.manner.launchAfter = held.promise;
+    const started = house.agent.start();
+    await house.clock.advance(0);
+    const changed = house.agent.reconfigure(other());
+    held.resolve();
+    await Promise.all([started, changed]);
+    await house.clock.advance(0);
+    expect(house.agent.state).toBe('healthy');
+    expect(house.commands.at(-1)).toBe('/bin/other');
+  });
+
+  it('does not undo a stop that is under way', async () => {
+    await house.start();
+    await Promise.all([house.agent.stop('Stopped by the user'), house.agent.reconfigure(other())]);
+    await house.clock.advance(0);
+    expect(house.agent.view()).toMatchObject({ state: 'stopped', generation: 1 });
+    expect(house.kept().desired).toBe('stopped');
+  });
+});
+
+describe('a start that fails', () => {
+  it('is what the user wants all the same, after a restart of the app, too', async () => {
+    await house.start();
+    await house.agent.stop('Stopped by the user');
+    house.manner.launch = fault('agent.command_not_found', 'gone');
+    await expect(house.agent.start()).rejects.toMatchObject({ code: 'agent.command_not_found' });
+    expect(house.kept().desired).toBe('running');
+  });
+});
+
 describe('the end of the app', () => {
+  it('starts nothing any more, whatever was asked for before or after', async () => {
+    await house.start();
+    const asked = [house.agent.restart('Once'), house.agent.restart('Twice')];
+    const ended = house.agent.shutDown('SmallTalk Console was closed');
+    asked.push(house.agent.start(), house.agent.retry('Tried again'));
+    const settled = await Promise.allSettled(asked);
+    expect(settled.map(({ status }) => status)).toEqual(Array(4).fill('rejected'));
+    await ended;
+    expect(house.agent.view()).toMatchObject({ state: 'stopped', generation: 1 });
+    expect(house.commands).toHaveLength(1);
+    expect(house.clock.pending).toBe(0);
+  });
+
   it('leaves no timer', async () => {
     await house.start();
     const turn = house.ask();

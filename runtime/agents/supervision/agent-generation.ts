@@ -30,6 +30,8 @@ export class AgentGeneration {
   readonly connection: AgentConnection;
   /** Milliseconds since the Unix epoch. */
   readonly startedAt: number;
+  /** On the monotonic clock. */
+  readonly #startedAt: number;
   readonly #options: AgentGenerationOptions;
   #probe: LivenessProbe | undefined;
   #isReady = false;
@@ -39,11 +41,17 @@ export class AgentGeneration {
     this.number = number;
     this.connection = connection;
     this.startedAt = options.clock.now();
+    this.#startedAt = options.clock.monotonic();
     this.#options = options;
   }
 
   get isRunning(): boolean {
     return !this.#hasEnded;
+  }
+
+  /** Milliseconds, whatever was done to the time of day meanwhile. */
+  get uptimeMs(): number {
+    return Math.round(this.#options.clock.monotonic() - this.#startedAt);
   }
 
   /** It has answered `initialize`, and a probe or none in time. */

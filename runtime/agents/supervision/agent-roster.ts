@@ -55,12 +55,14 @@ export class AgentRoster {
 
   /** The app starts: reads the agents, and starts in the background those that are to run. */
   async begin(): Promise<void> {
+    this.#paused = undefined;
     for (const stored of await this.#load()) await this.#add(stored);
     for (const agent of this.list()) this.#inBackground(agent, 'started', agent.begin());
   }
 
-  /** The app ends: ends all of them at once. */
+  /** The app ends: ends all of them at once. Changes that have not begun are refused. */
   async shutDown(): Promise<void> {
+    this.#paused = 'SmallTalk Console is being closed';
     await this.#changes.settled();
     await Promise.all(this.list().map((agent) => agent.shutDown('SmallTalk Console was closed')));
     this.#agents.clear();
@@ -121,9 +123,10 @@ export class AgentRoster {
         throw fault('agent.in_use', `${agent.config.name} is answering a prompt. Cancel it first.`, { id });
       }
       const { registry, records } = this.#dependencies;
-      await agent.shutDown('It was deleted');
+      // First what may fail: an agent that could not be deleted goes on as it was.
       await registry.remove(agent.config, this.#correlationId());
       this.#forget(agent);
+      await agent.shutDown('It was deleted');
       await records.remove(id).catch((error: unknown) => this.#warn(agent, 'forgotten', error));
     });
   }
@@ -143,10 +146,17 @@ export class AgentRoster {
       const ids = new Set(all.map(({ config }) => config.id));
       const known = new Map(this.#agents);
       const gone = this.list().filter(({ config }) => !ids.has(config.id));
+      // Whatever may fail comes before this; and nobody sees the list half read.
+      const added = await this.#superviseAll(all.filter(({ config }) => !known.has(config.id)));
       this.#agents.clear();
+      for (const { config } of all) {
+        const agent = known.get(config.id) ?? added.get(config.id);
+        if (agent !== undefined) this.#agents.set(config.id, agent);
+      }
+      for (const agent of added.values()) this.#inBackground(agent, 'started', agent.begin());
       const settled = await Promise.allSettled([
         ...gone.map((agent) => agent.shutDown('It is not in the data that is active now')),
-        ...(await this.#follow(all, known)),
+        ...all.flatMap((stored) => this.#follow(stored, known.get(stored.config.id)) ?? []),
       ]);
       for (const agent of gone) {
         this.#forget(agent);
@@ -164,21 +174,10 @@ export class AgentRoster {
     });
   }
 
-  async #follow(all: StoredAgent[], known: Map<string, SupervisedAgent>): Promise<Promise<void>[]> {
-    const followed: Promise<void>[] = [];
-    for (const stored of all) {
-      const agent = known.get(stored.config.id);
-      if (agent === undefined) {
-        const added = await this.#add(stored);
-        this.#inBackground(added, 'started', added.begin());
-      } else {
-        this.#agents.set(stored.config.id, agent);
-        // What it knows of its sessions may be ahead of the data that is active now.
-        agent.forgetAllSessions();
-        followed.push(agent.reconfigure(stored));
-      }
-    }
-    return followed;
+  #follow(stored: StoredAgent, agent: SupervisedAgent | undefined): Promise<void> | undefined {
+    // What it knows of its sessions may be ahead of the data that is active now.
+    agent?.forgetAllSessions();
+    return agent?.reconfigure(stored);
   }
 
   async #load(): Promise<StoredAgent[]> {
@@ -189,10 +188,20 @@ export class AgentRoster {
   }
 
   async #add(stored: StoredAgent): Promise<SupervisedAgent> {
-    const { records, supervise } = this.#dependencies;
-    const agent = supervise(stored, await records.load(stored.config.id));
+    const agent = await this.#supervise(stored);
     this.#agents.set(stored.config.id, agent);
     return agent;
+  }
+
+  async #superviseAll(all: StoredAgent[]): Promise<Map<string, SupervisedAgent>> {
+    const agents = new Map<string, SupervisedAgent>();
+    for (const stored of all) agents.set(stored.config.id, await this.#supervise(stored));
+    return agents;
+  }
+
+  async #supervise(stored: StoredAgent): Promise<SupervisedAgent> {
+    const { records, supervise } = this.#dependencies;
+    return supervise(stored, await records.load(stored.config.id));
   }
 
   #forget(agent: SupervisedAgent): void {

@@ -62,6 +62,7 @@ export class ProcessKeeper {
   /** A process of this configuration has answered a probe. */
   #answersProbes = false;
   #restarts = 0;
+  #isClosed = false;
   #resources: Agent['resources'];
 
   constructor(options: ProcessKeeperOptions) {
@@ -109,13 +110,15 @@ export class ProcessKeeper {
 
   /**
    * Starts the next process. When the system has no room for it at the moment, another try is planned. Rejects when there
-   * is nothing that could be started; the state says so, too.
+   * is nothing that could be started; the state says so, too. Rejects with `agent.stopped` after `close`.
    */
   async launch(reason: string): Promise<void> {
     const { logger, open, config, history, recovery, events } = this.#options;
     recovery.cancel();
+    this.throwIfClosed();
     events.begin();
     const number = await history.claim();
+    this.throwIfClosed();
     let generation: AgentGeneration;
     let connection: AgentConnection;
     try {
@@ -148,12 +151,13 @@ export class ProcessKeeper {
 
   /** Launches once more; after a crash loop that is a half-open try. */
   async tryAgain(reason: string, isCrashLoop: boolean): Promise<void> {
+    this.throwIfClosed();
     if (isCrashLoop) this.#options.recovery.halfOpen();
     this.#options.signal('restart-asked', reason);
     await this.launch(reason);
   }
 
-  /** Ends the process if there is one, and any restart that is planned. Bounded by 4 s. */
+  /** Ends the process if there is one, and any restart that is planned. Bounded like `AgentConnection.end`. */
   async end(kind: 'stop' | 'restart', reason: string): Promise<void> {
     const { config, recovery, drills, touch } = this.#options;
     recovery.cancel();
@@ -167,7 +171,21 @@ export class ProcessKeeper {
       kind === 'stop'
         ? fault('agent.stopped', `${name} was stopped: ${reason}.`)
         : fault('agent.crashed', `${name} was restarted in mid-turn: ${reason}.`),
-      { force: this.heartbeats.isSilent },
+      { force: this.#generation?.isProbed === true && this.heartbeats.isSilent },
+    );
+  }
+
+  /** No process is started any more. The one that runs goes on until it is ended. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  /** Throws `agent.stopped` after `close`. */
+  throwIfClosed(): void {
+    if (!this.#isClosed) return;
+    throw fault(
+      'agent.stopped',
+      `${this.#options.config().name} is not started any more: it was removed, or the app ends.`,
     );
   }
 
@@ -191,15 +209,19 @@ export class ProcessKeeper {
 
   /** Throws what it was given, unless it is worth another try. */
   #notLaunched(failure: CodedError): void {
-    const { recovery, drills, signal } = this.#options;
+    const { recovery, history, drills, signal } = this.#options;
     if (failure.code === 'agent.start_refused') {
       this.#recover('start-refused', failure.message, false);
+      // No exit follows with which it would be saved.
+      history.save();
       return;
     }
     this.launchFailure = failure;
     recovery.end();
     drills.fail(failure.message);
     signal('launch-failed', failure.message);
+    // That the user wants it to run.
+    history.save();
     throw failure;
   }
 
@@ -218,7 +240,8 @@ export class ProcessKeeper {
   }
 
   #probed(generation: AgentGeneration, result: ProbeResult): void {
-    if (this.#generation !== generation || this.#ending !== undefined) return;
+    // An answer proves nothing of a process that is being ended; its silence is told, because the end may fail to come.
+    if (this.#generation !== generation || (this.#ending !== undefined && result.kind === 'answered')) return;
     const { clock, drills, signal, onAnswered } = this.#options;
     if (result.kind === 'silent') {
       this.#beat({ at: clock.now(), ok: false });
@@ -273,7 +296,7 @@ export class ProcessKeeper {
       intended: ending?.kind === 'stop' || ending?.kind === 'restart',
       reason: ending?.reason ?? endInWords(end),
       pid: generation.connection.pid,
-      uptimeMs: Math.max(0, clock.now() - generation.startedAt),
+      uptimeMs: generation.uptimeMs,
     };
     const { stderr: _, ...logged } = exit;
     logger.info('An agent process ended', { agentId: config().id, ...logged });

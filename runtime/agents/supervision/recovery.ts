@@ -3,6 +3,7 @@ import { PlannedRestart } from './planned-restart.ts';
 import {
   type BackOff,
   BREAKER_WINDOW_MS,
+  LONGEST_HALF_OPEN_MS,
   type RestartDecision,
   type RestartHistory,
   RestartPolicy,
@@ -61,10 +62,14 @@ export class Recovery {
   restore({ halfOpenAt, ...history }: RestartHistory & { halfOpenAt?: number | undefined }): boolean {
     this.#policy.restore(history);
     if (halfOpenAt === undefined) return false;
-    const remainingMs = halfOpenAt - this.#clock.now();
+    // More than the longest wait means that the time of day was changed.
+    const remainingMs = Math.min(halfOpenAt - this.#clock.now(), LONGEST_HALF_OPEN_MS);
     if (remainingMs > 0) this.#planHalfOpen(remainingMs);
     // The next process is the try that was allowed; unless that is so long ago that the failures count no more.
-    else if (remainingMs > -BREAKER_WINDOW_MS) this.#policy.halfOpen();
+    else if (remainingMs > -BREAKER_WINDOW_MS) {
+      this.#openUntil = halfOpenAt;
+      this.#policy.halfOpen();
+    }
     return remainingMs > 0;
   }
 
@@ -85,6 +90,8 @@ export class Recovery {
 
   /** The next process is the try of an open breaker. */
   halfOpen(): void {
+    // Also when it is made earlier than planned: what serves by it is not in a crash loop after a restart of the app.
+    this.#openUntil = this.#clock.now();
     this.#policy.halfOpen();
   }
 

@@ -179,8 +179,12 @@ export class SupervisedAgent {
     });
   }
 
-  /** The same because the app ends: the next one starts it again. Bounded by 5 s. */
+  /**
+   * The same because the app ends (the next one starts it again), or because the agent is gone: nothing is started any more,
+   * also not what was asked for before. Bounded by a second more than the end of a process, and the launch that is under way.
+   */
   shutDown(reason: string): Promise<void> {
+    this.#keeper.close();
     return this.#work.run(async () => {
       this.#history.wasInTurn ||= this.#turns.count > 0 && !this.config.autostart;
       await this.#stop(reason);
@@ -189,17 +193,12 @@ export class SupervisedAgent {
   }
 
   /** Ends the process, whatever its state, and starts the next at once. */
-  restart(reason: string): Promise<void> {
+  async restart(reason: string): Promise<void> {
+    this.#keeper.throwIfClosed();
     this.#history.desired = 'running';
     // Said at once, so that a prompt that comes now waits for the next process.
     this.#signal('restart-asked', reason);
-    return this.#work.run(async () => {
-      // And again, because a process that was starting may have become ready meanwhile.
-      this.#signal('restart-asked', reason);
-      await this.#keeper.end('restart', reason);
-      this.#recovery.reset();
-      await this.#keeper.launch(reason);
-    });
+    await this.#work.run(() => this.#replace(reason));
   }
 
   /** Makes the next try now; in a crash loop it is a half-open one. Nothing happens when a process runs. */
@@ -221,9 +220,12 @@ export class SupervisedAgent {
     this.#history.save();
     if (isSame) return;
     this.#keeper.forgetManners();
-    if (this.state !== 'stopped' && this.state !== 'interrupted') {
-      await this.restart('Its configuration has changed');
-    }
+    const reason = 'Its configuration has changed';
+    if (this.#isToRun) this.#signal('restart-asked', reason);
+    // Looked at once more then: a start that is under way has perhaps taken the old one, and a stop is not to be undone.
+    await this.#work.run(async () => {
+      if (this.#isToRun) await this.#replace(reason);
+    });
   }
 
   /** Throws `agent.not_ready`, `agent.drill_unsupported` or `agent.drill_running`. */
@@ -285,6 +287,21 @@ export class SupervisedAgent {
       throw error;
     }
     return this.#turns.run(connection, request);
+  }
+
+  /** A process runs or is tried, and the user has not asked for its end. */
+  get #isToRun(): boolean {
+    return this.#history.desired === 'running' && this.state !== 'stopped' && this.state !== 'interrupted';
+  }
+
+  /** Ends the process if there is one, and starts the next. */
+  async #replace(reason: string): Promise<void> {
+    this.#keeper.throwIfClosed();
+    // Said also when it was said before, because a process that was starting may have become ready meanwhile.
+    this.#signal('restart-asked', reason);
+    await this.#keeper.end('restart', reason);
+    this.#recovery.reset();
+    await this.#keeper.launch(reason);
   }
 
   async #stop(reason: string): Promise<void> {

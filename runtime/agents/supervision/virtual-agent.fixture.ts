@@ -7,6 +7,7 @@ import type { EventDraft } from '../../events/event-bus.ts';
 import type { PromptRequest, PromptResult } from '../agents.ts';
 import type { ProcessEnd } from '../processes/agent-process.ts';
 import type { AgentConnection } from '../protocol/agent-connection.ts';
+import type { AgentRecord } from './agent-record.ts';
 import { SupervisedAgent } from './supervised-agent.ts';
 
 /** How the processes behave from now on. */
@@ -16,6 +17,10 @@ export interface Manner {
   initialize: 'answered' | 'silent';
   /** Why none can be started. */
   launch?: CodedError;
+  /** None is started before it resolves. */
+  launchAfter?: Promise<void>;
+  /** A signal that kills does not reach it. */
+  survives?: boolean;
 }
 
 /** A process and the connection to it, in one. */
@@ -29,7 +34,7 @@ class FakeProcess {
   readonly process = {
     signal: (name: string) => {
       this.signals.push(name);
-      if (name === 'SIGKILL') this.exit(null, 'SIGKILL');
+      if (name === 'SIGKILL' && this.#manner.survives !== true) this.exit(null, 'SIGKILL');
     },
     resources: async () => undefined,
   };
@@ -86,12 +91,14 @@ class FakeProcess {
 
 export type VirtualAgent = ReturnType<typeof createVirtualAgent>;
 
-/** An agent with the settings of the product that has not been started yet. */
-export function createVirtualAgent() {
+/** An agent with the settings of the product that has not been started yet, and what an earlier app has kept of it. */
+export function createVirtualAgent(kept: Partial<AgentRecord> = {}, now?: number) {
   const manner: Manner = { probes: 'answered', initialize: 'answered' };
-  const clock = new VirtualClock();
+  const clock = new VirtualClock(now);
   const processes: FakeProcess[] = [];
   const events: EventDraft[] = [];
+  const commands: string[] = [];
+  const saved: AgentRecord[] = [];
   const agent = new SupervisedAgent(
     {
       config: agentConfig.parse({
@@ -113,6 +120,7 @@ export function createVirtualAgent() {
       restarts: 0,
       desired: 'running',
       inTurn: false,
+      ...kept,
     },
     {
       clock,
@@ -128,13 +136,22 @@ export function createVirtualAgent() {
       random: () => 1,
       makeId: (length) => 'x'.repeat(length),
       clientInfo: { name: 'test', version: '0' },
-      async open() {
+      async open(config) {
+        commands.push(config.launch.kind === 'command' ? config.launch.command : '');
+        await manner.launchAfter;
         if (manner.launch !== undefined) throw manner.launch;
         const started = new FakeProcess(1000 + processes.length, clock, manner);
         processes.push(started);
         return started as unknown as AgentConnection;
       },
-      records: { writer: () => ({ save: async () => true }) },
+      records: {
+        writer: (_, read) => ({
+          async save() {
+            saved.push(read());
+            return true;
+          },
+        }),
+      },
       publish: (draft) => void events.push(draft),
       tell: () => undefined,
     },
@@ -149,6 +166,10 @@ export function createVirtualAgent() {
     clock,
     manner,
     dataOf,
+    /** Of the processes that were to be started, the newest last. */
+    commands,
+    /** What was kept for the next app last. */
+    kept: () => saved.at(-1) as AgentRecord,
     /** The newest process. */
     newest,
     states: () => dataOf('agent.state.changed').map(({ to }) => to),

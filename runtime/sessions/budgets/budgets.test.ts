@@ -125,7 +125,8 @@ describe('100 %', () => {
     });
     const [item] = await room.waiting();
     await expect(room.answer(item, 'raise', 99)).rejects.toMatchObject({ code: 'request.invalid' });
-    await room.answer(item, 'raise', 150);
+    const answered = await room.answer(item, 'raise', 150);
+    expect(answered.answer, 'what to is kept with the answer').toMatchObject({ raiseTo: 150 });
     expect(await room.sessions.get(id)).toMatchObject({ status: 'idle', waitingForYou: 0 });
     const turn = await room.sessions.resend({ id, turnId }, context);
     expect(turn).toMatchObject({ state: 'running', resentFrom: turnId });
@@ -148,7 +149,7 @@ describe('100 %', () => {
     prompt.answer({ stopReason: 'cancelled' });
     await room.settled(id);
     const [item] = await room.waiting();
-    await room.answer(item, 'raise');
+    expect((await room.answer(item, 'raise')).answer).toMatchObject({ raiseTo: 200 });
     expect((await room.budgets.state()).raised).toMatchObject([
       { scope: 'day', subject: '2026-01-01', limit: 200, until: Date.UTC(2026, 0, 2) },
     ]);
