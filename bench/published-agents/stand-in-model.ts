@@ -212,6 +212,19 @@ function messages(body: Body): Answer {
   };
 }
 
+/** Something that fits a JSON Schema: Gemini CLI asks a small model which model to ask, and does not take words for an answer. */
+function fitting(schema: Body): unknown {
+  if (Array.isArray(schema?.enum)) return schema.enum[0];
+  const type = String(schema?.type).toLowerCase();
+  if (type === 'object') {
+    const properties = Object.entries(schema.properties ?? {});
+    return Object.fromEntries(properties.map(([name, property]) => [name, fitting(property)]));
+  }
+  if (type === 'array') return [];
+  if (type === 'boolean') return false;
+  return /number|integer/.test(type) ? 1 : 'stand-in';
+}
+
 function generateContent(body: Body, isStreamed: boolean): Answer {
   const parts = body.contents.at(-1)?.parts ?? [];
   const declared = (body.tools ?? []).flatMap((tool: Body) => tool.functionDeclarations ?? []);
@@ -231,6 +244,11 @@ function generateContent(body: Body, isStreamed: boolean): Answer {
     usageMetadata: { promptTokenCount: 31, candidatesTokenCount: 8, totalTokenCount: 39 },
     modelVersion: 'stand-in',
   });
+  const { responseMimeType, responseJsonSchema, responseSchema } = body.generationConfig ?? {};
+  if (responseMimeType === 'application/json') {
+    const object = fitting(responseJsonSchema ?? responseSchema);
+    return { object: candidate({ text: JSON.stringify(object) }, 'STOP') };
+  }
   if (reply.kind === 'tool') {
     const called = candidate({ functionCall: { name: reply.name, args: reply.input } }, 'STOP');
     return isStreamed ? { events: [called] } : { object: called };

@@ -6,6 +6,7 @@ import { CopyText } from './copy-text.tsx';
 import { type DiffLine, diffLines } from './diff-lines.ts';
 import classes from './diff-view.module.css';
 import { LongText } from './long-text.tsx';
+import { Output } from './output.tsx';
 
 /** Lines of a diff that are drawn; who wants all of a longer one copies it. */
 const DIFF_LINES_SHOWN = 2000;
@@ -116,16 +117,5 @@ function Raw({ label, value }: { label: string; value: unknown }) {
       </Text>
       <Output text={text} label={`Copy ${label.toLowerCase()}`} />
     </div>
-  );
-}
-
-function Output({ text, label }: { text: string; label: string }) {
-  return (
-    <Group align="start" wrap="nowrap" gap="xs">
-      <div style={{ flex: 1, minWidth: 0 }}>
-        <LongText text={text} monospace />
-      </div>
-      <CopyText label={label} text={() => text} />
-    </Group>
   );
 }

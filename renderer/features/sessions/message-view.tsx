@@ -2,8 +2,8 @@ import { Group, Text } from '@mantine/core';
 import { IconBrain, IconListCheck, IconPuzzle, IconTool } from '@tabler/icons-react';
 import { lazy, memo, Suspense, useDeferredValue } from 'react';
 import type { Message } from '#contract';
-import { CopyText } from '../../components/copy-text.tsx';
 import { LongText, SHOWN_AT_FIRST } from '../../components/long-text.tsx';
+import { Output } from '../../components/output.tsx';
 import { StatusBadge } from '../../components/status-badge.tsx';
 import type { StatusKind } from '../../components/status-vocabulary.ts';
 import { ToolParts } from '../../components/tool-parts.tsx';
@@ -130,14 +130,3 @@ const TOOL_STATUS: Record<ToolCallStatus, { status: StatusKind; label: string }>
   completed: { status: 'completed', label: 'Done' },
   failed: { status: 'failed', label: 'Failed' },
 };
-
-function Output({ text, label }: { text: string; label: string }) {
-  return (
-    <Group align="start" wrap="nowrap" gap="xs">
-      <div style={{ flex: 1, minWidth: 0 }}>
-        <LongText text={text} monospace />
-      </div>
-      <CopyText label={label} text={() => text} />
-    </Group>
-  );
-}

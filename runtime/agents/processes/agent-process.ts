@@ -83,8 +83,10 @@ export class AgentProcess {
     if (!this.#exited) signalGroup(this.pid, name);
   }
 
-  /** Ends the process: asks by closing stdin, then by SIGTERM, then kills the group. Bounded by 3 s, and by 2 s more while what
-   * it wrote waits to be read. */
+  /**
+   * Ends the process: asks by closing stdin, then by SIGTERM, then kills the group. Bounded by 3 s, and by 2 s more while
+   * what it wrote waits to be read.
+   */
   async end(): Promise<ProcessEnd> {
     this.stdin.end();
     // One that is stopped cannot see that before it goes on.
