@@ -149,7 +149,7 @@ async function nothingRuns({ turns }: Scene): Promise<void> {
 }
 
 for (const victims of ['the runtime', 'the launcher and the runtime in the same moment'] as const) {
-  test(`${ROUNDS} kills of ${victims}: the next start leaves nothing of what was`, async () => {
+  test(`${victims}, killed ${ROUNDS}×: the next start leaves nothing of what was`, async () => {
     for (let round = 1; round <= ROUNDS; round++) {
       const scene = await setTheScene();
       if (victims !== 'the runtime') process.kill(scene.launcher.pid, 'SIGKILL');
@@ -162,7 +162,7 @@ for (const victims of ['the runtime', 'the launcher and the runtime in the same 
   });
 }
 
-test(`${ROUNDS} kills of the launcher: all agents are there again, and nothing of what was`, async () => {
+test(`the launcher, killed ${ROUNDS}×: all agents are there again, and nothing of what was`, async () => {
   for (let round = 1; round <= ROUNDS; round++) {
     const scene = await setTheScene();
     process.kill(scene.launcher.pid, 'SIGKILL');
@@ -172,7 +172,7 @@ test(`${ROUNDS} kills of the launcher: all agents are there again, and nothing o
   }
 });
 
-test(`${ROUNDS} stops in order leave nothing at all`, async () => {
+test(`the runtime, stopped in order ${ROUNDS}×: nothing at all is left`, async () => {
   for (let round = 1; round <= ROUNDS; round++) {
     const scene = await setTheScene();
     const { code } = await product.stop();

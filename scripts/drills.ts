@@ -36,8 +36,8 @@ const done = await drillSeries({
   count,
   random: seededRandom(seed),
   onDrill({ agent, kind, turn, problems, result }, number) {
-    const times =
-      result === undefined ? '' : `, seen after ${result.detectMs} ms, ready after ${result.recoverMs} ms`;
+    const seen = result?.detectMs === undefined ? 'not seen' : `seen after ${result.detectMs} ms`;
+    const times = result === undefined ? '' : `, ${seen}, ready after ${result.recoverMs} ms`;
     const what = `${agent}: ${kind}${turn === undefined ? '' : `, its turn ${turn}`}${times}`;
     console.log(
       `${String(number).padStart(4)}: ${what}${problems.length === 0 ? '' : `, NOT RECOVERED: ${problems}`}`,

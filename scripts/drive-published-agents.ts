@@ -72,6 +72,9 @@ for (const agent of PUBLISHED_AGENTS) {
 const columns: (keyof Drive)[] = ['agent', 'version', 'test', 'withoutAccount', 'turn', 'tool', 'afterKill'];
 console.log(`\n| ${columns.join(' | ')} |\n|${columns.map(() => '---|').join('')}`);
 for (const row of drives) console.log(`| ${columns.map((column) => row[column]).join(' | ')} |`);
+if (drives.some((row) => Object.values(row).some((told: string) => told.startsWith('failed')))) {
+  process.exitCode = 1;
+}
 if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(drives, null, 2)}\n`);
 
 /**

@@ -24,7 +24,7 @@ const PATIENCE_MS = 30_000;
 export type HttpMethod = 'GET' | 'POST' | 'PATCH' | 'DELETE';
 
 export interface WholeRuntime extends AsyncDisposable {
-  /** Every line of the log so far. */
+  /** Every line of the log so far: warnings and errors, unless the environment says otherwise. */
   readonly log: string[];
   /** Rejects with {@link Refused}. */
   call<T>(method: HttpMethod, path: string, body?: unknown): Promise<T>;
@@ -57,7 +57,13 @@ export async function startWholeRuntime(
 ): Promise<WholeRuntime> {
   const log: string[] = [];
   const settings = await readSettings({
-    env: { HEALTH_PORT: '0', MAX_CONCURRENT_SESSIONS: '10000', ...env, DATA_DIR: dataDir },
+    env: {
+      HEALTH_PORT: '0',
+      MAX_CONCURRENT_SESSIONS: '10000',
+      LOG_LEVEL: 'warn',
+      ...env,
+      DATA_DIR: dataDir,
+    },
   });
   const runtime = await createRuntime({
     settings,
