@@ -213,9 +213,10 @@ export function createTurns(
     const question = asksAboutBudget(turn, bill.exhausted)
       ? needsYou.askBudget({ agentId, turn }, bill.exhausted)
       : undefined;
+    let billed: Batch = bill.batch;
     const storeEnd = async (withTold = (record: SessionRecord) => record) => {
       const withdrawal = needsYou.withdraw(sessionId, new TurnOver(turn.state).message);
-      const batches = [rest, bill.batch, withdrawal.batch, question?.batch ?? { operations: [], drafts: [] }];
+      const batches = [rest, billed, withdrawal.batch, question?.batch ?? { operations: [], drafts: [] }];
       await store.change(sessionId, correlationId, (record) => {
         // Stored by an attempt that was said to have failed.
         if (!isRunning(record, turn)) return undefined;
@@ -235,7 +236,13 @@ export function createTurns(
     await queue.run(sessionId, async () => {
       const told = tellings.take(sessionId);
       try {
-        await storeEnd(told.into);
+        await storeEnd(told.into).catch((error: unknown) => {
+          if (!isCoded(error, 'storage.not_known_now')) throw error;
+          // The storage is away. That the turn has ended must not wait for a bill.
+          bill.postpone();
+          billed = { operations: [], drafts: bill.batch.drafts };
+          return storeEnd(told.into);
+        });
       } catch (error) {
         told.failed();
         if (!isCoded(error, 'session.not_found')) pendingEnds.add(sessionId, () => storeEnd());

@@ -75,8 +75,9 @@ const SHELLS: Shell[] = [
 ];
 
 describe.skipIf(process.platform === 'win32')('the login shell', () => {
-  for (const shell of SHELLS) {
-    describe.skipIf(shell.file === undefined)(`${shell.name} (where it is installed)`, () => {
+  // Those that are installed: bash and sh are everywhere.
+  for (const shell of SHELLS.filter(({ file }) => file !== undefined)) {
+    describe(shell.name, () => {
       it('tells its PATH, whatever its start-up files say', async () => {
         startUp(
           shell.startUp,

@@ -57,6 +57,11 @@ export interface TurnBill {
   batch: Batch;
   /** The budget that was used up in this turn, if one was. */
   exhausted: BudgetNotice | undefined;
+  /**
+   * The end of the turn was stored without the batch, because the storage is away and does not know the documents of it
+   * (`storage.not_known_now`): it is written before the next turn begins that finds the storage back.
+   */
+  postpone(): void;
 }
 
 /** What a session has used, ready for its next turn. */

@@ -80,6 +80,8 @@ export function createBudgets(dependencies: BudgetsDependencies): BudgetDesk {
   const ledger = new Ledger();
   const limits = new Limits({ storage, agents, clock });
   const spenders = new Set<Spender>();
+  /** What could not be written because the storage was away, by id: wholes, of which the newest counts. */
+  const postponed = new Map<string, Operation>();
   let ticking: Timer | undefined;
 
   /** How every budget stands that a turn of the agent in the session counts for; `turn` is left out between turns. */
@@ -205,7 +207,20 @@ export function createBudgets(dependencies: BudgetsDependencies): BudgetDesk {
     }
   }
 
+  async function writePostponed(): Promise<void> {
+    if (postponed.size === 0) return;
+    const taken = new Map(postponed);
+    try {
+      await bus.commit([...taken.values()], []);
+    } catch (error) {
+      logger.debug('What was used while the storage was away still waits', { error: messageOf(error) });
+      return;
+    }
+    for (const [key, operation] of taken) if (postponed.get(key) === operation) postponed.delete(key);
+  }
+
   const account: BudgetDesk['account'] = async ({ sessionId, agentId }) => {
+    await writePostponed();
     const where = [{ field: 'sessionId', is: sessionId }];
     for await (const { value } of everyDocument<SpendingRecord>(storage, SPENDING_COLLECTION, where)) {
       // What is in memory is not older than what is stored.
@@ -286,7 +301,12 @@ export function createBudgets(dependencies: BudgetsDependencies): BudgetDesk {
         await spender.keeping;
         const batch = take(spender);
         ledger.prune(localDay(clock.now()), new Set([...spenders].map(({ turn }) => turn.sessionId)));
-        return { usage: spending.usage, batch, exhausted: spender.exhausted };
+        const postpone = () => {
+          for (const operation of batch.operations) {
+            if (operation.kind === 'put') postponed.set(operation.id, operation);
+          }
+        };
+        return { usage: spending.usage, batch, exhausted: spender.exhausted, postpone };
       },
     };
   }

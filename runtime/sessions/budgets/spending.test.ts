@@ -55,6 +55,28 @@ describe('what is used', () => {
     ]);
   });
 
+  test('does not hold up the end of its turn while the storage is away, and is written once it is back', async () => {
+    const { id, prompt } = await room.running();
+    const commit = room.storage.commit.bind(room.storage);
+    const away = vi.spyOn(room.storage, 'commit').mockImplementation(async (operations, commitId) => {
+      const isKnown = operations.every((one) => one.kind !== 'put' || one.collection !== 'spending');
+      if (!isKnown) throw fault('storage.not_known_now', 'Which version there is, is not known.');
+      return commit(operations, commitId);
+    });
+    prompt.answer({ stopReason: 'end_turn', usage: tokens(5) });
+    expect(await room.settled(id)).toMatchObject({ status: 'idle', usage: { inputTokens: 5 } });
+    expect((await room.budgets.state()).today.tokens).toBe(5);
+    away.mockRestore();
+    await room.running('other').then(async (other) => {
+      other.prompt.answer({ stopReason: 'end_turn' });
+      await room.settled(other.id);
+    });
+    const stored = await room.storage.list<{ sessionId: string; spent: { tokens: number } }>('spending', {
+      limit: 9,
+    });
+    expect(stored.items.find(({ value }) => value.sessionId === id)?.value.spent.tokens).toBe(5);
+  });
+
   test('stays when its session is deleted', async () => {
     const { id, prompt } = await room.running();
     prompt.answer({ stopReason: 'end_turn', usage: tokens(5) });

@@ -29,8 +29,9 @@ const TRACED = [
  * Every single call on the files of a storage fails once, and from every single one on all fail: each time the callers get
  * an error of the port, what was acknowledged is there, what was refused is there whole or not at all, and the storage
  * goes on when the disk does. Where every single one takes too long for a suite, only every so-manieth (`every`) is tried,
- * from one on that the seed chooses; with `FAULT_EVERY=1` all are. `without` names the calls that a storage never makes. Our own library counts the calls on the data folder only, and over all threads, which strace
- * cannot; strace fails what it can, because no program gets past it.
+ * from one on that the seed chooses; with `FAULT_EVERY=1` all are. `without` names the calls that a storage never makes.
+ * Our own library counts the calls on the data folder only, and over all threads, which strace cannot; strace fails what it
+ * can, because no program gets past it.
  */
 export function describeFailingCalls(
   name: string,
