@@ -191,10 +191,16 @@ describe('a move', () => {
 
   it('that finds another writer at the source changes nothing', async () => {
     const rig: MoveRig = await open({
-      onStep: async (name) => {
-        if (name !== 'Verifying') return;
-        // Past the gate of this process, as another one would.
-        await rig.storage.current.commit([{ kind: 'append', log: 'events', value: {} }]);
+      makeTarget: async (type) => {
+        const target = await openPlace(dataDir, type);
+        const snapshot = target.snapshot.bind(target);
+        // Read back for the comparison: by then somebody else has written.
+        target.snapshot = async function* (options) {
+          // Past the gate of this process, as another one would.
+          await rig.storage.current.commit([{ kind: 'append', log: 'events', value: {} }]);
+          yield* snapshot(options);
+        };
+        return target;
       },
     });
     await fill(rig.storage, SESSIONS);
