@@ -6,8 +6,8 @@ import { DamagedStore, type Place } from './damaged-store.ts';
 import { REFERENCE_LOGS } from './reference-data.ts';
 import type { FaultRig } from './rig-storage.ts';
 
-/** Every byte is tried from here to the end of a file (of twice as much with `FAULT_EVERY=1`), … */
-const EVERY_BYTE = process.env.FAULT_EVERY === '1' ? 120 : 60;
+/** Every byte is tried from here to the end of a file, … */
+const EVERY_BYTE = 120;
 /** … and before that, every so-manieth up to here. */
 const FURTHER = 9_000;
 const STEP = 607;
