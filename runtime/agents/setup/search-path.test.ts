@@ -76,7 +76,8 @@ const SHELLS: Shell[] = [
 
 describe.skipIf(process.platform === 'win32')('the login shell', () => {
   const missing = SHELLS.filter(({ file }) => file === undefined).map(({ name }) => name);
-  if (missing.length > 0) console.warn(`Not tried, because not installed here: ${missing.join(', ')}`);
+  if (missing.length > 0)
+    process.stderr.write(`Not tried, because not installed here: ${missing.join(', ')}\n`);
   for (const shell of SHELLS.filter(({ file }) => file !== undefined)) {
     describe(shell.name, () => {
       it('tells its PATH, whatever its start-up files say', async () => {
