@@ -45,6 +45,7 @@ import { writeSettingsFile } from './settings/write-settings-file.ts';
 import { CONFLICT_COLLECTION } from './storage/degraded/conflicts.ts';
 import type { StorageMode } from './storage/degraded/mode.ts';
 import { modeOf } from './storage/degraded.ts';
+import { InstanceLease } from './storage/instance-lease.ts';
 import { createStorage } from './storage/open-storage.ts';
 import { probeStorage } from './storage/probe-storage.ts';
 import { SwitchableStorage } from './storage/switchable-storage.ts';
@@ -120,7 +121,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     redact,
   });
   const ownLogger = logger.with({ component: 'runtime', correlationId });
-  const warnings = securityWarnings(settings);
+  let warnings = securityWarnings(settings);
   let running = false;
 
   const samples = createSamples({
@@ -152,6 +153,19 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     return made;
   };
   const storage = new SwitchableStorage(await makeStorage(settings.storage));
+  const lease = new InstanceLease({
+    storage,
+    instance: makeId(20),
+    clock,
+    logger: ownLogger,
+    isReachable: () => modeOf(storage.current).state === 'normal',
+    onShared: (message) => {
+      warnings = warnings.filter(({ code }) => code !== 'storage.shared');
+      if (message === undefined) return;
+      warnings.push({ code: 'storage.shared', message });
+      ownLogger.error(message, { code: 'storage.shared' });
+    },
+  });
   const bus = createEventBus({
     storage,
     clock,
@@ -248,6 +262,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     settings: () => settings,
     makeStorage,
     probe: (of) => probeStorage({ ...of, dataDir: settings.dataDir }),
+    refuseUsed: (target, signal) => lease.refuseUsed(target, signal),
     onSecrets: learnSecrets,
     async adopt(plan, target) {
       await writeSettingsFile(settings.dataDir, plan.changes);
@@ -353,6 +368,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   const parts = partsInOrder(
     [
       { name: 'storage', start: openStorage, stop: () => storage.close() },
+      { name: 'instance lease', start: () => lease.take(), stop: () => lease.release() },
       { name: 'events', start: bus.start, stop: bus.stop },
       {
         name: 'storage watch',

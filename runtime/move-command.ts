@@ -4,12 +4,14 @@ import { parseArgs } from 'node:util';
 import { STORAGE_NAMES } from './backup/create-moves.ts';
 import { countRecords, moveData } from './backup/move-data.ts';
 import { systemClock } from './base/clock.ts';
+import { randomId } from './base/ids.ts';
 import { createLogger } from './base/logger.ts';
 import { fault, type MoveResult, type StorageChoice, storageKind } from './contract/index.ts';
 import { readSettings, type Settings } from './index.ts';
 import { createRedactor } from './settings/redact.ts';
 import { pinnedByEnvironment, planStorage, type StoragePlan } from './settings/storage-choice.ts';
 import { writeSettingsFile } from './settings/write-settings-file.ts';
+import { InstanceLease } from './storage/instance-lease.ts';
 import { createStorage } from './storage/open-storage.ts';
 import type { Storage, StorageFault } from './storage/storage.ts';
 
@@ -108,7 +110,7 @@ function parsed(args: string[]) {
 
 /**
  * Moves, and says on `say` how far it is and what to do then. Aborted by the signal until the commit point. Rejects with
- * what the storages reject with: `storage.locked` when the product runs on the source.
+ * what the storages reject with: `storage.locked` when the product runs on the source or the target.
  */
 export async function moveOffline(options: {
   env: Readonly<Record<string, string | undefined>>;
@@ -137,6 +139,8 @@ export async function moveOffline(options: {
     await refuseSetAside(source);
     await target.open();
     await refuseSame(source, target);
+    const lease = new InstanceLease({ storage: source, instance: randomId(20), clock: systemClock, logger });
+    for (const storage of [source, target]) await lease.refuseUsed(storage, signal);
     const context = tell(say, signal);
     const records = await countRecords(source, context);
     const result = await moveData({ source, target, logger, now: () => systemClock.now() }, context, {

@@ -39,6 +39,8 @@ export interface MovesDependencies {
   makeStorage: (settings: StorageSettings) => Promise<Storage>;
   /** Tries to reach a storage without making anything there. */
   probe: (settings: StorageSettings) => Promise<StorageTest>;
+  /** Rejects with `storage.locked` when another process works on a storage. */
+  refuseUsed: (target: Storage, signal: AbortSignal) => Promise<void>;
   /** Told of passwords as soon as they come in, so that no log line ever shows one. */
   onSecrets: (secrets: string[]) => void;
   /**
@@ -69,6 +71,7 @@ export function createMoves(dependencies: MovesDependencies): Moves {
       await target.open();
       context.signal.throwIfAborted();
       await refuseSame(source, target);
+      await dependencies.refuseUsed(target, context.signal);
       const records = await countRecords(source, context);
       context.phase('Pausing', 'steps');
       try {

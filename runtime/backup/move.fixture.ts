@@ -14,6 +14,7 @@ import { readSettingsFile } from '../settings/read-settings-file.ts';
 import type { Settings } from '../settings/settings.ts';
 import { adoptStorage } from '../settings/storage-choice.ts';
 import { writeSettingsFile } from '../settings/write-settings-file.ts';
+import { InstanceLease } from '../storage/instance-lease.ts';
 import { createStorage } from '../storage/open-storage.ts';
 import type { Storage } from '../storage/storage.ts';
 import { SwitchableStorage } from '../storage/switchable-storage.ts';
@@ -83,6 +84,7 @@ export async function createMoveRig(options: {
     runningTurns: () => 0,
   };
   const secrets: string[] = [];
+  const lease = new InstanceLease({ storage, instance: 'test', clock, logger });
   const moves = createMoves({
     storage,
     jobs,
@@ -93,6 +95,7 @@ export async function createMoveRig(options: {
     settings: () => settings,
     makeStorage: ({ type }) => options.makeTarget?.(type) ?? makeStorage(type),
     probe: async ({ type }) => ({ type, product: '', location: '', latencyMs: 0, notices: [] }),
+    refuseUsed: (target, signal) => lease.refuseUsed(target, signal),
     onSecrets: (found) => secrets.push(...found),
     async adopt(plan, target) {
       await options.onStep?.('adopt');

@@ -91,7 +91,7 @@ export const ERROR_CODES = {
   'storage.full': { status: 507, title: 'The disk is full' },
   'storage.read_only': { status: 507, title: 'The data folder cannot be written to' },
   'storage.newer_version': { status: 500, title: 'The data was written by a newer version' },
-  'storage.locked': { status: 500, title: 'Another process uses the data folder' },
+  'storage.locked': { status: 500, title: 'Another process uses the data' },
   'storage.closed': { status: 503, title: 'The storage is closed' },
   'storage.failed': { status: 503, title: 'The storage failed' },
   'storage.invalid': { status: 500, title: 'The storage was asked for something that it cannot hold' },
