@@ -39,16 +39,14 @@ import { readSettingsFile } from './settings/read-settings-file.ts';
 import { createLearningRedactor } from './settings/redact.ts';
 import { createSecretStore, type SecretProtection } from './settings/secret-store.ts';
 import { securityWarnings } from './settings/security-warnings.ts';
-import type { Settings, StorageSettings } from './settings/settings.ts';
+import type { Settings } from './settings/settings.ts';
 import { adoptStorage } from './settings/storage-choice.ts';
 import { writeSettingsFile } from './settings/write-settings-file.ts';
 import { CONFLICT_COLLECTION } from './storage/degraded/conflicts.ts';
 import type { StorageMode } from './storage/degraded/mode.ts';
 import { modeOf } from './storage/degraded.ts';
-import { InstanceLease } from './storage/instance-lease.ts';
-import { createStorage } from './storage/open-storage.ts';
 import { probeStorage } from './storage/probe-storage.ts';
-import { SwitchableStorage } from './storage/switchable-storage.ts';
+import { createStorageInForce } from './storage-in-force.ts';
 
 export { createAssets } from './http/assets.ts';
 export type { SecretProtection } from './settings/secret-store.ts';
@@ -121,7 +119,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     redact,
   });
   const ownLogger = logger.with({ component: 'runtime', correlationId });
-  let warnings = securityWarnings(settings);
+  const warnings = securityWarnings(settings);
   let running = false;
 
   const samples = createSamples({
@@ -137,35 +135,18 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
       metrics.storageMode(state !== 'normal', journalBytes);
     },
   });
-  const makeStorage = async (of: StorageSettings) => {
-    const made = await createStorage({
-      ...of,
-      dataDir: settings.dataDir,
-      onOperation: (operation, result, seconds) => metrics.storageOperation(operation, result, seconds),
-      onFault: (fault) => logger.with({ component: 'storage' }).error(fault.message, { ...fault }),
-      onModeChange: (changed, report) => {
-        // The target of a move that is lost is the end of that move, and nothing to the storage in force.
-        if (made !== storage.current) return;
-        health.forget();
-        storageWatch.modeChanged(changed, report);
-      },
-    });
-    return made;
-  };
-  const storage = new SwitchableStorage(await makeStorage(settings.storage));
-  const lease = new InstanceLease({
-    storage,
-    instance: makeId(20),
+  const inForce = await createStorageInForce({
+    settings,
     clock,
-    logger: ownLogger,
-    isReachable: () => modeOf(storage.current).state === 'normal',
-    onShared: (message) => {
-      warnings = warnings.filter(({ code }) => code !== 'storage.shared');
-      if (message === undefined) return;
-      warnings.push({ code: 'storage.shared', message });
-      ownLogger.error(message, { code: 'storage.shared' });
+    makeId,
+    logger,
+    onOperation: (operation, result, seconds) => metrics.storageOperation(operation, result, seconds),
+    onModeChange: (changed, report) => {
+      health.forget();
+      storageWatch.modeChanged(changed, report);
     },
   });
+  const { storage } = inForce;
   const bus = createEventBus({
     storage,
     clock,
@@ -260,9 +241,9 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     logger,
     quiesce,
     settings: () => settings,
-    makeStorage,
+    makeStorage: inForce.make,
     probe: (of) => probeStorage({ ...of, dataDir: settings.dataDir }),
-    refuseUsed: (target, signal) => lease.refuseUsed(target, signal),
+    refuseUsed: inForce.refuseUsed,
     onSecrets: learnSecrets,
     async adopt(plan, target) {
       await writeSettingsFile(settings.dataDir, plan.changes);
@@ -272,8 +253,6 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   });
   /** As of the last look at the storage. */
   let conflicts = 0;
-  /** What a start that had to set the data aside has to say, until a backup is restored. */
-  let setAside: string | undefined;
   const health = createHealth({
     clock,
     storage: async () => {
@@ -305,13 +284,13 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
         startedAt,
         dataDir: settings.dataDir,
         pid: process.pid,
-        warnings,
+        warnings: [...warnings, ...inForce.warnings],
       },
       health: current,
       storage: {
         ...modeOf(storage.current),
         conflicts,
-        ...(setAside === undefined ? {} : { setAside }),
+        ...(inForce.setAside === undefined ? {} : { setAside: inForce.setAside }),
       },
       providers: providersOf(settings),
     };
@@ -338,13 +317,6 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   let counting: LiveSubscription | undefined;
   let restored: LiveSubscription | undefined;
 
-  async function openStorage(): Promise<void> {
-    await storage.open();
-    const { notices } = await storage.info();
-    setAside = notices.find(({ code }) => code === 'storage.set_aside')?.message;
-    if (setAside !== undefined) ownLogger.error(setAside, { code: 'storage.set_aside' });
-  }
-
   /** What agents are given, and no log line may hold. Secrets that cannot be read cannot be given either. */
   async function learnStoredSecrets(): Promise<void> {
     const unreadable = (error: unknown) =>
@@ -367,15 +339,15 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   /** In the order of the arrows. */
   const parts = partsInOrder(
     [
-      { name: 'storage', start: openStorage, stop: () => storage.close() },
-      { name: 'instance lease', start: () => lease.take(), stop: () => lease.release() },
+      ...inForce.parts,
       { name: 'events', start: bus.start, stop: bus.stop },
       {
         name: 'storage watch',
         start: async () => {
-          restored = bus.subscribe({ name: 'storage-watch', topics: ['data.generation.switched'] }, () => {
-            setAside = undefined;
-          });
+          restored = bus.subscribe(
+            { name: 'storage-watch', topics: ['data.generation.switched'] },
+            inForce.restored,
+          );
         },
         stop: async () => restored?.end(),
       },
