@@ -2,6 +2,7 @@ import { type Clock, systemClock } from '../base/clock.ts';
 import { isCoded } from '../base/errors.ts';
 import { type MakeId, randomId } from '../base/ids.ts';
 import { fault } from '../contract/error-codes.ts';
+import { CallDeadline } from './call-deadline.ts';
 import { CallsUnderWay } from './calls-under-way.ts';
 import { takesChecked } from './checked-commits.ts';
 import {
@@ -12,7 +13,6 @@ import {
   checkOperations,
   checkReadQuery,
 } from './checked-input.ts';
-import { CallDeadline } from './degraded/call-deadline.ts';
 import { CommitsUnderWay } from './degraded/commits-under-way.ts';
 import { guardedGenerations } from './degraded/guarded-generations.ts';
 import { Journal, type JournalTarget } from './degraded/journal.ts';
@@ -305,7 +305,6 @@ export class DegradedStorage implements Storage {
     this.#known.begin(checked);
     const answered = (settle: () => void) => {
       this.#underWay.delete(pending);
-      this.#known.end(checked);
       settle();
       this.#underWay.makeRoom();
       this.#outage.settled();
@@ -322,10 +321,12 @@ export class DegradedStorage implements Storage {
         if (isCoded(error, 'storage.unreachable')) {
           pending.lost = error;
           this.#outage.begin(error);
+          this.#known.end(checked);
           answered(() => this.#outage.take(pending));
           return;
         }
         this.#learnFrom(error, checked);
+        this.#known.end(checked);
         answered(() => pending.reject(error));
       },
     );

@@ -22,6 +22,9 @@ import { type KnownDocument, type KnownLog, RecentItems } from './recent-items.t
 /** Ids of documents that this process has seen begin, at most; the oldest are forgotten first. */
 const MAXIMUM_BEGUN = 50_000;
 
+/** Commits whose beginning or end is noted later, at most. */
+const MAXIMUM_LATE = 256;
+
 /** Takes back what {@link KnownData.apply} did. Only in the reverse order of the calls. */
 export type Undo = () => void;
 
@@ -31,6 +34,9 @@ export type Undo = () => void;
  *
  * Answers of the storage may overtake each other, so each read says what was known when it began (`mark`): what a commit
  * has changed since is not set back by it.
+ *
+ * What commits begin and end is noted when there is time for it, that is while the storage works on the next one, and at the
+ * latest before anything else is asked of this: it would cost as much as a tenth of a commit on its way.
  */
 export class KnownData {
   readonly #items: RecentItems;
@@ -43,6 +49,9 @@ export class KnownData {
   /** Documents that commits under way are changing; contested when there are several, whose order nobody tells us. */
   readonly #changing = new Map<string, { commits: number; contested: boolean }>();
 
+  /** What is to be noted, in its order. */
+  #late: (() => void)[] = [];
+
   constructor(maximumBytes: number) {
     this.#items = new RecentItems(maximumBytes, (log) => {
       this.#floor = this.#changes;
@@ -52,10 +61,12 @@ export class KnownData {
 
   /** To be taken before a read, and handed over with what it found. */
   mark(): number {
+    this.#settle();
     return this.#changes;
   }
 
   sawDocument(collection: string, id: string, found: StoredDocument | undefined, since: number): void {
+    this.#settle();
     const known = this.#items.document(collection, id);
     if ((known?.changedAt ?? this.#floor) > since || this.#changing.has(`${collection}/${id}`)) return;
     // The same version needs no second look, and the index fields, which a read does not tell, are kept.
@@ -73,6 +84,7 @@ export class KnownData {
 
   /** A commit was refused for a version: if what is known would have refused it otherwise, it is known no more. */
   sawConflict(operations: readonly CheckedOperation[], conflict: CodedError, now: number): void {
+    this.#settle();
     const { collection, id, current } = conflict.data;
     try {
       this.predict(operations, now);
@@ -84,6 +96,7 @@ export class KnownData {
   }
 
   sawEntries(log: string, query: CheckedRead, found: readonly LogEntry[], since: number): void {
+    this.#settle();
     const known = this.#items.log(log);
     if ((known?.changedAt ?? this.#floor) > since) return;
     const ascending = query.reverse ? found.toReversed() : found;
@@ -116,35 +129,23 @@ export class KnownData {
 
   /** Before a commit is sent. */
   begin(operations: readonly CheckedOperation[]): void {
-    for (const key of documentKeys(operations)) {
-      const changing = this.#changing.get(key);
-      if (changing === undefined) this.#changing.set(key, { commits: 1, contested: false });
-      else {
-        changing.commits += 1;
-        changing.contested = true;
-      }
-    }
-  }
-
-  /** After a commit was answered, or has failed; {@link committed} or {@link forget} comes before it. */
-  end(operations: readonly CheckedOperation[]): void {
-    for (const key of documentKeys(operations)) {
-      const changing = this.#changing.get(key);
-      if (changing === undefined) continue;
-      changing.commits -= 1;
-      if (changing.commits > 0) continue;
-      this.#changing.delete(key);
-      if (changing.contested) this.#forgetDocument(key);
-    }
+    this.#noteLater(() => this.#begins(operations));
   }
 
   /** The storage has carried a commit out. */
   committed(operations: readonly CheckedOperation[], results: readonly OperationResult[], now: number): void {
-    this.apply(
-      operations,
-      results.map(({ version, sequence }) => version ?? sequence ?? 0),
-      now,
-    );
+    // The results are the caller's from now on.
+    const numbers = results.map(({ version, sequence }) => version ?? sequence ?? 0);
+    this.#noteLater(() => {
+      this.#take(operations, numbers, now);
+      this.#ends(operations);
+    });
+  }
+
+  /** After a commit was refused, or has failed; {@link sawConflict} or {@link forget} comes before it. */
+  end(operations: readonly CheckedOperation[]): void {
+    this.#settle();
+    this.#ends(operations);
   }
 
   /**
@@ -152,6 +153,7 @@ export class KnownData {
    * number cannot be known. Changes nothing.
    */
   predict(operations: readonly CheckedOperation[], now: number): number[] {
+    this.#settle();
     const versions = new Map<string, number>();
     const sequences = new Map<string, number>();
     const begins = new Set<string>();
@@ -191,11 +193,10 @@ export class KnownData {
 
   /** Takes operations over as carried out with these numbers. */
   apply(operations: readonly CheckedOperation[], numbers: readonly number[], now: number): Undo {
-    this.#changes += 1;
-    const undone: Undo[] = [];
-    for (const [i, operation] of operations.entries())
-      undone.push(this.#applyOne(operation, numbers[i] ?? 0, now));
+    this.#settle();
+    const undone = this.#take(operations, numbers, now);
     return () => {
+      this.#settle();
       this.#changes += 1;
       for (const undo of undone.toReversed()) undo();
     };
@@ -203,6 +204,7 @@ export class KnownData {
 
   /** Whether a commit was carried out is not known: nor is what it touches, from now on. */
   forget(operations: readonly CheckedOperation[]): void {
+    this.#settle();
     for (const operation of operations) {
       if (operation.kind === 'put' || operation.kind === 'delete') {
         this.#forgetDocument(`${operation.collection}/${operation.id}`);
@@ -213,6 +215,7 @@ export class KnownData {
 
   /** The active data set is another one. */
   clear(): void {
+    this.#settle();
     this.#changes += 1;
     this.#floor = this.#changes;
     this.#items.clear();
@@ -221,6 +224,7 @@ export class KnownData {
 
   /** Throws `storage.not_known_now`. */
   get<T>(collection: string, id: string, now: number): StoredDocument<T> | undefined {
+    this.#settle();
     const known = this.#items.document(collection, id);
     if (known === undefined) throw notKnown(`what ${collection}/${id} holds`);
     return isThere(known, now) ? toDocument<T>(known) : undefined;
@@ -228,6 +232,7 @@ export class KnownData {
 
   /** From the documents that are known; there may be more. */
   list<T>(collection: string, query: ListQuery, now: number): ListPage<T> {
+    this.#settle();
     const rows = this.#items
       .documents(collection)
       .filter((known) => isThere(known, now))
@@ -239,6 +244,7 @@ export class KnownData {
    * Throws `storage.not_known_now`; its data says from where on the log is known (`knownAfter`), if its end is.
    */
   read<T>(log: string, query: CheckedRead): LogEntry<T>[] {
+    this.#settle();
     const known = this.#items.log(log);
     if (known === undefined) throw notKnown(`what the log ${log} holds`);
     const knownAfter = knownBehind(known);
@@ -252,6 +258,46 @@ export class KnownData {
       this.#items.touchEntry(known, sequence);
       return { log, sequence, at, value: JSON.parse(json) as T };
     });
+  }
+
+  #noteLater(note: () => void): void {
+    this.#late.push(note);
+    if (this.#late.length === 1) setImmediate(() => this.#settle());
+    else if (this.#late.length > MAXIMUM_LATE) this.#settle();
+  }
+
+  #settle(): void {
+    if (this.#late.length === 0) return;
+    const late = this.#late;
+    this.#late = [];
+    for (const note of late) note();
+  }
+
+  #begins(operations: readonly CheckedOperation[]): void {
+    for (const key of documentKeys(operations)) {
+      const changing = this.#changing.get(key);
+      if (changing === undefined) this.#changing.set(key, { commits: 1, contested: false });
+      else {
+        changing.commits += 1;
+        changing.contested = true;
+      }
+    }
+  }
+
+  #ends(operations: readonly CheckedOperation[]): void {
+    for (const key of documentKeys(operations)) {
+      const changing = this.#changing.get(key);
+      if (changing === undefined) continue;
+      changing.commits -= 1;
+      if (changing.commits > 0) continue;
+      this.#changing.delete(key);
+      if (changing.contested) this.#forgetDocument(key);
+    }
+  }
+
+  #take(operations: readonly CheckedOperation[], numbers: readonly number[], now: number): Undo[] {
+    this.#changes += 1;
+    return operations.map((operation, i) => this.#applyOne(operation, numbers[i] ?? 0, now));
   }
 
   /** The entries that a query asks for behind `after`, the newest first; when it is in reverse, only as many as it wants. */

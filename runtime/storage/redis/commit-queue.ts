@@ -1,3 +1,4 @@
+import { randomId } from '../../base/ids.ts';
 import { fault } from '../../contract/error-codes.ts';
 import { type CheckedOperation, MAXIMUM_SEQUENCE } from '../checked-input.ts';
 import { CommitGroups, type WaitingCommit } from '../commit-groups.ts';
@@ -5,8 +6,9 @@ import type { CommitId } from '../storage.ts';
 import { versionConflict } from '../version-conflict.ts';
 import { COMMIT } from './commit-script.ts';
 import { DirectCommit } from './direct-commit.ts';
+import { encodeFields } from './index-text.ts';
 import { KnownRecords } from './known-records.ts';
-import { entryPrefix, headParts, headText, logPrefix, parseCounter } from './record-text.ts';
+import { entryPrefix, headParts, logPrefix, logSumOf, rememberedPrefix } from './record-text.ts';
 import type { RedisArgument } from './redis-connection.ts';
 import { type RedisServer, unknownFate } from './redis-server.ts';
 
@@ -21,9 +23,10 @@ const MOST_UNCOUNTED = 64 * 1024;
 const LONGEST_DETOUR = 256;
 
 /**
- * Carries commits out in groups. A group goes directly when all that it touches is known here, believed to be as it was
- * last written: a short script compares and writes. When something is not so, or not known, a long script finds out by
- * itself; that is also how a group is sent again whose answer was lost.
+ * Carries commits out in groups. A group goes directly when all that it touches is known here and this process is still the
+ * owner: a short script takes what is known for granted and writes. When something is not known, or somebody else has
+ * written, a long script finds out by itself and makes this process the owner; that is also how a group is sent again
+ * whose answer was lost.
  */
 export class CommitQueue {
   readonly #server: RedisServer;
@@ -31,11 +34,13 @@ export class CommitQueue {
   readonly #onDamaged: (records: string[]) => void;
   readonly #known = new KnownRecords();
   readonly #groups: CommitGroups<Waiting>;
-  /** Direct groups that are not answered yet, and whose commits they are. */
-  #underWay = 0;
-  #writer = '';
+  /** What the server says of its owner when everything under way has been carried out; undefined when it is not this process. */
+  #owner: string | undefined;
+  readonly #name = randomId(16);
+  /** Groups that were sent: no two have the same text for the owner. */
+  #sent = 0;
   #uncounted = 0;
-  /** The generation of which they are. */
+  /** The generation of which they are, and all that is known. */
   #generation = '';
   /** Groups that need not try, and how many it will be the next time. */
   #skip = 0;
@@ -73,29 +78,26 @@ export class CommitQueue {
       this.#skip -= 1;
       return undefined;
     }
-    this.#known.follow(this.#server.active);
-    const writer = group[0]?.id.writer ?? '';
-    // A group looks for the one before it where the commits of its own writer are remembered.
-    if (this.#underWay > 0 && writer !== this.#writer) return undefined;
+    const owner = this.#owner;
+    if (owner === undefined || this.#generation !== this.#server.active) return undefined;
     const direct = DirectCommit.of(group, this.#known, this.#now());
-    if (direct === undefined) return undefined;
-    this.#writer = writer;
-    return this.#send(group, direct);
+    return direct === undefined ? undefined : this.#send(group, direct, owner);
   }
 
-  async #send(group: Waiting[], direct: DirectCommit): Promise<boolean> {
-    const generation = this.#server.active;
-    const uncounted = this.uncounted;
-    const counted = group.length > 1 || Math.abs(direct.bytes + uncounted) > MOST_UNCOUNTED;
-    const sent = this.#server.direct(direct.toArguments(counted ? uncounted : -direct.bytes));
+  async #send(group: Waiting[], direct: DirectCommit, owner: string): Promise<boolean> {
+    const generation = this.#generation;
+    const counted = group.length > 1 || Math.abs(direct.bytes + this.#uncounted) > MOST_UNCOUNTED;
+    const uncounted = counted ? this.#uncounted : -direct.bytes;
     const change = counted ? -uncounted : direct.bytes;
-    this.#uncounted = uncounted + change;
-    this.#generation = generation;
-    this.#underWay += 1;
-    // At once: the next group is made before this one is answered. If this is not as believed, the next one is not either.
+    const next = this.#nextOwner();
+    const sent = this.#server.direct(owner, next, (namespace, prefix) =>
+      direct.toArguments(namespace, prefix, uncounted),
+    );
+    this.#uncounted += change;
+    // At once: the next group is made before this one is answered. If this is not carried out, the next one is not either.
     direct.believe();
+    this.#owner = next;
     const done = await sent;
-    this.#underWay -= 1;
     if (!done) {
       // Another group may have changed it meanwhile, too.
       if (this.#generation === generation) this.#uncounted -= change;
@@ -106,74 +108,101 @@ export class CommitQueue {
     return true;
   }
 
+  #nextOwner(): string {
+    this.#sent += 1;
+    return `${this.#name} ${this.#sent}`;
+  }
+
   async #thoroughly(group: Waiting[], missed: boolean): Promise<void> {
     if (missed) this.#wasWrong();
     try {
       await this.#findOut(group);
     } catch (error) {
-      this.#known.forget();
+      this.#forget();
       for (const one of group) one.reject(unknownFate(error, one.id));
     }
   }
 
   #wasWrong(): void {
-    this.#known.forget();
+    this.#forget();
     this.#skip = this.#nextSkip - 1;
     this.#nextSkip = Math.min(2 * this.#nextSkip, LONGEST_DETOUR);
   }
 
+  #forget(): void {
+    this.#owner = undefined;
+    this.#known.forget();
+  }
+
   async #findOut(group: Waiting[]): Promise<void> {
     const now = this.#now();
-    const [answers, damaged, counters] = (await this.#server.onActive(
+    const owner = this.#nextOwner();
+    const [answers, damaged, lasts, former, owns] = (await this.#server.onActive(
       COMMIT,
-      commitArguments(group, now),
-    )) as [string[], string[], string[]];
-    this.#known.follow(this.#server.active);
+      commitArguments(group, owner, now),
+    )) as [string[], string[], string[], string, string];
+    // Others have written meanwhile: what was known before need not be so any more.
+    if (former !== this.#owner || this.#generation !== this.#server.active) this.#forget();
+    if (this.#generation !== this.#server.active) {
+      this.#generation = this.#server.active;
+      this.#uncounted = 0;
+    }
+    this.#owner = owns === '1' ? owner : undefined;
     for (const [i, one] of group.entries()) {
       const answer = answers[i] ?? '';
       if (answer.startsWith('k')) this.#learn(one, answer.slice(2));
-      settle(one, answer);
     }
-    for (let i = 0; i + 1 < counters.length; i += 2) {
-      const [log, counter] = [counters[i] as string, counters[i + 1] as string];
-      const parsed = parseCounter(log, counter);
-      this.#known.setLog(log, parsed && { counter, ...parsed });
-    }
+    for (let i = 0; i + 1 < lasts.length; i += 2) this.#learnLog(lasts[i] as string, Number(lasts[i + 1]));
+    if (this.#owner !== undefined && this.#skip === 0) await this.#learnRings(group);
+    for (const [i, one] of group.entries()) settle(one, answers[i] ?? '');
     this.#onDamaged(damaged);
   }
 
   /** What is there since it was carried out. */
   #learn({ operations, id }: Waiting, numbers: string): void {
-    this.#known.remember(id, numbers);
+    const ring = this.#known.ring(id.writer);
+    if (ring !== undefined) ring.greatest = Math.max(ring.greatest, id.number);
     const given = numbers.split(',');
     for (const [i, operation] of operations.entries()) {
       if (operation.kind === 'put') {
-        const { collection, id: document, valueCrc, fields, expiresAt, json } = operation;
-        const parts = headParts(collection, document, valueCrc, fields, expiresAt);
-        const version = Number(given[i]);
+        const { collection, id: document, fields, expiresAt, json } = operation;
         this.#known.setDocument(
           collection,
           document,
-          expiresAt !== null
-            ? undefined
-            : {
-                head: headText(parts, version),
-                version,
-                fields: parts.fields,
-                bytes: Buffer.byteLength(json),
-              },
+          expiresAt === null
+            ? { version: Number(given[i]), fields: encodeFields(fields), bytes: Buffer.byteLength(json) }
+            : undefined,
         );
       } else if (operation.kind === 'delete') {
         this.#known.setDocument(operation.collection, operation.id, undefined);
       }
     }
   }
+
+  #learnLog(log: string, last: number): void {
+    const known = this.#known.log(log);
+    if (known === undefined) this.#known.setLog(log, { last, sum: logSumOf(log) });
+    else known.last = last;
+  }
+
+  /** Which commits of their writers are remembered. Nobody adds to them but the owner, which this process is since before. */
+  async #learnRings(group: Waiting[]): Promise<void> {
+    const writers = new Set(group.map(({ id }) => id.writer));
+    for (const writer of writers) {
+      if (this.#known.ring(writer) !== undefined) continue;
+      try {
+        this.#known.setRing(writer, await this.#server.remembered(writer));
+      } catch {
+        // It goes on the long way, and is asked for again.
+      }
+    }
+  }
 }
 
-function commitArguments(group: readonly Waiting[], now: number): RedisArgument[] {
-  const args: RedisArgument[] = [now, MAXIMUM_SEQUENCE, group.length];
+function commitArguments(group: readonly Waiting[], owner: string, now: number): RedisArgument[] {
+  const args: RedisArgument[] = [now, MAXIMUM_SEQUENCE, owner, group.length];
   for (const { operations, id } of group) {
-    args.push(id.writer, id.number, operations.length);
+    args.push(id.writer, rememberedPrefix(id.writer), id.number, operations.length);
     for (const operation of operations) pushOperation(args, operation, now);
   }
   return args;
@@ -193,7 +222,7 @@ function pushOperation(args: RedisArgument[], operation: CheckedOperation, now: 
       return;
     case 'append': {
       const { log, json, valueCrc } = operation;
-      args.push('a', log, logPrefix(log), entryPrefix(log, now, valueCrc), json);
+      args.push('a', log, logPrefix(log), entryPrefix(log, now, valueCrc), valueCrc, json);
       return;
     }
     case 'trim':
@@ -205,6 +234,7 @@ function settle({ operations, id, resolve, reject }: Waiting, answer: string): v
   const rest = answer.slice(2);
   switch (answer[0]) {
     case 'k':
+    case 'r':
       resolve(rest === '' ? [] : rest.split(',').map(Number));
       return;
     case 'c': {

@@ -4,11 +4,14 @@ import type { RedisScript } from './redis-connection.ts';
 /**
  * Carries out a group of commits, each all or nothing: checked as a whole before its first write.
  *
- * ARGV: expected generation, now, greatest sequence, number of commits; for each its writer, number and count of operations;
- * for each of these `p` collection id json prefix value-crc fields expected expiry | `d` collection id expected |
- * `a` log log-prefix entry-prefix json | `t` log log-prefix through.
- * Answers the active generation; and when it is the expected one, for each commit `k <numbers>`, `c <operation> <current>`,
- * `f <log>` (its numbers are used up) or `d` (what was remembered of it is damaged); then what was found damaged; then name and counter of each log that it changed.
+ * ARGV: expected generation, now, greatest sequence, text of the owner that the caller becomes, number of commits; for each its
+ * writer, prefix of what is remembered of it, number and count of operations; for each of these
+ * `p` collection id json prefix value-crc fields expected expiry | `d` collection id expected |
+ * `a` log log-prefix entry-prefix value-crc json | `t` log log-prefix through.
+ * Answers the active generation; and when it is the expected one, for each commit `k <numbers>`, `r <numbers>` (it was carried out
+ * before), `c <operation> <current>`, `f <log>` (its numbers are used up) or `d` (what was remembered of it is damaged); then what was found damaged; then name and
+ * last number of each log that it wrote to; then the text of the owner before ('' for none), and whether the caller is it
+ * now: nobody is while a snapshot is open.
  */
 export const COMMIT: RedisScript = {
   lua: `${COMMON}${RECORDS}
@@ -16,14 +19,14 @@ local meta = call('HMGET', P .. ':meta', 'active', 'snapshots')
 if meta[1] ~= ARGV[1] then return { meta[1] or '' } end
 begin(ARGV[1], meta[2])
 local now, greatest = tonumber(ARGV[2]), tonumber(ARGV[3])
-local WIDTH = { p = 9, d = 4, a = 5, t = 4 }
-local heads = {}
+local WIDTH = { p = 9, d = 4, a = 6, t = 4 }
+local former, heads = call('GET', P .. ':owner') or '', {}
 
 local function headOf(c, id)
   local name = c .. '\\0' .. id
   local known = heads[name]
   if known ~= nil then return known, name end
-  local text = call('HGET', G .. 'h:' .. c, id)
+  local text = call('HGET', G .. 'd:' .. c, 'h:' .. id)
   local head = false
   if text then
     head = parseHead(text) or false
@@ -68,13 +71,12 @@ local function put(at)
   keepDocument(c, id, head and head.text, false)
   bytes = bytes + #json
   if head then
-    bytes = bytes - call('HSTRLEN', G .. 'v:' .. c, id)
+    bytes = bytes - call('HSTRLEN', G .. 'd:' .. c, 'v:' .. id)
   else
     call('ZADD', G .. 'i:' .. c, 0, id)
     call('SADD', G .. 'c', c)
   end
-  call('HSET', G .. 'h:' .. c, id, text)
-  call('HSET', G .. 'v:' .. c, id, json)
+  call('HSET', G .. 'd:' .. c, 'h:' .. id, text, 'v:' .. id, json)
   index(c, id, head and head.fields or '', fields)
   local expires = tonumber(expiry)
   if expires then call('ZADD', G .. 'e:' .. c, expiry, id)
@@ -83,25 +85,24 @@ local function put(at)
   return version
 end
 local function append(at)
-  local name, prefix, json = ARGV[at + 1], ARGV[at + 3], ARGV[at + 4]
+  local name, prefix, value, json = ARGV[at + 1], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]
   local log = openLog(name, ARGV[at + 2], true)
   change(name, log)
   log.last = log.last + 1
-  log.bytes = log.bytes + #json
   bytes = bytes + #json
   local sequence = whole(log.last)
-  call('XADD', G .. 'm:' .. name, sequence .. '-0', 'r', ARGV[2] .. ' ' .. crc(prefix, sequence) .. ' ' .. json)
+  push(name, log, sequence .. ' ' .. ARGV[2] .. ' ' .. crc(prefix, sequence) .. ' ' .. value .. ' ' .. json)
   return log.last
 end
 local function trim(at)
-  local name = ARGV[at + 1]
-  local log = openLog(name, ARGV[at + 2], false)
+  local name, prefix = ARGV[at + 1], ARGV[at + 2]
+  local log = openLog(name, prefix, false)
   if not log then return end
   local through = math.min(tonumber(ARGV[at + 3]), log.last)
-  if through <= log.through then return end
+  if through <= throughOf(name, prefix) then return end
   change(name, log)
-  log.through = through
-  if #snaps == 0 then trimNow(name, log) else call('SADD', G .. 'deferred', name) end
+  call('HSET', G .. 'l', name, crc(prefix, whole(through)) .. ' ' .. whole(through))
+  if #snaps == 0 then trimNow(name, log, through) else call('SADD', G .. 'deferred', name) end
 end
 local function carryOut(at, count)
   local numbers = {}
@@ -121,27 +122,26 @@ local function carryOut(at, count)
   return table.concat(numbers, ',')
 end
 
-local at, answers = 5, {}
-for commit = 1, tonumber(ARGV[4]) do
-  local writer, number, count = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
-  at = at + 3
+local at, answers = 6, {}
+for commit = 1, tonumber(ARGV[5]) do
+  local writer, prefix, number, count = ARGV[at], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
+  at = at + 4
   local ring, slot = P .. ':w:' .. writer, whole(tonumber(number) % 1024)
-  local seal = function(whose, numbers) return string.sub(redis.sha1hex(writer .. ' ' .. whose .. ' ' .. numbers), 1, 8) end
   local before = call('HGET', ring, slot)
   local whose, sum, remembered
   if before then whose, sum, remembered = string.match(before, '^(%d+) (%x+) (.*)$') end
   local answer
-  if before and not (whose and sum == seal(whose, remembered)) then
+  if before and not (whose and sum == crc(prefix, whose .. ' ' .. remembered)) then
     answer = 'd'
     call('HDEL', ring, slot)
   elseif whose == number then
-    answer = 'k ' .. remembered
+    answer = 'r ' .. remembered
   else
     answer = check(at, count)
     if not answer then
       local numbers = carryOut(at, count)
       answer = 'k ' .. numbers
-      local added = call('HSET', ring, slot, number .. ' ' .. seal(number, numbers) .. ' ' .. numbers)
+      local added = call('HSET', ring, slot, number .. ' ' .. crc(prefix, number .. ' ' .. numbers) .. ' ' .. numbers)
       if added == 1 or slot == '0' then call('ZADD', P .. ':writers', ARGV[2], writer) end
     end
   end
@@ -149,13 +149,15 @@ for commit = 1, tonumber(ARGV[4]) do
   for _ = 1, count do at = at + WIDTH[ARGV[at]] end
 end
 flush()
-local counters = {}
+local lasts = {}
 for name, log in pairs(logs) do
   if log.changed then
-    counters[#counters + 1] = name
-    counters[#counters + 1] = log.record
+    lasts[#lasts + 1] = name
+    lasts[#lasts + 1] = whole(log.last)
   end
 end
-return { ARGV[1], answers, notices, counters }
+local owns = #snaps == 0
+if owns then call('SET', P .. ':owner', ARGV[4]) else disown() end
+return { ARGV[1], answers, notices, lasts, former, owns and '1' or '' }
 `,
 };

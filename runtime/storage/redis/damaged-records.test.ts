@@ -81,27 +81,15 @@ describeWithServers(['redis'], 'what was damaged in Redis', () => {
 
   it.each(['snapshot', 'list', 'get'])('finds every flipped bit, whoever reads first: %s', async (first) => {
     const hit = numbers.filter((i) => i % 4 === 1);
-    const values = await key('v:sessions');
-    const heads = await key('h:sessions');
-    const entries = await client.xrangeBuffer(await key('m:events'), '-', '+');
+    const documents = await key('d:sessions');
+    const events = await key('m:events');
     for (const i of hit) {
       // Every other one in its value, the rest in its head: version, checksums, index fields.
-      const place = i % 8 === 1 ? values : heads;
-      const bytes = (await client.hgetBuffer(place, id(i))) as Buffer;
-      await client.hset(place, id(i), flip(bytes, (i * 7) % bytes.length, i % 8));
-    }
-    // A stream takes nothing in its middle, so it is written anew with some of its records flipped.
-    const stream = await key('m:events');
-    await client.del(stream);
-    for (const [sequence, fields] of entries) {
-      const i = Number.parseInt(sequence.toString(), 10);
-      const bytes = fields[1] as Buffer;
-      await client.xadd(
-        stream,
-        sequence,
-        'r',
-        hit.includes(i) ? flip(bytes, (i * 5) % bytes.length, i % 8) : bytes,
-      );
+      const field = i % 8 === 1 ? `v:${id(i)}` : `h:${id(i)}`;
+      const bytes = (await client.hgetBuffer(documents, field)) as Buffer;
+      await client.hset(documents, field, flip(bytes, (i * 7) % bytes.length, i % 8));
+      const [element] = (await client.lrangeBuffer(events, i - 1, i - 1)) as [Buffer];
+      await client.lset(events, i - 1, flip(element, (i * 5) % element.length, i % 8));
     }
     if (first === 'snapshot') await recordsOf(storage);
     if (first === 'list')
@@ -120,7 +108,7 @@ describeWithServers(['redis'], 'what was damaged in Redis', () => {
   });
 
   it('takes a document that was set aside for none, and a new one in its place', async () => {
-    await client.hset(await key('v:sessions'), id(5), '"forged"');
+    await client.hset(await key('d:sessions'), `v:${id(5)}`, '"forged"');
     expect(await Promise.all([storage.get('sessions', id(5)), storage.get('sessions', id(5))])).toEqual([
       undefined,
       undefined,
@@ -135,9 +123,10 @@ describeWithServers(['redis'], 'what was damaged in Redis', () => {
   });
 
   it('finds a version that was changed when the document is written to, before it was ever read', async () => {
-    const heads = await key('h:sessions');
-    const head = (await client.hget(heads, id(4))) as string;
-    await client.hset(heads, id(4), head.replace(' 1 -\n', ' 41 -\n'));
+    const documents = await key('d:sessions');
+    const head = (await client.hget(documents, `h:${id(4)}`)) as string;
+    await client.hset(documents, `h:${id(4)}`, head.replace(' 1 -\n', ' 41 -\n'));
+    await reopen();
     expect(await storage.commit([document(4)])).toEqual([{ version: 1 }]);
     expect(damaged()).toEqual([`document sessions/${id(4)}`]);
     const { items } = await storage.list('sessions', { where: [{ field: 'rank', is: 4 }], limit: 10 });
@@ -145,42 +134,83 @@ describeWithServers(['redis'], 'what was damaged in Redis', () => {
   });
 
   it('finds swapped documents', async () => {
-    for (const name of ['h:sessions', 'v:sessions']) {
-      const [one, two] = (await client.hmget(await key(name), id(1), id(2))) as [string, string];
-      await client.hset(await key(name), id(1), two, id(2), one);
+    const documents = await key('d:sessions');
+    for (const kind of ['h', 'v']) {
+      const [first, second] = [`${kind}:${id(1)}`, `${kind}:${id(2)}`];
+      const [one, two] = (await client.hmget(documents, first, second)) as [string, string];
+      await client.hset(documents, first, two, second, one);
     }
     expect(await storage.get('sessions', id(1))).toBeUndefined();
     expect(await storage.get('sessions', id(2))).toBeUndefined();
     expect(damaged()).toEqual([`document sessions/${id(1)}`, `document sessions/${id(2)}`]);
   });
 
+  it('finds swapped entries', async () => {
+    const events = await key('m:events');
+    const [one, two] = (await client.lrange(events, 4, 5)) as [string, string];
+    await client.lset(events, 4, two);
+    await client.lset(events, 5, one);
+    const found = await storage.read('events');
+    expect(found.map(({ sequence }) => sequence)).toEqual(numbers.filter((i) => i !== 5));
+    expect(damaged()).toEqual(['entry events#5']);
+  });
+
   it.each([3, 2 ** 37 + 5, 'x'])(
-    'uses no number twice when the counter of a log became %s',
+    'uses no number twice when the last one of a log became %s',
     async (forged) => {
-      const counters = await key('l');
-      const counter = (await client.hget(counters, 'events')) as string;
-      await client.hset(counters, 'events', counter.replace(/ \d+ /, ` ${forged} `));
+      const events = await key('m:events');
+      const last = (await client.lindex(events, -1)) as string;
+      await client.lset(events, -1, last.replace(/^\d+/, String(forged)));
+      await reopen();
       expect(await storage.commit([append(1)])).toEqual([{ sequence: COUNT + 1 }]);
-      expect(await storage.read('events')).toHaveLength(COUNT + 1);
-      expect(damaged()).toEqual(['log events']);
+      expect((await storage.read('events')).map(({ sequence }) => sequence)).toEqual([
+        ...numbers.slice(0, -1),
+        COUNT + 1,
+      ]);
+      expect(damaged()).toEqual([`entry events#${COUNT}`]);
     },
   );
 
-  it.each(['read', 'snapshot', 'activation'])(
-    'mends the counter of a log that is met by a %s',
+  it('uses no number twice when all of a log was damaged that had been trimmed', async () => {
+    await storage.commit([{ kind: 'trim', log: 'events', through: COUNT - 2 }]);
+    const events = await key('m:events');
+    for (const at of [0, 1]) await client.lset(events, at, 'x');
+    await reopen();
+    expect(await storage.commit([append(1)])).toEqual([{ sequence: COUNT + 1 }]);
+    expect(await storage.read('events')).toHaveLength(1);
+    expect(await storage.read('events', { reverse: true, limit: 1 })).toHaveLength(1);
+    expect(damaged()).toEqual([`entry events#${COUNT - 1}`, `entry events#${COUNT}`]);
+  });
+
+  it('uses no number twice after all was trimmed, also when it is damaged how far', async () => {
+    await storage.commit([{ kind: 'trim', log: 'events', through: COUNT }]);
+    expect(await storage.read('events')).toEqual([]);
+    await client.hset(await key('l'), 'events', 'x');
+    await reopen();
+    expect(await storage.commit([append(1)])).toEqual([{ sequence: COUNT + 1 }]);
+    expect(await storage.read('events')).toHaveLength(1);
+    expect(damaged()).toEqual(['log events']);
+  });
+
+  it.each(['read', 'snapshot', 'activation', 'trim'])(
+    'mends through which number a log was trimmed when that is met by a %s',
     async (way) => {
-      const counters = await key('l');
-      const counter = (await client.hget(counters, 'events')) as string;
-      await client.hset(counters, 'events', counter.replace(/ \d+ /, ' 99 '));
-      if (way === 'read') expect(await storage.read('events')).toHaveLength(COUNT);
+      await storage.commit([{ kind: 'trim', log: 'events', through: 10 }]);
+      const trimmed = await key('l');
+      const record = (await client.hget(trimmed, 'events')) as string;
+      await client.hset(trimmed, 'events', record.replace(/ \d+$/, ' 19'));
+      if (way === 'read') expect(await storage.read('events')).toHaveLength(COUNT - 10);
       if (way === 'snapshot') {
-        expect(await recordsOf(storage)).toContainEqual({ kind: 'log', log: 'events', lastSequence: COUNT });
+        const records = await recordsOf(storage);
+        expect(records).toContainEqual({ kind: 'log', log: 'events', lastSequence: COUNT });
+        expect(records.filter(({ kind }) => kind === 'entry')).toHaveLength(COUNT - 10);
       }
       if (way === 'activation') {
         const writer = await storage.generations.create('test');
         await writer.seal();
         await storage.generations.activate(writer.id);
       }
+      if (way === 'trim') await storage.commit([{ kind: 'trim', log: 'events', through: 12 }]);
       await reopen();
       expect(await storage.commit([append(1)])).toEqual([{ sequence: COUNT + 1 }]);
       expect(damaged()).toEqual(['log events']);
@@ -188,16 +218,18 @@ describeWithServers(['redis'], 'what was damaged in Redis', () => {
   );
 
   it('uses no number twice when the last entry of a log was damaged', async () => {
-    const stream = await key('m:events');
-    const [[, fields] = ['', []]] = await client.xrange(stream, String(COUNT), String(COUNT));
-    const entries = await client.xrange(stream, '-', String(COUNT - 1));
-    await client.del(stream);
-    for (const [sequence, record] of entries) await client.xadd(stream, sequence, ...record);
-    await client.xadd(stream, `${COUNT}-0`, 'r', `${fields[1]}!`);
+    const events = await key('m:events');
+    await client.lset(events, -1, `${await client.lindex(events, -1)}!`);
     expect(await storage.read('events')).toHaveLength(COUNT - 1);
     await reopen();
     expect(await storage.commit([append(1)])).toEqual([{ sequence: COUNT + 1 }]);
     expect(damaged()).toEqual([`entry events#${COUNT}`]);
+  });
+
+  it('says itself again which generation is active when the mark of it is damaged', async () => {
+    await client.hset(await key('l'), '*', 'x');
+    expect(await storage.read('events')).toHaveLength(COUNT);
+    expect((await storage.get('sessions', id(5)))?.version).toBe(1);
   });
 
   it('lists no document by a member of an index that says what the document does not, and mends the index', async () => {

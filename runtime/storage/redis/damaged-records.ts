@@ -1,8 +1,9 @@
 import { valueChecksum } from '../checksum.ts';
 import type { StorageFault, StoredDocument } from '../storage.ts';
+import { numbered } from './log-elements.ts';
 import {
   INSPECT_DOCUMENT,
-  INSPECT_ENTRY,
+  INSPECT_ENTRIES,
   MEND_INDEX,
   MEND_LOG,
   REMOVE_STRAYS,
@@ -10,7 +11,7 @@ import {
   SET_DOCUMENT_ASIDE,
   SET_ENTRY_ASIDE,
 } from './read-scripts.ts';
-import { type Head, logPrefix, parseEntry, parseHead } from './record-text.ts';
+import { type Head, logPrefix, parseHead } from './record-text.ts';
 import type { RedisServer } from './redis-server.ts';
 
 /** A member of an index that leads to a document which says otherwise, or to none. */
@@ -73,15 +74,20 @@ export class DamagedRecords {
     });
   }
 
-  /** `id` is that of the stream. */
-  entry(log: string, id: string, active = true): void {
-    this.#once(`entry ${log}#${id.replace(/-0$/, '')}`, active, async () => {
-      const [record, print] = (await this.#server.onActive(INSPECT_ENTRY, [log, id])) as [
-        string | null,
-        string,
-      ];
-      if (record === null || parseEntry(log, id, record) !== undefined) return;
-      await this.#server.onActive(SET_ENTRY_ASIDE, [log, id, print]);
+  entry(log: string, sequence: number, active = true): void {
+    this.#once(`entry ${log}#${sequence}`, active, async () => {
+      const prefix = logPrefix(log);
+      const [index, first, ...found] = (await this.#server.onActive(INSPECT_ENTRIES, [
+        log,
+        prefix,
+        sequence - 1,
+      ])) as [number, number, ...string[]];
+      const elements = found.filter((_, i) => i % 2 === 0);
+      for (const [i, one] of (numbered(log, elements, first) ?? []).entries()) {
+        if (one.entry !== 'damaged' || one.sequence !== sequence) continue;
+        const print = found[2 * i + 1] as string;
+        await this.#server.onActive(SET_ENTRY_ASIDE, [log, prefix, index + i, sequence, print]);
+      }
     });
   }
 

@@ -119,14 +119,83 @@ describeWithServers(['redis'], 'Redis', () => {
       expect((await state(one)).document?.version).toBe(2);
     });
 
-    it('do not write over a damaged record without a word', async () => {
+    it('put a sound record in the place of a damaged one', async () => {
       const one = await storage();
       for (let number = 1; number <= 3; number++) await one.commit(operations(number));
-      const [head = ''] = await client.keys('{n}:*:h:sessions');
-      const text = (await client.hget(head, 's')) ?? '';
-      await client.hset(head, 's', text.replace(' 3 ', ' 7 '));
-      expect(await one.commit(operations(4))).toEqual([{ version: 1 }, { sequence: 4 }]);
-      expect(faults.map(({ record }) => record)).toEqual(['document sessions/s']);
+      const [documents = ''] = await client.keys('{n}:*:d:sessions');
+      await client.hset(
+        documents,
+        'h:s',
+        ((await client.hget(documents, 'h:s')) ?? '').replace(' 3 ', ' 7 '),
+      );
+      await client.hset(documents, 'v:s', '"forged"');
+      expect(await one.commit(operations(4))).toEqual(appended(4));
+      expect(await state(one)).toMatchObject({ document: { version: 4, value: { number: 4 } } });
+      expect(await state(await storage())).toEqual(await state(one));
+      expect(faults).toEqual([]);
+    });
+
+    it.each(['owner', 'active generation'])('find out by themselves when the %s is damaged', async (what) => {
+      const one = await storage();
+      for (let number = 1; number <= 3; number++) await one.commit(operations(number));
+      if (what === 'owner') await client.set('{n}:owner', 'somebody 1');
+      else {
+        const [marks = ''] = await client.keys('{n}:*:l');
+        await client.hset(marks, '*', 'x');
+      }
+      expect(await one.commit(operations(4))).toEqual(appended(4));
+      expect((await state(one)).entries).toHaveLength(4);
+    });
+
+    it('take nothing for granted that others may have changed', async () => {
+      let time = 1_000_000;
+      const one = await storage(() => time);
+      const changes: (() => Promise<unknown>)[] = [
+        async () => (await storage()).commit([{ kind: 'delete', collection: 'sessions', id: 's' }]),
+        async () => {
+          for await (const _ of one.snapshot())
+            await one.commit([{ kind: 'trim', log: 'messages/s', through: 1 }]);
+        },
+        async () => {
+          await one.commit([
+            { kind: 'put', collection: 'sessions', id: 'gone', value: 1, expiresAt: time + 1 },
+          ]);
+          time += 10;
+          return (await storage(() => time)).get('sessions', 'gone');
+        },
+        async () => {
+          const writer = await one.generations.create('restore');
+          await writer.seal();
+          await one.generations.activate(writer.id);
+        },
+      ];
+      let sequence = 0;
+      for (const change of changes) {
+        for (let number = 1; number <= 3; number++) {
+          sequence += 1;
+          const [, entry] = await one.commit(operations(number));
+          expect(entry).toEqual({ sequence });
+        }
+        await change();
+        const before = (await one.get('sessions', 's'))?.version ?? 0;
+        sequence += 1;
+        expect(await one.commit(operations(9))).toEqual([{ version: before + 1 }, { sequence }]);
+      }
+      expect((await state(one)).document?.value).toEqual({ number: 9 });
+      expect(faults).toEqual([]);
+    });
+
+    it('answer a commit of a writer that another process has sent before as that was', async () => {
+      const [one, two] = [await storage(), await storage()];
+      const append = (by: RedisStorage, number: number) =>
+        by.commit([{ kind: 'append', log: 'messages/s', value: number }], { writer: 'w', number });
+      for (let number = 1; number <= 3; number++) await append(one, number);
+      expect(await append(two, 4)).toEqual([{ sequence: 4 }]);
+      // Until it goes directly again.
+      for (let number = 5; number <= 9; number++) await append(one, number);
+      expect(await append(one, 4)).toEqual([{ sequence: 4 }]);
+      expect(await append(two, 9)).toEqual([{ sequence: 9 }]);
+      expect(await one.read('messages/s')).toHaveLength(9);
     });
 
     it('keep what an open snapshot still needs', async () => {

@@ -11,9 +11,8 @@ import {
   type KnownRecords,
   type KnownRing,
   RING,
-  rememberedText,
 } from './known-records.ts';
-import { counterText, entryText, headParts, headText } from './record-text.ts';
+import { entryText, headParts, headText, rememberedText } from './record-text.ts';
 import type { RedisArgument } from './redis-connection.ts';
 
 /** With more, the words of a command would not fit on the stack of Lua. */
@@ -24,13 +23,16 @@ interface NamedCommit {
   id: CommitId;
 }
 
-interface Change<T> {
-  before: T;
-  after: T;
+interface ChangedDocument extends KnownDocument {
+  readonly known: KnownDocument;
+  head: string;
+  json: string;
 }
 
-interface ChangedDocument extends Change<KnownDocument> {
-  json: string;
+interface ChangedLog {
+  readonly known: KnownLog;
+  last: number;
+  readonly elements: string[];
 }
 
 /**
@@ -47,14 +49,17 @@ export class DirectCommit {
   readonly #writer: string;
   /** By collection, then id. */
   readonly #documents = new Map<string, Map<string, ChangedDocument>>();
-  readonly #logs = new Map<string, Change<KnownLog>>();
-  /** Log, sequence and record of each. */
-  readonly #entries: [log: string, sequence: number, record: string][] = [];
+  readonly #logs = new Map<string, ChangedLog>();
   readonly #ring: KnownRing;
-  readonly #remembered: { slot: number; text: string }[] = [];
+  #greatest: number;
+  /** Slots with their texts. */
+  readonly #remembered: RedisArgument[] = [];
+  #isFirstSlot = false;
+
   private constructor(known: KnownRecords, ring: KnownRing, writer: string, now: number) {
     this.#known = known;
     this.#ring = ring;
+    this.#greatest = ring.greatest;
     this.#writer = writer;
     this.#now = now;
   }
@@ -74,53 +79,45 @@ export class DirectCommit {
     return direct;
   }
 
-  /** Of `DIRECT`, without the generation. `uncounted`: bytes of earlier groups that are still to be added. */
-  toArguments(uncounted: number): RedisArgument[] {
-    const { texts, last } = this.#ring;
-    const remembered = this.#remembered;
-    const args: RedisArgument[] = [this.#writer, remembered.length + 1];
-    for (const { slot } of remembered) args.push(slot);
-    // The commit before these is looked for, too: it may be on its way, and if it was not carried out, these must not be.
-    const before = last ?? (remembered[0]?.slot as number);
-    args.push(before);
-    for (const { slot } of remembered) args.push(texts[slot] ?? '');
-    args.push(texts[before] ?? '', this.#documents.size);
+  /**
+   * The commands that carry it out, for `DIRECT`. `namespace` and `generation` are what the names of keys begin with;
+   * `uncounted`: bytes of earlier groups that are still to be added.
+   */
+  toArguments(namespace: string, generation: string, uncounted: number): RedisArgument[] {
+    const args: RedisArgument[] = [];
     for (const [collection, changed] of this.#documents) {
-      args.push(collection, changed.size, ...changed.keys());
-      for (const { before } of changed.values()) args.push(before.head);
+      args.push(2 + 4 * changed.size, 'HSET', `${generation}d:${collection}`);
+      for (const [id, { head, json }] of changed) args.push(`h:${id}`, head, `v:${id}`, json);
+      pushIndex(args, `${generation}x:${collection}:`, changed);
     }
-    args.push(this.#logs.size, ...this.#logs.keys());
-    for (const { before } of this.#logs.values()) args.push(before.counter);
-
-    for (const changed of this.#documents.values()) {
-      for (const [id, { after }] of changed) args.push(id, after.head);
-      for (const [id, { json }] of changed) args.push(id, json);
-      pushIndex(args, changed);
+    for (const [log, { elements }] of this.#logs) {
+      args.push(2 + elements.length, 'RPUSH', `${generation}m:${log}`);
+      for (const element of elements) args.push(element);
     }
-    args.push(this.#entries.length);
-    for (const [log, sequence, record] of this.#entries) args.push(log, `${sequence}-0`, record);
-    for (const [log, { after }] of this.#logs) args.push(log, after.counter);
-    args.push(this.bytes + uncounted, remembered.length);
-    for (const { slot, text } of remembered) args.push(slot, text);
-    args.push(remembered.some(({ slot }) => slot === 0) ? this.#now : '');
+    const bytes = this.bytes + uncounted;
+    if (bytes !== 0) args.push(3, 'INCRBY', `${generation}z`, bytes);
+    args.push(2 + this.#remembered.length, 'HSET', `${namespace}:w:${this.#writer}`);
+    for (const word of this.#remembered) args.push(word);
+    if (this.#isFirstSlot) args.push(4, 'ZADD', `${namespace}:writers`, this.#now, this.#writer);
     return args;
   }
 
   /** From now on what it writes is taken for what is there. */
   believe(): void {
-    for (const [collection, changed] of this.#documents) {
-      for (const [id, { after }] of changed) this.#known.setDocument(collection, id, after);
+    for (const changed of this.#documents.values()) {
+      for (const { known, version, fields, bytes } of changed.values()) {
+        known.version = version;
+        known.fields = fields;
+        known.bytes = bytes;
+      }
     }
-    for (const [log, { after }] of this.#logs) this.#known.setLog(log, after);
-    for (const { slot, text } of this.#remembered) this.#ring.texts[slot] = text;
-    this.#ring.last = this.#remembered.at(-1)?.slot;
+    for (const { known, last } of this.#logs.values()) known.last = last;
+    this.#ring.greatest = this.#greatest;
   }
 
   #add(operations: readonly CheckedOperation[], number: number): boolean {
-    const slot = number % RING;
-    // It was carried out before, or is twice in the group.
-    if (this.#ring.texts[slot]?.startsWith(`${number} `) === true) return false;
-    if (this.#remembered.some((other) => other.slot === slot)) return false;
+    // It was carried out before, or may have been.
+    if (number <= this.#greatest) return false;
     const numbers: number[] = [];
     for (const operation of operations) {
       const given =
@@ -133,49 +130,46 @@ export class DirectCommit {
       numbers.push(given);
     }
     this.numbers.push(numbers);
-    this.#remembered.push({
-      slot: number % RING,
-      text: rememberedText(this.#writer, number, numbers.join(',')),
-    });
+    const slot = number % RING;
+    this.#greatest = number;
+    this.#isFirstSlot ||= slot === 0;
+    this.#remembered.push(slot, rememberedText(this.#ring.prefix, number, numbers.join(',')));
     return true;
   }
 
   #put({ collection, id, json, valueCrc, fields, expectVersion, expiresAt }: CheckedPut): number | undefined {
     let changed = this.#documents.get(collection);
-    const known = changed?.get(id);
-    const before = known?.after ?? this.#known.document(collection, id);
-    if (before === undefined || expiresAt !== null) return undefined;
-    if (expectVersion !== undefined && expectVersion !== before.version) return undefined;
+    const before = changed?.get(id);
+    const known = before?.known ?? this.#known.document(collection, id);
+    if (known === undefined || expiresAt !== null) return undefined;
+    const last = before ?? known;
+    if (expectVersion !== undefined && expectVersion !== last.version) return undefined;
     const parts = headParts(collection, id, valueCrc, fields, null);
-    const version = before.version + 1;
+    if (parts.fields !== known.fields && !haveSameNames(parts.fields, known.fields)) return undefined;
+    const version = last.version + 1;
     const bytes = Buffer.byteLength(json);
-    const after = { head: headText(parts, version), version, fields: parts.fields, bytes };
-    if (after.fields !== before.fields && !haveSameNames(after.fields, before.fields)) return undefined;
-    this.bytes += bytes - before.bytes;
-    if (known !== undefined) {
-      known.after = after;
-      known.json = json;
-    } else {
-      changed ??= new Map();
-      this.#documents.set(collection, changed.set(id, { before, after, json }));
+    this.bytes += bytes - last.bytes;
+    if (changed === undefined) {
+      changed = new Map();
+      this.#documents.set(collection, changed);
     }
+    changed.set(id, { known, head: headText(parts, version), json, version, fields: parts.fields, bytes });
     return version;
   }
 
   #append({ log, json, valueCrc }: CheckedAppend): number | undefined {
-    const changed = this.#logs.get(log);
-    const before = changed?.after ?? this.#known.log(log);
-    if (before === undefined || before.last >= MAXIMUM_SEQUENCE) return undefined;
-    const sequence = before.last + 1;
-    const size = Buffer.byteLength(json);
-    const bytes = before.bytes + size;
-    const after = { last: sequence, through: before.through, bytes, counter: '' };
-    after.counter = counterText(log, after.last, after.through, bytes);
-    this.bytes += size;
-    this.#entries.push([log, sequence, entryText(log, sequence, this.#now, json, valueCrc)]);
-    if (changed === undefined) this.#logs.set(log, { before, after });
-    else changed.after = after;
-    return sequence;
+    let changed = this.#logs.get(log);
+    if (changed === undefined) {
+      const known = this.#known.log(log);
+      if (known === undefined) return undefined;
+      changed = { known, last: known.last, elements: [] };
+      this.#logs.set(log, changed);
+    }
+    if (changed.last >= MAXIMUM_SEQUENCE) return undefined;
+    changed.last += 1;
+    this.bytes += Buffer.byteLength(json);
+    changed.elements.push(entryText(changed.last, this.#now, json, changed.known.sum, valueCrc));
+    return changed.last;
   }
 }
 
@@ -185,16 +179,21 @@ function haveSameNames(fields: string, others: string): boolean {
   return one.length === two.length && one.every((part, i) => i % 2 === 1 || part === two[i]);
 }
 
-/** The members of former values that are to be taken out of the indexes, and the new ones. */
-function pushIndex(args: RedisArgument[], changed: ReadonlyMap<string, ChangedDocument>): void {
-  const fields = new Map<string, { gone: string[]; come: string[] }>();
-  for (const [id, { before, after }] of changed) {
-    if (before.fields === after.fields) continue;
-    const former = before.fields.split('\0');
-    const next = after.fields.split('\0');
+/** Takes the members of former values out of the indexes, whose names begin with `prefix`, and puts the new ones in. */
+function pushIndex(
+  args: RedisArgument[],
+  prefix: string,
+  changed: ReadonlyMap<string, ChangedDocument>,
+): void {
+  let fields: Map<string, { gone: string[]; come: string[] }> | undefined;
+  for (const [id, { known, fields: own }] of changed) {
+    if (known.fields === own) continue;
+    const former = known.fields.split('\0');
+    const next = own.split('\0');
     for (let i = 0; i + 1 < next.length; i += 2) {
       if (former[i + 1] === next[i + 1]) continue;
       const name = next[i] as string;
+      fields ??= new Map();
       let members = fields.get(name);
       if (members === undefined) {
         members = { gone: [], come: [] };
@@ -204,6 +203,9 @@ function pushIndex(args: RedisArgument[], changed: ReadonlyMap<string, ChangedDo
       members.come.push('0', `${next[i + 1]}\0${id}`);
     }
   }
-  args.push(fields.size);
-  for (const [name, { gone, come }] of fields) args.push(name, gone.length, ...gone, ...come);
+  if (fields === undefined) return;
+  for (const [name, { gone, come }] of fields) {
+    args.push(2 + gone.length, 'ZREM', prefix + name, ...gone);
+    args.push(2 + come.length, 'ZADD', prefix + name, ...come);
+  }
 }

@@ -1,13 +1,14 @@
 import { COMMON, RECORDS } from './lua-common.ts';
 import type { RedisScript } from './redis-connection.ts';
 
-/** ARGV: id, record. Makes the first generation when there is none; answers the active one and the version of the format. */
+/** ARGV: id, record, version of the format. Makes the first generation when there is none; answers the active one and the version of the format. */
 export const INITIALISE: RedisScript = {
   lua: `${COMMON}
 if not call('HGET', P .. ':meta', 'active') then
   if call('HLEN', P .. ':gens') == 0 then
-    call('HSET', P .. ':meta', 'format', '1', 'active', ARGV[1], 'order', 1)
+    call('HSET', P .. ':meta', 'format', ARGV[3], 'active', ARGV[1], 'order', 1)
     call('HSET', P .. ':gens', ARGV[1], ARGV[2])
+    call('HSET', P .. ':' .. ARGV[1] .. ':l', '*', ARGV[1])
   end
 end
 return call('HMGET', P .. ':meta', 'active', 'format')`,
@@ -44,8 +45,7 @@ return call('ZRANGEBYSCORE', P .. ':leases', '-inf', serverTime())`,
 };
 
 /**
- * ARGV: generation, number of the page, then `p` collection id json head fields expiry | `l` log counter |
- * `e` log id record length. Answers 'ok', 'gone' or the name of a record that is there twice. A page that is there is
+ * ARGV: generation, number of the page, then `p` collection id json head fields expiry | `l` log | `e` log element. Answers 'ok', 'gone' or the name of a record that is there twice. A page that is there is
  * not written again.
  */
 export const BUILD: RedisScript = {
@@ -57,8 +57,8 @@ local at = 3
 while at <= #ARGV do
   local kind, name, id = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   if kind == 'p' then
-    if call('HSETNX', G .. 'h:' .. name, id, ARGV[at + 4]) == 0 then return 'document ' .. name .. '/' .. id end
-    call('HSET', G .. 'v:' .. name, id, ARGV[at + 3])
+    if call('HSETNX', G .. 'd:' .. name, 'h:' .. id, ARGV[at + 4]) == 0 then return 'document ' .. name .. '/' .. id end
+    call('HSET', G .. 'd:' .. name, 'v:' .. id, ARGV[at + 3])
     call('ZADD', G .. 'i:' .. name, 0, id)
     call('SADD', G .. 'c', name)
     index(name, id, '', ARGV[at + 5])
@@ -66,13 +66,12 @@ while at <= #ARGV do
     bytes = bytes + #ARGV[at + 3]
     at = at + 7
   elseif kind == 'l' then
-    if call('HSETNX', G .. 'l', name, id) == 0 then return 'log ' .. name end
-    call('ZADD', G .. 'n', 0, name)
-    at = at + 3
+    if call('ZADD', G .. 'n', 0, name) == 0 then return 'log ' .. name end
+    at = at + 2
   else
-    call('XADD', G .. 'm:' .. name, id, 'r', ARGV[at + 3])
-    bytes = bytes + #ARGV[at + 3]
-    at = at + 4
+    call('RPUSH', G .. 'm:' .. name, id)
+    bytes = bytes + #id - #headerOf(id)
+    at = at + 3
   end
 end
 call('SET', G .. 'page', ARGV[2])
@@ -114,7 +113,7 @@ if #names > 0 then
   return 0
 end
 for _, c in ipairs(call('SMEMBERS', G .. 'c')) do
-  call('UNLINK', G .. 'h:' .. c, G .. 'v:' .. c, G .. 'i:' .. c, G .. 'e:' .. c)
+  call('UNLINK', G .. 'd:' .. c, G .. 'i:' .. c, G .. 'e:' .. c)
 end
 for _, f in ipairs(call('SMEMBERS', G .. 'f')) do call('UNLINK', G .. 'x:' .. f) end
 call('UNLINK', G .. 'c', G .. 'f', G .. 'l', G .. 'n', G .. 'z', G .. 'page', G .. 'deferred')
@@ -125,10 +124,10 @@ return 1`,
 const RAISE = `
 local function raise(name, prefix, last)
   local log = openLog(name, prefix, true)
-  if log.record == '-' or last > log.last then
+  if log.absent or last > log.last then
     change(name, log)
     log.last = math.max(log.last, last)
-    if call('EXISTS', G .. 'm:' .. name) == 1 then redis.pcall('XSETID', G .. 'm:' .. name, whole(log.last) .. '-0') end
+    push(name, log, gone(prefix, log.last))
   end
 end
 `;
@@ -160,12 +159,14 @@ for _, name in ipairs(call('HKEYS', watch .. ':l')) do
   local log = openLog(name, prefix, false)
   if log then written[#written + 1] = { name, prefix, log.last } end
 end
-flush()
-logs, bytes = {}, 0
+logs = {}
 begin(ARGV[2], meta[2])
 for _, log in ipairs(written) do raise(log[1], log[2], log[3]) end
 flush()
 call('HSET', P .. ':gens', ARGV[2], ARGV[4])
 call('HSET', P .. ':meta', 'active', ARGV[2])
+call('HDEL', P .. ':' .. ARGV[1] .. ':l', '*')
+call('HSET', P .. ':' .. ARGV[2] .. ':l', '*', ARGV[2])
+disown()
 return ARGV[2]`,
 };

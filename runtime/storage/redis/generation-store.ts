@@ -18,13 +18,15 @@ import {
   SEAL,
 } from './generation-scripts.ts';
 import {
-  counterText,
   entryText,
   type GenerationRecord,
   generationText,
+  goneText,
   headParts,
   headText,
+  type LogSum,
   logPrefix,
+  logSumOf,
   parseCounter,
   parseGeneration,
 } from './record-text.ts';
@@ -37,7 +39,7 @@ import { BEGIN_SNAPSHOT, END_SNAPSHOT, SNAPSHOT_LOGS } from './snapshot-scripts.
 const LEASE_MS = 60_000;
 /** Values in one script that builds, in characters; and records. */
 const PAGE = { characters: 1024 * 1024, records: 500 };
-const FORMAT = 1;
+const FORMAT = 2;
 const RAISED_AT_ONCE = 200;
 
 interface Known {
@@ -60,16 +62,22 @@ export class GenerationStore {
     this.#now = now;
   }
 
-  /** Makes the first generation when there is none; rejects with `storage.newer_version` or `storage.corrupt`. */
+  /** Makes the first generation when there is none; rejects with `storage.newer_version`, `storage.failed` or `storage.corrupt`. */
   async open(): Promise<void> {
     const createdAt = this.#now();
     const id = timeOrderedId(createdAt, randomId);
     const record = generationText(id, { createdAt, reason: 'first', state: 'sealed', order: 1 });
-    const [active, format] = (await this.#server.run(INITIALISE, id, record)) as (string | null)[];
+    const [active, format] = (await this.#server.run(INITIALISE, id, record, FORMAT)) as (string | null)[];
     if (Number(format) > FORMAT) {
       throw fault(
         'storage.newer_version',
         `The data in Redis was written by a newer version (format ${format}).`,
+      );
+    }
+    if (format !== null && Number(format) < FORMAT) {
+      throw fault(
+        'storage.failed',
+        `The data in Redis is of format ${format}, which only a version before the first release has written. Take another namespace or database, or empty this one.`,
       );
     }
     this.#server.follow(active);
@@ -125,23 +133,27 @@ export class GenerationStore {
     await this.#server.run(CREATE_GENERATION, id, generationText(id, record), LEASE_MS);
     this.#leased.add(lease);
     const check = new SnapshotRecordCheck();
+    const pages = new BuildPages();
     let page = 0;
+    const build = async (args: RedisArgument[]) => {
+      page += 1;
+      const answer = await this.#server.run(BUILD, id, page, ...args);
+      if (answer === 'gone') throw closed();
+      if (answer !== 'ok') throw fault('storage.invalid', `The ${String(answer)} is there twice.`);
+    };
     const closed = () => fault('storage.invalid', `The generation ${id} takes nothing more.`);
     return {
       id,
       write: async (records) => {
         if (!this.#leased.has(lease)) throw closed();
         for (const one of records) check.check(one);
-        for (const args of pagesOf(records)) {
-          page += 1;
-          const answer = await this.#server.run(BUILD, id, page, ...args);
-          if (answer === 'gone') throw closed();
-          if (answer !== 'ok') throw fault('storage.invalid', `The ${String(answer)} is there twice.`);
-        }
+        for (const args of pages.of(records)) await build(args);
       },
       seal: async () => {
         const sealed = generationText(id, { ...record, state: 'sealed' });
         if (!this.#leased.has(lease)) throw closed();
+        const rest = pages.rest();
+        if (rest.length > 0) await build(rest);
         if ((await this.#server.run(SEAL, id, sealed)) !== 1) throw closed();
         this.#leased.delete(lease);
       },
@@ -221,29 +233,19 @@ export class GenerationStore {
   /** Before the switch, page by page, whatever is written meanwhile: those logs are raised again in the switch itself. */
   async #raiseLogs(watch: OpenSnapshot, next: string): Promise<void> {
     let after = '';
-    let again = false;
     for (;;) {
       const { id, generation } = watch;
       const answer = await this.#server.run(SNAPSHOT_LOGS, id, generation, after, RAISED_AT_ONCE);
-      const page = (answer as (string | null)[]).slice(1);
+      const page = (answer as (string | number)[]).slice(1);
       if (page.length === 0) return;
       const args: RedisArgument[] = [];
-      const damaged: string[] = [];
-      for (let i = 0; i < page.length; i += 2) {
-        const [log, counter] = page.slice(i, i + 2) as [string, string | null];
-        const parsed = counter === null || counter === '-' ? undefined : parseCounter(log, counter);
+      for (let i = 0; i < page.length; i += 3) {
+        const [log, counter, damaged] = page.slice(i, i + 3) as [string, string, number];
+        if (damaged > 0) this.#damaged.found([`log ${log}`]);
+        const parsed = parseCounter(log, counter);
         if (parsed !== undefined) args.push(log, logPrefix(log), parsed.last);
-        else if (counter !== '-') damaged.push(log);
       }
-      if (damaged.length > 0 && !again) {
-        for (const log of damaged) this.#damaged.log(log);
-        await this.#damaged.settled();
-        // They are mended now, and what they count is known.
-        again = true;
-        continue;
-      }
-      again = false;
-      after = page.at(-2) as string;
+      after = page.at(-3) as string;
       if (args.length > 0) await this.#server.run(RAISE_LOGS, next, ...args);
     }
   }
@@ -271,30 +273,48 @@ function sealedOf(known: Known[], id: string): Known {
 }
 
 /** Records as arguments of the script that builds, in pages of bounded size. */
-function* pagesOf(records: SnapshotRecord[]): Generator<RedisArgument[], void, void> {
-  let page: RedisArgument[] = [];
-  let characters = 0;
-  let count = 0;
-  for (const record of records) {
-    if (record.kind === 'document') {
-      const { collection, id, version, json, index, expiresAt = null } = record;
-      const parts = headParts(collection, id, valueChecksum(json), fieldsToText(index), expiresAt);
-      page.push('p', collection, id, json, headText(parts, version), parts.fields, parts.expiry);
-      characters += json.length;
-    } else if (record.kind === 'log') {
-      page.push('l', record.log, counterText(record.log, record.lastSequence));
-    } else {
-      const { log, sequence, at, json } = record;
-      page.push('e', log, `${sequence}-0`, entryText(log, sequence, at, json));
-      characters += json.length;
+class BuildPages {
+  /** The log whose entries are written, with the last number that it must come to. */
+  #log: { name: string; last: number; written: number; sum: LogSum } | undefined;
+
+  *of(records: SnapshotRecord[]): Generator<RedisArgument[], void, void> {
+    let page: RedisArgument[] = [];
+    let characters = 0;
+    let count = 0;
+    for (const record of records) {
+      if (record.kind === 'document') {
+        const { collection, id, version, json, index, expiresAt = null } = record;
+        const parts = headParts(collection, id, valueChecksum(json), fieldsToText(index), expiresAt);
+        page.push('p', collection, id, json, headText(parts, version), parts.fields, parts.expiry);
+        characters += json.length;
+      } else if (record.kind === 'log') {
+        const { log, lastSequence } = record;
+        page.push(...this.rest(), 'l', log);
+        this.#log = { name: log, last: lastSequence, written: -1, sum: logSumOf(log) };
+      } else {
+        const { log, sequence, at, json } = record;
+        // Whoever checked the records knows that they stand in their log.
+        if (this.#log?.name !== log) continue;
+        page.push('e', log, entryText(sequence, at, json, this.#log.sum));
+        this.#log.written = sequence;
+        characters += json.length;
+      }
+      count += 1;
+      if (characters >= PAGE.characters || count >= PAGE.records) {
+        yield page;
+        page = [];
+        characters = 0;
+        count = 0;
+      }
     }
-    count += 1;
-    if (characters >= PAGE.characters || count >= PAGE.records) {
-      yield page;
-      page = [];
-      characters = 0;
-      count = 0;
-    }
+    if (page.length > 0) yield page;
   }
-  if (page.length > 0) yield page;
+
+  /** What brings the log to its last number, if its last entry has another one. */
+  rest(): RedisArgument[] {
+    if (this.#log === undefined || this.#log.written === this.#log.last) return [];
+    const { name, last } = this.#log;
+    this.#log.written = last;
+    return ['e', name, goneText(name, last)];
+  }
 }

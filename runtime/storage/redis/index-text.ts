@@ -42,9 +42,10 @@ const digits = (word: number): string => (word >>> 0).toString(16).padStart(8, '
 
 /** The index fields of a checked put as one text: name, NUL, value, NUL of each. */
 export function encodeFields(fields: string): string {
+  const values = fieldsFromText(fields);
   let text = '';
-  for (const [name, value] of Object.entries(fieldsFromText(fields))) {
-    text += `${name}\0${encodeIndexValue(value)}\0`;
+  for (const name of Object.keys(values)) {
+    text += `${name}\0${encodeIndexValue(values[name] as IndexValue)}\0`;
   }
   return text;
 }

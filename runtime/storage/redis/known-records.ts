@@ -1,10 +1,8 @@
-import { hash } from 'node:crypto';
-import type { CommitId } from '../storage.ts';
+import type { LogSum } from './record-text.ts';
+import { rememberedPrefix, rememberedText } from './record-text.ts';
 
 /** A document as it was last written or answered, and nothing of it that expires. */
 export interface KnownDocument {
-  /** The text of its head. */
-  head: string;
   version: number;
   /** As the head holds them. */
   fields: string;
@@ -13,19 +11,15 @@ export interface KnownDocument {
 }
 
 export interface KnownLog {
-  /** The text of its counter. */
-  counter: string;
   last: number;
-  through: number;
-  bytes: number;
+  readonly sum: LogSum;
 }
 
 /** What is known of the ring in which the last commits of a writer are remembered. */
 export interface KnownRing {
-  /** By slot; nothing where there is nothing, or it is not known. */
-  readonly texts: string[];
-  /** The slot of the last one that was carried out, as far as is known. */
-  last: number | undefined;
+  readonly prefix: string;
+  /** The greatest number in it. */
+  greatest: number;
 }
 
 /** Slots of a ring. */
@@ -35,21 +29,13 @@ const MAXIMUM_RECORDS = 20_000;
 const MAXIMUM_RINGS = 4;
 
 /**
- * What this process believes to be in Redis: the texts of heads, counters and remembered commits that it wrote last. None of
- * it is trusted; a script is told what is believed, and does nothing when a byte of it is not so.
+ * What this process believes to be in Redis, because it wrote it last. It is only so while this process is the owner: the
+ * script that takes it for granted looks at nothing else.
  */
 export class KnownRecords {
   readonly #documents = new Map<string, KnownDocument>();
   readonly #logs = new Map<string, KnownLog>();
   readonly #rings = new Map<string, KnownRing>();
-  #generation = '';
-
-  /** What is known is of one generation. */
-  follow(generation: string): void {
-    if (generation === this.#generation) return;
-    this.#generation = generation;
-    this.forget();
-  }
 
   document(collection: string, id: string): KnownDocument | undefined {
     return this.#documents.get(`${collection}/${id}`);
@@ -67,35 +53,37 @@ export class KnownRecords {
     set(this.#documents, `${collection}/${id}`, known, MAXIMUM_RECORDS);
   }
 
-  setLog(name: string, known: KnownLog | undefined): void {
+  setLog(name: string, known: KnownLog): void {
     set(this.#logs, name, known, MAXIMUM_RECORDS);
   }
 
-  /** A commit that is remembered now, with the numbers that it was answered. */
-  remember({ writer, number }: CommitId, numbers: string): void {
-    const ring = this.#rings.get(writer) ?? { texts: [], last: undefined };
-    ring.last = number % RING;
-    ring.texts[ring.last] = rememberedText(writer, number, numbers);
-    set(this.#rings, writer, ring, MAXIMUM_RINGS);
+  /** Learns a ring from all that is in it; a damaged one is not known. */
+  setRing(writer: string, remembered: readonly string[]): void {
+    const prefix = rememberedPrefix(writer);
+    let greatest = 0;
+    for (const text of remembered) {
+      const number = Number.parseInt(text, 10);
+      const numbers = text.slice(String(number).length + 10);
+      if (rememberedText(prefix, number, numbers) !== text) return;
+      greatest = Math.max(greatest, number);
+    }
+    set(this.#rings, writer, { prefix, greatest }, MAXIMUM_RINGS);
   }
 
   /** Something was not as it was believed to be. */
   forget(): void {
     this.#documents.clear();
     this.#logs.clear();
-    for (const ring of this.#rings.values()) ring.last = undefined;
+    this.#rings.clear();
   }
 }
 
-/** What is remembered of a commit; `numbers` are those of its operations, with commas. */
-export function rememberedText(writer: string, number: number, numbers: string): string {
-  return `${number} ${hash('sha1', `${writer} ${number} ${numbers}`).slice(0, 8)} ${numbers}`;
-}
-
-/** The one that was set longest ago gives way. */
+/** The one that has been there longest gives way: to keep them in the order of their use would cost more than to learn one anew. */
 function set<T>(map: Map<string, T>, key: string, value: T | undefined, most: number): void {
-  map.delete(key);
-  if (value === undefined) return;
+  if (value === undefined) {
+    map.delete(key);
+    return;
+  }
   map.set(key, value);
   if (map.size <= most) return;
   const [oldest] = map.keys();

@@ -1,11 +1,15 @@
-import type { CheckedRead } from '../checked-input.ts';
+import { type CheckedRead, MAXIMUM_SEQUENCE } from '../checked-input.ts';
 import type { LogEntry } from '../storage.ts';
 import type { DamagedRecords } from './damaged-records.ts';
-import { entriesOf, parseCounter, sequenceOf } from './record-text.ts';
+import { type NumberedElement, numbered } from './log-elements.ts';
+import { READ_LOG } from './read-scripts.ts';
+import { logPrefix, parseTrimmed } from './record-text.ts';
 import type { RedisServer } from './redis-server.ts';
 
-/** Entries in one answer. */
+/** Elements in one answer. */
 const ANSWER = 500;
+/** Characters of values that are turned into objects at once, which takes a third less than one by one. */
+const AT_ONCE = 4 * 1024 * 1024;
 
 /** Reads the entries of logs, and lets no damaged one pass. */
 export class LogReader {
@@ -17,59 +21,65 @@ export class LogReader {
     this.#damaged = damaged;
   }
 
-  async read<T>(log: string, query: CheckedRead): Promise<LogEntry<T>[]> {
-    const { after, before, limit, reverse } = query;
+  async read<T>(log: string, { after, before, limit, reverse }: CheckedRead): Promise<LogEntry<T>[]> {
     const entries: LogEntry<T>[] = [];
-    let from = after + 1;
-    let to = before - 1;
-    let left = limit;
-    const check = entriesOf(log);
-    while (left > 0 && from <= to) {
-      const count = Math.min(left, ANSWER);
-      const page = await this.#page(log, from, to, count, reverse);
-      if (page === undefined) return this.read<T>(log, query);
-      const counter = page.counter === null ? undefined : parseCounter(log, page.counter);
-      if (counter === undefined && (page.counter !== null || page.entries.length > 0)) this.#damaged.log(log);
-      const through = counter?.through ?? 0;
-      for (const [id, fields] of page.entries) {
-        const sequence = sequenceOf(id);
-        if (reverse) to = sequence - 1;
-        else from = sequence + 1;
-        // Trimmed already, and only there for a snapshot that is being read.
-        if (sequence <= through) continue;
-        left -= 1;
-        const entry = check(id, fields[1] ?? NOTHING);
-        if (entry === undefined) this.#damaged.entry(log, id.toString());
-        else entries.push({ log, sequence, at: entry.at, value: JSON.parse(entry.json) as T });
+    const jsons: string[] = [];
+    // The page goes on behind this number, or before it.
+    let edge = reverse ? before : after;
+    for (;;) {
+      const count = Math.min(limit - jsons.length, ANSWER);
+      const { page, trimmed } = await this.#page(log, edge, count, reverse);
+      const through = trimmed === null ? 0 : parseTrimmed(log, trimmed);
+      if (through === undefined) this.#damaged.log(log);
+      const least = Math.max(after, through ?? 0);
+      for (const { sequence, entry } of reverse ? page.toReversed() : page) {
+        edge = reverse ? Math.min(edge, sequence) : Math.max(edge, sequence);
+        // What is not behind the least was trimmed already, and is only there for a snapshot that is being read.
+        if (sequence <= least || sequence >= before || entry === 'gone') continue;
+        if (entry === 'damaged') {
+          this.#damaged.entry(log, sequence);
+          continue;
+        }
+        jsons.push(entry.json);
+        entries.push({ log, sequence, at: entry.at, value: undefined as T });
       }
-      if (page.entries.length < count || (reverse && to <= through)) break;
-      if (!reverse) from = Math.max(from, through + 1);
+      if (jsons.length === limit || page.length < count) break;
+      if (reverse ? edge <= least + 1 : edge >= before - 1) break;
+      if (!reverse) edge = Math.max(edge, least);
     }
+    for (const [i, value] of valuesOf<T>(jsons).entries()) (entries[i] as LogEntry<T>).value = value;
     return entries;
   }
 
   /**
-   * The entries in a plain command and not by a script, which would turn every one round twice. One round trip. Undefined
-   * when another generation is active: that is asked for behind the entries, so that they belong to the answer.
+   * A page from one end of the log in a plain command: a script would turn each element round twice. Where in the list the
+   * others are only a script can find out in one round trip.
    */
-  #page(log: string, from: number, to: number, count: number, reverse: boolean): Promise<Page | undefined> {
-    return this.#server.persist(async () => {
-      // As bytes, which is how they are summed, and take a third of the time.
-      const reading = this.#server.plain((client, key) =>
-        reverse
-          ? client.xrevrangeBuffer(key(`m:${log}`), to, from, 'COUNT', count)
-          : client.xrangeBuffer(key(`m:${log}`), from, to, 'COUNT', count),
+  async #page(
+    log: string,
+    edge: number,
+    count: number,
+    reverse: boolean,
+  ): Promise<{ page: NumberedElement[]; trimmed: string | null }> {
+    if (reverse ? edge > MAXIMUM_SEQUENCE : edge === 0) {
+      const { found, trimmed } = await this.#server.read(
+        (client, key) =>
+          reverse ? client.lrange(key(`m:${log}`), -count, -1) : client.lrange(key(`m:${log}`), 0, count - 1),
+        log,
       );
-      if (this.#server.mayOvertake) await reading;
-      const [entries, fields] = await Promise.all([reading, this.#server.fields([{ key: 'l', field: log }])]);
-      return fields && { counter: fields[0] ?? null, entries };
-    });
+      const page = numbered(log, found, undefined);
+      if (page !== undefined) return { page, trimmed };
+    }
+    const args = [log, logPrefix(log), edge, count, reverse ? 1 : 0];
+    const answer = await this.#server.onActive(READ_LOG, args);
+    const [trimmed, elements, first] = answer as [string | null, string[], number];
+    return { page: numbered(log, elements, first) ?? [], trimmed };
   }
 }
 
-const NOTHING = Buffer.alloc(0);
-
-interface Page {
-  counter: string | null;
-  entries: [id: Buffer, fields: Buffer[]][];
+function valuesOf<T>(jsons: string[]): T[] {
+  let characters = 0;
+  for (const json of jsons) characters += json.length;
+  if (characters <= AT_ONCE) return JSON.parse(`[${jsons.join(',')}]`) as T[];
+  return jsons.map((json) => JSON.parse(json) as T);
 }

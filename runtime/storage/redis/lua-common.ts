@@ -2,12 +2,13 @@
  * What the scripts have in common. `KEYS[1]` is `{namespace}`, the hash tag under which all keys lie, so that each script
  * touches one slot of a cluster; the other keys are named from it:
  *
- * `:meta` active generation, open snapshots · `:gens` generations · `:leases` of builders and snapshots, by the server's
- * clock · `:w:<writer>` the last 1,024 answers of a writer · `:writers` when they were last seen · `:damaged` what was set
- * aside · `:s:<snapshot>:…` what an open snapshot still needs.
- * Of a generation, `:<id>:` and `h:<collection>` heads, `v:` values, `i:` ids in order, `e:` expiries,
- * `x:<collection>:<field>` index, `l` counters of the logs, `n` their names in order, `m:<log>` entries, `c` collections,
- * `f` indexed fields, `z` bytes, `deferred` logs to be trimmed when no snapshot needs the entries.
+ * `:meta` format, active generation, open snapshots · `:gens` generations · `:leases` of builders and snapshots, by the
+ * server's clock · `:owner` who may write directly, see `direct-script.ts` · `:w:<writer>` the last 1,024 answers of a writer ·
+ * `:writers` when they were last seen · `:damaged` what was set aside · `:s:<snapshot>:…` what an open snapshot still needs.
+ * Of a generation, `:<id>:` and `d:<collection>` heads (`h:<id>`) and values (`v:<id>`), `i:` ids in order, `e:` expiries,
+ * `x:<collection>:<field>` index, `m:<log>` elements, `n` names of the logs in order, `l` through which number each was trimmed
+ * (and, as `*`, the generation itself while it is active), `c` collections, `f` indexed fields, `z` bytes, `deferred` logs to be
+ * trimmed when no snapshot needs the entries.
  *
  * `crc` goes on with a CRC-32 over what only the server knows (a version, a sequence); the client has summed the rest.
  */
@@ -41,11 +42,78 @@ local function snapshotsOf(gid, open)
   end
   return found
 end
+-- What its owner believes to be there is not so any more.
+local function disown() call('DEL', P .. ':owner') end
+`;
+
+/**
+ * The elements of a log lie in a list, in the order of their numbers: `<sequence> <at> <sum> <value-crc> <json>`, or
+ * `<sequence> - <sum> - ` for one that is gone. The sum covers the log and the other three. Numbers may be left out; that of
+ * the last element is the last of the log, so the last element is never taken out without another one in its place.
+ * Needs `G`, `COMMON`, and a table `notices`.
+ */
+export const LOGS = `
+local function headerOf(element) return string.match(element, '^%d+ %S+ %x+ %S+ ') or '' end
+local function numberOf(element, prefix)
+  local sequence, at, sum, value = string.match(element, '^(%d+) (%S+) (%x+) (%S+) ')
+  if sequence and crc(prefix, at .. '\\n' .. value .. '\\n' .. sequence) == sum then return tonumber(sequence) end
+end
+local function gone(prefix, sequence)
+  return whole(sequence) .. ' - ' .. crc(prefix, '-\\n-\\n' .. whole(sequence)) .. ' - '
+end
+local function throughOf(name, prefix)
+  local record = call('HGET', G .. 'l', name)
+  if not record then return 0 end
+  local sum, through = string.match(record, '^(%x+) (%d+)$')
+  if sum and crc(prefix, through) == sum then return tonumber(through) end
+  call('HDEL', G .. 'l', name)
+  notices[#notices + 1] = 'log ' .. name
+  return 0
+end
+-- The number of the last element; nil when there is none. Damaged ones behind the last sound one are counted.
+local function lastOf(name, prefix)
+  local damaged = 0
+  while true do
+    local element = call('LINDEX', G .. 'm:' .. name, -1 - damaged)
+    if not element then break end
+    local number = numberOf(element, prefix)
+    if number then return number + damaged end
+    damaged = damaged + 1
+  end
+  if damaged > 0 then return throughOf(name, prefix) + damaged end
+end
+-- The number of the element at an index; one that does not say its own has that which its neighbours leave to it.
+local function numberAt(key, prefix, at)
+  for before = at, 0, -1 do
+    local number = numberOf(call('LINDEX', key, before), prefix)
+    if number then return number + at - before end
+  end
+  for next = at + 1, call('LLEN', key) - 1 do
+    local number = numberOf(call('LINDEX', key, next), prefix)
+    if number then return number - (next - at) end
+  end
+  return at + 1
+end
+-- Index of the first element whose number is greater.
+local function behind(name, prefix, after)
+  local key = G .. 'm:' .. name
+  local low, high = 0, call('LLEN', key)
+  -- When no number is left out, it stands as far from the end as it is behind the last; and the one before it is not behind.
+  local guess, guesses = high - math.max((lastOf(name, prefix) or 0) - after, 0), 2
+  while low < high do
+    local middle = guesses > 0 and math.min(math.max(guess, low), high - 1) or math.floor((low + high) / 2)
+    if numberAt(key, prefix, middle) <= after then low, guess = middle + 1, middle + 1
+    else high, guess = middle, middle - 1 end
+    guesses = guesses - 1
+  end
+  return low
+end
 `;
 
 /** Documents and logs of one generation `G`, with the open snapshots `snaps` that must not miss what is changed. */
 export const RECORDS = `
 local G, snaps, bytes, notices, logs = nil, {}, 0, {}, {}
+${LOGS}
 local function begin(gid, open)
   G = P .. ':' .. gid .. ':'
   snaps = snapshotsOf(gid, open)
@@ -55,7 +123,7 @@ local function keepDocument(c, id, head, gone)
   for _, s in ipairs(snaps) do
     if call('HEXISTS', s .. ':h', name) == 0 then
       call('HSET', s .. ':h', name, head or '')
-      if head then call('HSET', s .. ':v', name, call('HGET', G .. 'v:' .. c, id) or '') end
+      if head then call('HSET', s .. ':v', name, call('HGET', G .. 'd:' .. c, 'v:' .. id) or '') end
     end
     if gone then call('ZADD', s .. ':i', 0, name) end
   end
@@ -85,17 +153,17 @@ local function index(c, id, old, new)
   end
 end
 local function removeDocument(c, id, head, fields)
+  disown()
   keepDocument(c, id, head, true)
   index(c, id, fields, '')
-  bytes = bytes - call('HSTRLEN', G .. 'v:' .. c, id)
-  call('HDEL', G .. 'h:' .. c, id)
-  call('HDEL', G .. 'v:' .. c, id)
+  bytes = bytes - call('HSTRLEN', G .. 'd:' .. c, 'v:' .. id)
+  call('HDEL', G .. 'd:' .. c, 'h:' .. id, 'v:' .. id)
   call('ZREM', G .. 'i:' .. c, id)
   call('ZREM', G .. 'e:' .. c, id)
 end
 local function setDocumentAside(c, id, head)
   local name = 'document ' .. c .. '/' .. id
-  call('HSET', P .. ':damaged', name, head .. '\\n' .. (call('HGET', G .. 'v:' .. c, id) or ''))
+  call('HSET', P .. ':damaged', name, head .. '\\n' .. (call('HGET', G .. 'd:' .. c, 'v:' .. id) or ''))
   local kept = snaps
   snaps = {}
   removeDocument(c, id, head, string.match(head, '\\n(.*)$') or '')
@@ -103,60 +171,52 @@ local function setDocumentAside(c, id, head)
   for _, s in ipairs(snaps) do call('HSETNX', s .. ':h', c .. '\\0' .. id, '') end
   notices[#notices + 1] = name
 end
-local function lastOfStream(log)
-  local info = redis.pcall('XINFO', 'STREAM', G .. 'm:' .. log)
-  if info.err then return 0 end
-  for i = 1, #info, 2 do
-    if info[i] == 'last-generated-id' then return tonumber(string.match(info[i + 1], '^%d+')) end
-  end
-  return 0
-end
+-- With make, one that is not there is made when something is appended to it.
 local function openLog(name, prefix, make)
   local log = logs[name]
   if log then return log end
-  local record = call('HGET', G .. 'l', name)
-  if not record then
-    local last = lastOfStream(name)
-    if last == 0 and not make then return nil end
-    log = { last = last, through = 0, bytes = 0, prefix = prefix, record = '-' }
-    if last > 0 then notices[#notices + 1] = 'log ' .. name end
-  else
-    local sum, last, through, size = string.match(record, '^(%x+) (%d+) (%d+) (%d+)$')
-    if sum and crc(prefix, last .. ' ' .. through) == sum then
-      log = { last = tonumber(last), through = tonumber(through), bytes = tonumber(size) }
-    else
-      local stored, known = tonumber(last) or 0, lastOfStream(name)
-      if known == 0 and stored <= 137438953471 then known = stored end
-      log = { last = known, through = 0, bytes = 0, changed = true }
-      notices[#notices + 1] = 'log ' .. name
-    end
-    log.prefix, log.record = prefix, record
-  end
+  local last = lastOf(name, prefix)
+  if not last and not make then return nil end
+  log = { prefix = prefix, last = last or throughOf(name, prefix), absent = not last }
   logs[name] = log
   return log
 end
-local function change(name, log)
-  log.changed = true
-  for _, s in ipairs(snaps) do call('HSETNX', s .. ':l', name, log.record) end
+local function counterOf(prefix, last, through)
+  local numbers = whole(last) .. ' ' .. whole(through)
+  return crc(prefix, numbers) .. ' ' .. numbers
 end
-local function trimNow(name, log)
+-- Before a log is changed for the first time.
+local function change(name, log)
+  if log.changed then return end
+  log.changed = true
+  if #snaps == 0 then return end
+  local record = log.absent and '-' or counterOf(log.prefix, log.last, throughOf(name, log.prefix))
+  for _, s in ipairs(snaps) do call('HSETNX', s .. ':l', name, record) end
+end
+local function push(name, log, element)
+  call('RPUSH', G .. 'm:' .. name, element)
+  if log.absent then
+    log.absent = false
+    call('ZADD', G .. 'n', 0, name)
+  end
+end
+local function trimNow(name, log, through)
   local key = G .. 'm:' .. name
-  local length = call('XLEN', key)
-  if length == 0 then return end
-  local removed = call('XTRIM', key, 'MINID', whole(log.through + 1))
-  local left = math.floor(log.bytes * (length - removed) / length)
-  bytes = bytes - (log.bytes - left)
-  log.bytes = left
+  local count = behind(name, log.prefix, through)
+  if count == 0 then return end
+  -- How many bytes that frees is told by some of them, so that a long log holds nobody up.
+  local seen, size = 0, 0
+  while seen < math.min(count, 100) and size < 1048576 do
+    local element = call('LINDEX', key, seen)
+    size = size + #element - #headerOf(element)
+    seen = seen + 1
+  end
+  bytes = bytes - math.floor(size * count / seen)
+  local left = call('LLEN', key) - count
+  if left == 0 then call('RPUSH', key, gone(log.prefix, log.last)) end
+  call('LTRIM', key, count, -1)
 end
 local function flush()
-  for name, log in pairs(logs) do
-    if log.changed then
-      local numbers = whole(log.last) .. ' ' .. whole(log.through)
-      if log.record == '-' then call('ZADD', G .. 'n', 0, name) end
-      log.record = crc(log.prefix, numbers) .. ' ' .. numbers .. ' ' .. whole(log.bytes)
-      call('HSET', G .. 'l', name, log.record)
-    end
-  end
   if bytes ~= 0 then call('INCRBY', G .. 'z', whole(bytes)) end
 end
 `;

@@ -62,59 +62,82 @@ export function parseHead(collection: string, id: string, text: string): Head | 
   };
 }
 
+const logSeed = (log: string): number => crc32(`log\n${log}\n`);
+
+export const logPrefix = (log: string): string => hex(logSeed(log));
+
+/** What the script goes on from that gives an entry its number. */
 export function entryPrefix(log: string, at: number, valueCrc: number): string {
-  return hex(crc32(`entry\n${log}\n${at}\n${valueCrc}\n`));
+  return hex(crc32(`${at}\n${valueCrc}\n`, logSeed(log)));
 }
 
+/** What {@link entryText} makes its sum by; to be kept for the entries of one log. */
+export type LogSum = (at: number, valueCrc: number, sequence: number) => number;
+
+export const logSumOf = (log: string): LogSum => numbersChecksumsOf(`log\n${log}\n`);
+
+/** The element of a log that holds an entry. */
 export function entryText(
-  log: string,
   sequence: number,
   at: number,
   json: string,
+  sum: LogSum,
   valueCrc = crc32(json),
 ): string {
-  return `${at} ${hex(crc32(`entry\n${log}\n${at}\n${valueCrc}\n${sequence}`))} ${json}`;
+  return `${sequence} ${at} ${hex(sum(at, valueCrc, sequence))} ${valueCrc} ${json}`;
 }
 
-export interface Entry {
+/** The element of a log that holds nothing but a number that is used up. */
+export function goneText(log: string, sequence: number): string {
+  return `${sequence} - ${hex(crc32(`-\n-\n${sequence}`, logSeed(log)))} - `;
+}
+
+/** What an element of a log says of itself. */
+export interface LogElement {
   sequence: number;
   at: number;
-  json: string;
+  /** Undefined for one that is gone. */
+  json: string | undefined;
 }
 
-const SPACE = 0x20;
 const DASH = 0x2d;
+const SPACE = 0x20;
 const ZERO = 0x30;
 
 /**
- * Takes the entries of a log apart, of which `id` is that of the stream: the sequence, a dash, 0. Undefined for one that is
- * damaged. What all of them have in common is summed once.
+ * Takes the elements of a log apart. Answers only its number for one whose value is damaged, and undefined for one of which
+ * nothing can be told. What all of them have in common is summed once.
  */
-export function entriesOf(log: string): (id: Buffer, record: Buffer) => Entry | undefined {
-  const checksum = numbersChecksumsOf(`entry\n${log}\n`);
-  return (id, record) => {
-    const end = id.length - 2;
-    const first = record.indexOf(SPACE);
-    const second = first + 9;
-    if (first < 1 || record[second] !== SPACE || id[end] !== DASH || id[end + 1] !== ZERO) return undefined;
-    const at = wholeNumber(record, 0, first);
-    const sequence = wholeNumber(id, 0, end);
-    const valueCrc = crc32(record.subarray(second + 1));
-    if (checksum(at, valueCrc, sequence) !== hexNumber(record, first + 1)) return undefined;
-    return { sequence, at, json: record.toString('utf8', second + 1) };
+export function elementsOf(log: string): (element: string) => LogElement | number | undefined {
+  const sum = logSumOf(log);
+  return (element) => {
+    const first = element.indexOf(' ');
+    const second = element.indexOf(' ', first + 1);
+    const third = element.indexOf(' ', second + 10);
+    if (first < 1 || second < 0 || third < 0 || element.charCodeAt(second + 9) !== SPACE) return undefined;
+    const sequence = wholeNumber(element, 0, first);
+    const stated = hexNumber(element, second + 1);
+    if (second === first + 2 && element.charCodeAt(first + 1) === DASH) {
+      const isGone = stated === crc32(`-\n-\n${sequence}`, logSeed(log)) && element.endsWith(' - ');
+      return isGone && third === element.length - 1 ? { sequence, at: 0, json: undefined } : undefined;
+    }
+    const at =
+      element.charCodeAt(first + 1) === DASH
+        ? -wholeNumber(element, first + 2, second)
+        : wholeNumber(element, first + 1, second);
+    const valueCrc = wholeNumber(element, second + 10, third);
+    if (sum(at, valueCrc, sequence) !== stated) return undefined;
+    const json = element.slice(third + 1);
+    return crc32(json) === valueCrc ? { sequence, at, json } : sequence;
   };
 }
 
-/** The sequence in the id of the stream. */
-export function sequenceOf(id: Buffer): number {
-  return wholeNumber(id, 0, id.indexOf(DASH));
-}
-
 /** NaN when something else than digits is there. */
-function wholeNumber(bytes: Buffer, from: number, to: number): number {
+function wholeNumber(text: string, from: number, to: number): number {
+  if (from === to) return Number.NaN;
   let number = 0;
   for (let i = from; i < to; i++) {
-    const digit = (bytes[i] as number) - ZERO;
+    const digit = text.charCodeAt(i) - ZERO;
     if (digit < 0 || digit > 9) return Number.NaN;
     number = 10 * number + digit;
   }
@@ -122,38 +145,41 @@ function wholeNumber(bytes: Buffer, from: number, to: number): number {
 }
 
 /** Eight lower-case digits; NaN when something else is there. */
-function hexNumber(bytes: Buffer, from: number): number {
+function hexNumber(text: string, from: number): number {
   let number = 0;
   for (let i = from; i < from + 8; i++) {
-    const byte = bytes[i] as number;
-    const digit = byte >= 0x61 ? byte - 0x57 : byte - ZERO;
-    if (!(digit >= 0 && digit <= 15) || (byte > 0x39 && byte < 0x61)) return Number.NaN;
+    const code = text.charCodeAt(i);
+    const digit = code >= 0x61 ? code - 0x57 : code - ZERO;
+    if (!(digit >= 0 && digit <= 15) || (code > 0x39 && code < 0x61)) return Number.NaN;
     number = 16 * number + digit;
   }
   return number;
 }
 
-export const parseEntry = (log: string, id: string, text: string): Entry | undefined =>
-  entriesOf(log)(Buffer.from(id), Buffer.from(text));
+const TRIMMED = /^([0-9a-f]{8}) (\d+)$/;
 
-export const logPrefix = (log: string): string => hex(crc32(`log\n${log}\n`));
-
-/** `bytes` are those of its entries, and need not be right. */
-export function counterText(log: string, lastSequence: number, through = 0, bytes = 0): string {
-  const numbers = `${lastSequence} ${through}`;
-  return `${hex(crc32(`log\n${log}\n${numbers}`))} ${numbers} ${bytes}`;
+/** Through which number a log was trimmed; undefined when that is damaged. */
+export function parseTrimmed(log: string, text: string): number | undefined {
+  const [, sum, through] = TRIMMED.exec(text) ?? [];
+  if (through === undefined || hex(crc32(through, logSeed(log))) !== sum) return undefined;
+  return Number(through);
 }
 
-const COUNTER = /^([0-9a-f]{8}) (\d+) (\d+) (\d+)$/;
+const COUNTER = /^([0-9a-f]{8}) (\d+) (\d+)$/;
 
-/** Undefined when it is damaged. */
-export function parseCounter(
-  log: string,
-  text: string,
-): { last: number; through: number; bytes: number } | undefined {
-  const [, sum, last, through, bytes] = COUNTER.exec(text) ?? [];
-  if (sum === undefined || hex(crc32(`${last} ${through}`, crc32(`log\n${log}\n`))) !== sum) return undefined;
-  return { last: Number(last), through: Number(through), bytes: Number(bytes) };
+/** The last number of a log as a snapshot has it, and through which it was trimmed. Undefined when it is damaged. */
+export function parseCounter(log: string, text: string): { last: number; through: number } | undefined {
+  const [, sum, last, through] = COUNTER.exec(text) ?? [];
+  if (sum === undefined || hex(crc32(`${last} ${through}`, logSeed(log))) !== sum) return undefined;
+  return { last: Number(last), through: Number(through) };
+}
+
+/** What the script goes on from that remembers a commit. */
+export const rememberedPrefix = (writer: string): string => hex(crc32(`commit\n${writer}\n`));
+
+/** What is remembered of a commit; `numbers` are those of its operations, with commas. */
+export function rememberedText(prefix: string, number: number, numbers: string): string {
+  return `${number} ${hex(crc32(`${number} ${numbers}`, Number.parseInt(prefix, 16)))} ${numbers}`;
 }
 
 /** What is kept of a generation beside its data. */

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
+import { systemClock } from '../../base/clock.ts';
 import { fault } from '../../contract/error-codes.ts';
 import type { RedisSettings } from '../../settings/settings.ts';
+import { CallDeadline } from '../call-deadline.ts';
 import { probeRedis } from './probe-redis.ts';
 import { type Address, addressesOf } from './redis-address.ts';
 import { toFault } from './redis-errors.ts';
@@ -39,6 +41,7 @@ export class RedisConnection {
   readonly #options: RedisConnectionOptions;
   readonly #addresses: Address[];
   readonly #hashes = new Map<string, string>();
+  readonly #deadline: CallDeadline;
   #client: Redis | Cluster | undefined;
   #ready = false;
   #held = false;
@@ -50,6 +53,7 @@ export class RedisConnection {
     this.#options = options;
     this.cluster = settings.clusterNodes.length > 0;
     this.#addresses = addressesOf(settings);
+    this.#deadline = new CallDeadline(systemClock, options.commandTimeoutMs);
     this.location = this.#addresses.map(({ location }) => location).join(', ');
   }
 
@@ -87,6 +91,7 @@ export class RedisConnection {
     this.#ready = false;
     for (const wake of this.#waiting) wake();
     client?.disconnect();
+    this.#deadline.close();
   }
 
   /** Resolves true when the server is there, false when it is not within the time (ms) or the connection is closed. */
@@ -123,16 +128,28 @@ export class RedisConnection {
   }
 
   /** Runs a script whose keys all share one hash tag; answers text. */
-  async run(script: RedisScript, key: string, args: readonly RedisArgument[]): Promise<unknown> {
-    return this.#answered((client) => this.#evaluate(client, script, key, args));
+  run(script: RedisScript, key: string, args: readonly RedisArgument[]): Promise<unknown> {
+    return this.call((client) => this.#evaluate(client, script, key, args));
   }
 
   /** Any other command on keys of that hash tag. */
   async call<T>(command: (client: Redis | Cluster) => Promise<T>): Promise<T> {
-    return this.#answered(command);
+    const client = this.#client;
+    if (client === undefined || !this.#ready) {
+      throw fault('storage.unreachable', `Redis at ${this.location} is away just now.`, {
+        location: this.location,
+      });
+    }
+    try {
+      return await (this.cluster ? command(client) : this.#deadline.run(() => command(client)));
+    } catch (error) {
+      const told = toFault(error, this.location);
+      if (told.code === 'storage.unreachable' && client === this.#client && this.#ready) this.#giveUp(client);
+      throw told;
+    }
   }
 
-  async #evaluate(
+  #evaluate(
     client: Redis | Cluster,
     { lua }: RedisScript,
     key: string,
@@ -143,29 +160,11 @@ export class RedisConnection {
       hash = createHash('sha1').update(lua).digest('hex');
       this.#hashes.set(lua, hash);
     }
-    try {
-      // As one list: a large commit has more arguments than a call can have.
-      return await client.call('evalsha', [hash, 1, key, ...args]);
-    } catch (error) {
+    // As one list: a large commit has more arguments than a call can have.
+    return client.call('evalsha', [hash, 1, key, ...args]).catch((error: unknown) => {
       if (!String(error).includes('NOSCRIPT')) throw error;
       return client.call('eval', [lua, 1, key, ...args]);
-    }
-  }
-
-  async #answered<T>(command: (client: Redis | Cluster) => Promise<T>): Promise<T> {
-    const client = this.#client;
-    if (client === undefined || !this.#ready) {
-      throw fault('storage.unreachable', `Redis at ${this.location} is away just now.`, {
-        location: this.location,
-      });
-    }
-    try {
-      return await command(client);
-    } catch (error) {
-      const told = toFault(error, this.location);
-      if (told.code === 'storage.unreachable' && client === this.#client && this.#ready) this.#giveUp(client);
-      throw told;
-    }
+    });
   }
 
   /** A server that does not answer is left, and a new connection tried: the answers of the old one would come too late. */
@@ -201,8 +200,14 @@ export class RedisConnection {
     this.#options.onLost?.();
   }
 
+  /** Its commands have our deadline: the timers of the client, one for each of them, cost as much as a small command. */
   #singleClient(): Redis {
-    return new Redis({ ...this.#shared(), ...this.#addresses[0]?.options, retryStrategy });
+    const client = new Redis({ ...this.#shared(), ...this.#addresses[0]?.options, retryStrategy });
+    const { commandTimeout } = client.options;
+    // What the client itself asks until it is ready it has to give up by itself.
+    client.on('ready', () => Object.assign(client.options, { commandTimeout: undefined }));
+    client.on('close', () => Object.assign(client.options, { commandTimeout }));
+    return client;
   }
 
   #clusterClient(): Cluster {

@@ -3,23 +3,21 @@ import type { Cluster, Redis } from 'ioredis';
 import { CodedError, isCoded } from '../../base/errors.ts';
 import { fault } from '../../contract/error-codes.ts';
 import { DIRECT } from './direct-script.ts';
-import { FIELDS } from './read-scripts.ts';
+import { ACTIVE } from './read-scripts.ts';
 import type { RedisArgument, RedisConnection, RedisScript } from './redis-connection.ts';
 
-interface HashField {
-  /** Without what all keys of the generation begin with. */
-  key: string;
-  field: string;
-}
+type Client = Redis | Cluster;
 
-interface Asker {
-  wanted: HashField[];
-  resolve(values: (string | null)[] | undefined): void;
-  reject(error: unknown): void;
+/** Plain reads of one turn, and the question behind them. */
+interface Turn {
+  /** Which generation is believed to be active. */
+  readonly generation: string;
+  /** Of the hash in which the generation says whether it is active, and how far its logs were trimmed. */
+  readonly fields: string[];
+  readonly reading: Promise<unknown>[];
+  /** Undefined when another generation is active. */
+  readonly answer: Promise<(string | null)[] | undefined>;
 }
-
-/** Calls of one turn whose values come in one answer. */
-const ASKERS = 16;
 
 /** How long a call goes on trying after the connection was lost, in ms. */
 const RECONNECT_BUDGET_MS = 5_000;
@@ -33,8 +31,7 @@ export class RedisServer {
   readonly #key: string;
   /** The generation that was active when last heard of: each script is told, and answers another if it is not any more. */
   #active = '';
-  /** Those who ask in this turn. */
-  readonly #askers: Asker[] = [];
+  #turn: Turn | undefined;
 
   constructor(connection: RedisConnection, namespace: string) {
     this.#connection = connection;
@@ -72,65 +69,77 @@ export class RedisServer {
     }
   }
 
-  /** Runs `DIRECT` once. Answers whether it was carried out; false also when that is not known. */
-  async direct(args: RedisArgument[]): Promise<boolean> {
+  /**
+   * Runs `DIRECT` once, with commands of what the keys of the namespace and of its active generation begin with. Answers
+   * whether it was carried out; false also when that is not known.
+   */
+  async direct(
+    owner: string,
+    next: string,
+    commands: (namespace: string, generation: string) => RedisArgument[],
+  ): Promise<boolean> {
+    const args = commands(this.#key, `${this.#key}:${this.#active}:`);
     try {
-      return (await this.#connection.run(DIRECT, this.#key, [this.#active, ...args])) === 1;
+      return (await this.#connection.run(DIRECT, `${this.#key}:owner`, [owner, next, ...args])) === 1;
     } catch {
       // Whatever it was: it is tried again in another way, which will tell.
       return false;
     }
   }
 
-  /**
-   * Hash fields of the generation that is believed to be active, all read at one moment; undefined when another one is. All
-   * that is asked for in one turn goes in one script. Not sent again: see {@link persist}.
-   */
-  fields(wanted: HashField[]): Promise<(string | null)[] | undefined> {
-    return new Promise((resolve, reject) => {
-      this.#askers.push({ wanted, resolve, reject });
-      if (this.#askers.length > 1) return;
-      queueMicrotask(() => {
-        while (this.#askers.length > 0) void this.#ask(this.#askers.splice(0, ASKERS));
-      });
-    });
+  /** What is remembered of the commits of a writer. */
+  remembered(writer: string): Promise<string[]> {
+    return this.persist(() => this.#connection.call((client) => client.hvals(`${this.#key}:w:${writer}`)));
   }
 
-  /** The same of whichever generation is active. */
-  async values(wanted: HashField[]): Promise<(string | null)[]> {
+  /**
+   * Runs a plain command on keys of whichever generation is active. Behind it goes the question whether that is the one, for
+   * all who read in this turn; with it, of a log (`trimmed`), what is kept of its being trimmed.
+   */
+  async read<T>(
+    command: (client: Client, key: (name: string) => string) => Promise<T>,
+    trimmed?: string,
+  ): Promise<{ found: T; trimmed: string | null }> {
     for (;;) {
-      const values = await this.persist(() => this.fields(wanted));
-      if (values !== undefined) return values;
+      const answer = await this.persist(async () => {
+        const turn = this.#thisTurn();
+        const at = trimmed === undefined ? 0 : turn.fields.push(trimmed) - 1;
+        const reading = this.plain(command);
+        turn.reading.push(reading);
+        const [found, fields] = await Promise.all([reading, turn.answer]);
+        return fields && { found, trimmed: fields[at] ?? null };
+      });
+      if (answer !== undefined) return answer;
     }
   }
 
-  /** Runs a plain command on keys of that generation. Not sent again: see {@link persist}. */
-  plain<T>(command: (client: Redis | Cluster, key: (name: string) => string) => Promise<T>): Promise<T> {
+  /** Runs a plain command on keys of the generation that is believed to be active. Not sent again: see {@link persist}. */
+  plain<T>(command: (client: Client, key: (name: string) => string) => Promise<T>): Promise<T> {
     const prefix = `${this.#key}:${this.#active}:`;
     this.#connection.hold();
     return this.#connection.call((client) => command(client, (name) => prefix + name));
   }
 
-  /** Commands may overtake each other, where they may go to several servers. */
-  get mayOvertake(): boolean {
-    return this.#connection.cluster;
-  }
-
-  async #ask(askers: Asker[]): Promise<void> {
-    const believed = this.#active;
-    try {
-      const args: RedisArgument[] = [believed];
-      for (const { wanted } of askers) for (const { key, field } of wanted) args.push(key, field);
-      const answer = (await this.#connection.run(FIELDS, this.#key, args)) as (string | null)[];
-      if (answer[0] !== believed) this.follow(answer[0]);
-      let at = 1;
-      for (const { wanted, resolve } of askers) {
-        resolve(answer[0] === believed ? answer.slice(at, at + wanted.length) : undefined);
-        at += wanted.length;
-      }
-    } catch (error) {
-      for (const { reject } of askers) reject(error);
-    }
+  #thisTurn(): Turn {
+    const generation = this.#active;
+    if (this.#turn?.generation === generation) return this.#turn;
+    const fields = ['*'];
+    const reading: Promise<unknown>[] = [];
+    const ask = async () => {
+      // When all of this turn have asked.
+      await undefined;
+      if (this.#turn === turn) this.#turn = undefined;
+      // In a cluster they may go to several servers, and overtake each other.
+      if (this.#connection.cluster) await Promise.allSettled(reading);
+      const key = `${this.#key}:${generation}:l`;
+      const answer = await this.#connection.call((client) => client.hmget(key, ...fields));
+      if (answer[0] === generation) return answer;
+      this.follow(await this.#connection.run(ACTIVE, this.#key, []));
+      return undefined;
+    };
+    const turn: Turn = { generation, fields, reading, answer: ask() };
+    this.#turn = turn;
+    return turn;
   }
 
   /** Takes over what a script answered to be active. */

@@ -132,12 +132,10 @@ export class RedisStorage implements TakesChecked {
   get<T>(collection: string, id: string): Promise<StoredDocument<T> | undefined> {
     return this.#gate.run('get', async () => {
       checkKey(collection, id);
-      const [head = null, json = null] = await this.#underWay.track(
-        this.#server.values([
-          { key: `h:${collection}`, field: id },
-          { key: `v:${collection}`, field: id },
-        ]),
+      const { found } = await this.#underWay.track(
+        this.#server.read((client, key) => client.hmget(key(`d:${collection}`), `h:${id}`, `v:${id}`)),
       );
+      const [head = null, json = null] = found;
       if (head === null && json === null) return undefined;
       const sound = soundHead(collection, id, head, json);
       if (sound === undefined) {

@@ -5,7 +5,8 @@ import { SNAPSHOT_BATCH_BYTES, SNAPSHOT_BATCH_RECORDS } from '../snapshot-batch.
 import type { SnapshotRecord } from '../storage.ts';
 import { type DamagedRecords, soundHead } from './damaged-records.ts';
 import { decodeFields } from './index-text.ts';
-import { parseCounter, parseEntry } from './record-text.ts';
+import { numbered } from './log-elements.ts';
+import { logPrefix, parseCounter } from './record-text.ts';
 import type { RedisScript } from './redis-connection.ts';
 import type { RedisServer } from './redis-server.ts';
 import { SNAPSHOT_DOCUMENTS, SNAPSHOT_ENTRIES, SNAPSHOT_IDS, SNAPSHOT_LOGS } from './snapshot-scripts.ts';
@@ -121,19 +122,20 @@ export class SnapshotReader {
   async *#logs(): AsyncGenerator<SnapshotRecord[], void, void> {
     let after = '';
     for (;;) {
-      const page = (await this.#ask(SNAPSHOT_LOGS, after, LOGS)) as (string | null)[];
+      const page = (await this.#ask(SNAPSHOT_LOGS, after, LOGS)) as (string | number)[];
       if (page.length === 0) return;
-      for (let i = 0; i < page.length; i += 2) {
-        const [log, counter] = page.slice(i, i + 2) as [string, string | null];
+      for (let i = 0; i < page.length; i += 3) {
+        const [log, counter, damaged] = page.slice(i, i + 3) as [string, string, number];
         after = log;
+        if (damaged > 0) this.#damaged.found([`log ${log}`]);
         if (counter !== '-') yield* this.#log(log, counter);
       }
     }
   }
 
-  async *#log(log: string, counter: string | null): AsyncGenerator<SnapshotRecord[], void, void> {
-    const parsed = counter === null ? undefined : parseCounter(log, counter);
-    if (parsed === undefined) this.#damaged.log(log, this.#isActive());
+  async *#log(log: string, counter: string): AsyncGenerator<SnapshotRecord[], void, void> {
+    const parsed = parseCounter(log, counter);
+    if (parsed === undefined) this.#damaged.found([`log ${log}`]);
     const through = parsed?.through ?? 0;
     const entries: SnapshotRecord[][] = [];
     // A counter that is damaged is taken from the entries, so these must be known first.
@@ -150,26 +152,30 @@ export class SnapshotReader {
   }
 
   async *#entries(log: string, after: number, last: number): AsyncGenerator<SnapshotRecord[], void, void> {
-    let from = after + 1;
-    while (from <= last) {
-      const answer = (await this.#ask(
+    let index: number | '' = '';
+    for (;;) {
+      const answer = await this.#ask(
         SNAPSHOT_ENTRIES,
         log,
-        from,
-        last,
+        logPrefix(log),
+        after,
+        index,
         SNAPSHOT_BATCH_RECORDS,
         SNAPSHOT_BATCH_BYTES,
-      )) as string[];
-      if (answer.length === 0) return;
+      );
+      const [from, first, ...elements] = answer as [number, number, ...string[]];
+      if (elements.length === 0) return;
       const records: SnapshotRecord[] = [];
-      for (let i = 0; i < answer.length; i += 2) {
-        const [id, text] = answer.slice(i, i + 2) as [string, string];
-        from = Number.parseInt(id, 10) + 1;
-        const entry = parseEntry(log, id, text);
-        if (entry === undefined) this.#damaged.entry(log, id, this.#isActive());
-        else records.push({ kind: 'entry', log, ...entry });
+      let edge = 0;
+      for (const { sequence, entry } of numbered(log, elements, first) ?? []) {
+        edge = Math.max(edge, sequence);
+        if (sequence <= after || sequence > last || entry === 'gone') continue;
+        if (entry === 'damaged') this.#damaged.entry(log, sequence, this.#isActive());
+        else records.push({ kind: 'entry', log, sequence, at: entry.at, json: entry.json });
       }
       yield records;
+      if (edge >= last) return;
+      index = from + elements.length;
     }
   }
 

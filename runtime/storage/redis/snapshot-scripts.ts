@@ -1,4 +1,4 @@
-import { COMMON, RECORDS } from './lua-common.ts';
+import { COMMON, LOGS, RECORDS } from './lua-common.ts';
 import type { RedisScript } from './redis-connection.ts';
 
 /** ARGV: snapshot, generation ('' for the active one), ms of its lease. Answers its generation ('' for none), collections. */
@@ -13,6 +13,7 @@ if not string.find(' ' .. open .. ' ', ' ' .. entry .. ' ', 1, true) then
   call('HSET', P .. ':meta', 'snapshots', open == '' and entry or open .. ' ' .. entry)
 end
 call('ZADD', P .. ':leases', serverTime() + tonumber(ARGV[3]), 's:' .. ARGV[1])
+disown()
 local answer = { gid }
 for _, c in ipairs(call('SMEMBERS', P .. ':' .. gid .. ':c')) do answer[#answer + 1] = c end
 return answer`,
@@ -41,7 +42,7 @@ for i = 5, #ARGV do
   local name = ARGV[3] .. '\\0' .. ARGV[i]
   local head, value = call('HGET', S .. ':h', name), nil
   if head then value = call('HGET', S .. ':v', name)
-  else head, value = call('HGET', G .. 'h:' .. ARGV[3], ARGV[i]), call('HGET', G .. 'v:' .. ARGV[3], ARGV[i]) end
+  else head, value = unpack(call('HMGET', G .. 'd:' .. ARGV[3], 'h:' .. ARGV[i], 'v:' .. ARGV[i])) end
   if value then size = size + #value end
   if i > 5 and size > tonumber(ARGV[4]) then break end
   answer[#answer + 1] = head
@@ -50,34 +51,51 @@ end
 return answer`,
 };
 
-/** ARGV: snapshot, generation, log to begin behind, count. Names and counters, '-' for one that was not there. */
+/**
+ * ARGV: snapshot, generation, log to begin behind, count. Names, counters ('-' for one that was not there) and whether what
+ * was trimmed is damaged (1) of logs.
+ */
 export const SNAPSHOT_LOGS: RedisScript = {
   lua: `${OPEN}
+local notices = {}
+${LOGS}
 local answer = { 'ok' }
 local from = ARGV[3] == '' and '-' or '(' .. ARGV[3]
 for _, name in ipairs(call('ZRANGEBYLEX', G .. 'n', from, '+', 'LIMIT', 0, ARGV[4])) do
+  local counter, damaged = call('HGET', S .. ':l', name), #notices
+  if not counter then
+    local prefix = crc('00000000', 'log\\n' .. name .. '\\n')
+    local numbers = whole(lastOf(name, prefix) or 0) .. ' ' .. whole(throughOf(name, prefix))
+    counter = crc(prefix, numbers) .. ' ' .. numbers
+  end
   answer[#answer + 1] = name
-  answer[#answer + 1] = call('HGET', S .. ':l', name) or call('HGET', G .. 'l', name)
+  answer[#answer + 1] = counter
+  answer[#answer + 1] = #notices - damaged
 end
 return answer`,
 };
 
-/** ARGV: snapshot, generation, log, from, to, most entries, most bytes. Ids and records. */
+/**
+ * ARGV: snapshot, generation, log, its prefix, number, index ('' for that of the first element with a greater number), most
+ * elements, most bytes. Index and number of the first element, and elements. While the snapshot is open they stay where they are.
+ */
 export const SNAPSHOT_ENTRIES: RedisScript = {
   lua: `${OPEN}
-local answer, size, step, left = { 'ok' }, 0, 16, tonumber(ARGV[6])
-local from = tonumber(ARGV[4])
-while size < tonumber(ARGV[7]) and left > 0 do
+local notices = {}
+${LOGS}
+local first = tonumber(ARGV[6]) or behind(ARGV[3], ARGV[4], tonumber(ARGV[5]))
+local key = G .. 'm:' .. ARGV[3]
+local number = first < call('LLEN', key) and numberAt(key, ARGV[4], first) or 0
+local answer, size, step, left, from = { 'ok', first, number }, 0, 16, tonumber(ARGV[7]), first
+while size < tonumber(ARGV[8]) and left > 0 do
   local count = math.min(step, left)
-  local page = call('XRANGE', G .. 'm:' .. ARGV[3], whole(from), ARGV[5], 'COUNT', count)
-  for _, entry in ipairs(page) do
-    answer[#answer + 1] = entry[1]
-    answer[#answer + 1] = entry[2][2] or ''
-    size = size + #(entry[2][2] or '')
+  local page = call('LRANGE', key, from, from + count - 1)
+  for _, element in ipairs(page) do
+    answer[#answer + 1] = element
+    size = size + #element
   end
   if #page < count then break end
-  from = tonumber(string.match(page[#page][1], '^%d+')) + 1
-  left, step = left - #page, step * 2
+  from, left, step = from + count, left - count, step * 2
 end
 return answer`,
 };
@@ -101,10 +119,7 @@ begin(gid, table.concat(others, ' '))
 if #snaps > 0 then return 0 end
 for _, name in ipairs(call('SPOP', G .. 'deferred', 50)) do
   local log = openLog(name, crc('00000000', 'log\\n' .. name .. '\\n'), false)
-  if log then
-    trimNow(name, log)
-    log.changed = true
-  end
+  if log then trimNow(name, log, throughOf(name, log.prefix)) end
 end
 flush()
 return call('SCARD', G .. 'deferred')`,

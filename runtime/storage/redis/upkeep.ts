@@ -16,6 +16,7 @@ for _, writer in ipairs(old) do
   call('UNLINK', P .. ':w:' .. writer)
   call('ZREM', P .. ':writers', writer)
 end
+if #old > 0 then disown() end
 return #old`,
 };
 

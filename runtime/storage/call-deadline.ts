@@ -1,5 +1,5 @@
-import type { Clock, Timer } from '../../base/clock.ts';
-import { fault } from '../../contract/error-codes.ts';
+import type { Clock, Timer } from '../base/clock.ts';
+import { fault } from '../contract/error-codes.ts';
 
 interface PendingCall {
   /** By the monotonic clock, in ms. */
