@@ -26,11 +26,11 @@ export interface Carried {
 /** Takes the {@link commitArguments}. */
 export const COMMIT_STATEMENT: Statement = {
   name: 'smalltalk_commit',
-  text: `SELECT smalltalk_commit(${Array.from({ length: 21 }, (_, i) => `$${i + 1}`).join(', ')})`,
+  text: `SELECT smalltalk_commit(${Array.from({ length: 22 }, (_, i) => `$${i + 1}`).join(', ')})`,
 };
 
-/** Commits as the arrays that the function `smalltalk_commit` takes, in its order. */
-export function commitArguments(commits: readonly NamedCommit[], at: number): unknown[] {
+/** Commits as the arrays that the function `smalltalk_commit` takes, in its order; `holder` names this call. */
+export function commitArguments(commits: readonly NamedCommit[], at: number, holder: string): unknown[] {
   const ends: number[] = [];
   const guarded: boolean[] = [];
   const kinds: number[] = [];
@@ -42,6 +42,14 @@ export function commitArguments(commits: readonly NamedCommit[], at: number): un
   const crcs: number[] = [];
   const fields: string[] = [];
   const logs = new Map<string, { place: number; checksum: ReturnType<typeof entryChecksumsOf> }>();
+  const placeOf = (name: string) => {
+    let log = logs.get(name);
+    if (log === undefined) {
+      log = { place: logs.size + 1, checksum: entryChecksumsOf(name) };
+      logs.set(name, log);
+    }
+    return log;
+  };
   const logPlaces: number[] = [];
   const fieldEnds: number[] = [];
   const index = new FieldArrays();
@@ -73,18 +81,14 @@ export function commitArguments(commits: readonly NamedCommit[], at: number): un
         fields.push('');
         expiries.push(null);
         if (operation.kind === 'append') {
-          let log = logs.get(operation.log);
-          if (log === undefined) {
-            log = { place: logs.size + 1, checksum: entryChecksumsOf(operation.log) };
-            logs.set(operation.log, log);
-          }
+          const log = placeOf(operation.log);
           jsons.push(operation.json);
           crcs.push(log.checksum(operation.valueCrc, at));
           logPlaces.push(log.place);
         } else {
           jsons.push(null);
           crcs.push(0);
-          if (operation.kind === 'trim') logPlaces.push(0);
+          if (operation.kind === 'trim') logPlaces.push(placeOf(operation.log).place);
         }
       }
       fieldEnds.push(index.length);
@@ -95,6 +99,7 @@ export function commitArguments(commits: readonly NamedCommit[], at: number): un
 
   const logNames = [...logs.keys()];
   return [
+    holder,
     at,
     textArray(commits.map(({ id }) => id.writer)),
     numberArray(commits.map(({ id }) => id.number)),

@@ -1,12 +1,16 @@
 import { CodedError, isCoded } from '../../base/errors.ts';
+import { randomId } from '../../base/ids.ts';
 import { fault } from '../../contract/error-codes.ts';
 import type { CheckedOperation } from '../checked-input.ts';
 import { CommitGroups, type WaitingCommit } from '../commit-groups.ts';
-import type { CommitId } from '../storage.ts';
+import { type CommitId, REMEMBERED_COMMITS } from '../storage.ts';
 import { versionConflict } from '../version-conflict.ts';
 import { type Carried, COMMIT_STATEMENT, commitArguments } from './commit-arguments.ts';
 import type { Connections, Statement } from './connections.ts';
+import { DirectCommit } from './direct-commit.ts';
+import { KnownRecords } from './known-records.ts';
 import { isAway } from './postgres-errors.ts';
+import { queryRows } from './row-query.ts';
 import { WRITE_ONE_STATEMENT, WRITE_STATEMENT, WriteBatch } from './write-arguments.ts';
 
 interface Waiting extends WaitingCommit<Carried> {
@@ -19,17 +23,38 @@ interface Waiting extends WaitingCommit<Carried> {
 /** What goes into one transaction. */
 const LIMITS = { commits: 500, operations: 20_000, characters: 8 * 1024 * 1024 };
 
+/** After so many commits of a writer those are forgotten that need not be remembered any more. */
+const FORGET_EVERY = 2_048;
+
+/** Groups that do not try it by what is known here, when several processes write at a time. */
+const LONGEST_PAUSE = 64;
+
+const FORGET: Statement = {
+  name: 'smalltalk_forget',
+  text: 'DELETE FROM smalltalk_commits WHERE writer = $1 AND number < $2',
+};
+
 /**
- * Carries commits out in groups, each in one transaction, which is one call of the server's function. What most commits are
- * takes the quick one. Another group may follow it on the same connection before it is answered, and does nothing when it
- * was not carried out. Every commit has a name, so a group whose answer was lost is sent again as it is.
+ * Carries commits out in groups, each in one transaction, which is one statement: one that goes by what is known here, or a
+ * call of one of the server's functions, quick ones for what most commits are and one for all. Another group may follow a
+ * quick one on the same connection before that is answered, and does nothing when it was not carried out. Every commit has a
+ * name, so a group whose answer was lost is sent again as it is.
  */
 export class CommitQueue {
   readonly #connections: Connections;
   readonly #now: () => number;
   readonly #groups: CommitGroups<Waiting>;
   readonly #line: Line;
-  /** The last commit that is on its way to the quick function; undefined when none is. */
+  readonly #known = new KnownRecords();
+  /** Names the calls of functions, together with a number. */
+  readonly #caller = randomId(16);
+  #calls = 0;
+  /** How often in a row somebody else had written, and for how many groups it is taken for granted that they have again. */
+  #refusals = 0;
+  #pause = 0;
+  /** Calls of functions that are under way: until they are answered it is not known what they leave. */
+  #callsUnderWay = 0;
+  /** The last commit that is on its way quickly; undefined when none is. */
   #last: Waiting | undefined;
   /** The newest commit of the last writer that gave one a name. */
   #newest: CommitId | undefined;
@@ -42,8 +67,11 @@ export class CommitQueue {
       quickly: (group) => {
         // The server would take one that it knows from before for a group that has just been carried out.
         if (this.#last?.isNext === false) return undefined;
+        const direct = this.#direct(group);
+        if (direct !== undefined)
+          return this.#quickly(group, (after) => this.#directly(group, direct, after));
         const batch = WriteBatch.of(group, this.#now());
-        return batch && this.#quickly(group, batch);
+        return batch && this.#quickly(group, (after) => this.#write(group, batch, after));
       },
       thoroughly: (group) => this.#thoroughly(group),
     });
@@ -67,26 +95,91 @@ export class CommitQueue {
     return true;
   }
 
-  async #quickly(group: Waiting[], batch: WriteBatch): Promise<boolean> {
+  async #quickly(
+    group: Waiting[],
+    carryOut: (after: CommitId | undefined) => Promise<Carried[] | undefined>,
+  ): Promise<boolean> {
     const after = this.#last?.id;
     const last = group.at(-1);
     this.#last = last;
-    const fresh = group.every((one) => one.fresh);
     try {
-      const one = after === undefined ? batch.toArgumentsOfOne(fresh) : undefined;
-      const answer =
-        one === undefined
-          ? await this.#line.ask(WRITE_STATEMENT, batch.toArguments(fresh, after))
-          : await this.#line.ask(WRITE_ONE_STATEMENT, one);
-      if (answer === null) return false;
-      const carried = batch.carried(answer);
+      const carried = await carryOut(after);
+      if (carried === undefined) return false;
+      this.#remember(group);
       for (const [i, { resolve }] of group.entries()) resolve(carried[i] as Carried);
       return true;
     } catch {
       // Whatever it was: it is tried again in the other way, which will tell.
+      this.#known.lose();
       return false;
     } finally {
       if (this.#last === last) this.#last = undefined;
+    }
+  }
+
+  /** The group by what is known here; undefined when that is too little, or would be of no use. */
+  #direct(group: Waiting[]): DirectCommit | undefined {
+    if (this.#pause > 0) this.#pause -= 1;
+    else if (this.#callsUnderWay === 0) return DirectCommit.of(group, this.#known, this.#now());
+    return undefined;
+  }
+
+  async #directly(
+    group: Waiting[],
+    direct: DirectCommit,
+    after: CommitId | undefined,
+  ): Promise<Carried[] | undefined> {
+    const { statement, values } = direct.toStatement(after);
+    direct.believe();
+    const carried = direct.carried();
+    if ((await this.#line.ask(statement, values)) !== null) {
+      this.#refusals = 0;
+      return carried;
+    }
+    // Somebody else has written. Those who take turns would lose a round trip with each commit.
+    this.#known.lose();
+    this.#refusals += 1;
+    this.#pause = Math.min(2 ** this.#refusals, LONGEST_PAUSE);
+    const batch = WriteBatch.of(group, this.#now());
+    return batch && this.#write(group, batch, after);
+  }
+
+  async #write(
+    group: Waiting[],
+    batch: WriteBatch,
+    after: CommitId | undefined,
+  ): Promise<Carried[] | undefined> {
+    const fresh = group.every((one) => one.fresh);
+    return this.#call(async (holder) => {
+      const one = after === undefined ? batch.toArgumentsOfOne(holder, fresh) : undefined;
+      const answer =
+        one === undefined
+          ? await this.#line.ask(WRITE_STATEMENT, batch.toArguments(holder, fresh, after))
+          : await this.#line.ask(WRITE_ONE_STATEMENT, one);
+      return answer === null ? undefined : batch.carried(answer, holder, this.#known);
+    });
+  }
+
+  /** Calls a function of the server under a name of its own. */
+  async #call<T>(work: (holder: string) => Promise<T>): Promise<T> {
+    this.#calls += 1;
+    this.#callsUnderWay += 1;
+    try {
+      return await work(`${this.#caller}.${this.#calls}`);
+    } finally {
+      this.#callsUnderWay -= 1;
+    }
+  }
+
+  /** Keeps count of what the server remembers, and makes it forget the oldest once in a while. */
+  #remember(group: readonly Waiting[]): void {
+    for (const { id } of group) this.#known.setNumber(id);
+    for (const { id } of group) {
+      if (id.number % FORGET_EVERY !== 0) continue;
+      this.#connections
+        .query(FORGET, [id.writer, id.number - REMEMBERED_COMMITS - LIMITS.commits])
+        // It will be done the next time.
+        .catch(() => undefined);
     }
   }
 
@@ -101,13 +194,19 @@ export class CommitQueue {
   }
 
   async #send(group: Waiting[]): Promise<void> {
-    const answer = await this.#line.ask(COMMIT_STATEMENT, commitArguments(group, this.#now()));
-    const lines = (answer ?? '').split('\n');
-    let first = 0;
-    for (const [i, one] of group.entries()) {
-      settle(one, lines[i] ?? '', first);
-      first += one.operations.length;
-    }
+    await this.#call(async (holder) => {
+      const answer = await this.#line.ask(COMMIT_STATEMENT, commitArguments(group, this.#now(), holder));
+      const [head = '', ...lines] = (answer ?? '').split('\n');
+      const [key, generation = '', before = ''] = head.split(' ');
+      this.#known.hold(holder, { key: Number(key), generation, before });
+      let first = 0;
+      for (const [i, one] of group.entries()) {
+        const carried = settle(one, lines[i] ?? '', first);
+        if (carried?.again === false) this.#known.learn(one.operations, carried.numbers);
+        first += one.operations.length;
+      }
+    });
+    this.#remember(group);
   }
 }
 
@@ -134,12 +233,8 @@ class Line {
       throw error;
     });
     try {
-      const { rows } = await client.query<[string | null]>({
-        ...statement,
-        values,
-        rowMode: 'array',
-      });
-      return rows[0]?.[0] ?? null;
+      const [row] = await queryRows(client, statement, values);
+      return (row?.[0] as string | null | undefined) ?? null;
     } catch (error) {
       if (isAway(error)) {
         current.failure = error;
@@ -156,17 +251,24 @@ class Line {
   }
 }
 
-/** `first` is how many operations of its group stand before it. */
-function settle({ operations, id, resolve, reject }: Waiting, line: string, first: number): void {
+/** `first` is how many operations of its group stand before it. Answers what became of it, if it was carried out. */
+function settle(
+  { operations, id, resolve, reject }: Waiting,
+  line: string,
+  first: number,
+): Carried | undefined {
   const [word, one, two, numbers] = line.split(' ');
   if (word === 'done' || word === 'again') {
-    resolve({
+    const carried = {
       again: word === 'again',
       at: Number(one),
       generation: two as string,
       numbers: numbers === undefined || numbers === '' ? [] : numbers.split(',').map(Number),
-    });
-  } else if (word === 'conflict') {
+    };
+    resolve(carried);
+    return carried;
+  }
+  if (word === 'conflict') {
     const operation = operations[Number(one) - 1 - first];
     if (operation?.kind === 'put' || operation?.kind === 'delete') {
       const { collection, expectVersion = 0 } = operation;
@@ -181,6 +283,7 @@ function settle({ operations, id, resolve, reject }: Waiting, line: string, firs
       ),
     );
   } else reject(fault('storage.failed', `PostgreSQL answered a commit by "${line}".`));
+  return undefined;
 }
 
 /** The commit may have been carried out: whoever has its id can send it again. */

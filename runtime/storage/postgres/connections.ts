@@ -5,6 +5,7 @@ import { fault } from '../../contract/error-codes.ts';
 import type { PostgresSettings } from '../../settings/settings.ts';
 import { DAMAGED_STATE } from './commit-function.ts';
 import { isAway, isPassing, toFault } from './postgres-errors.ts';
+import { queryRows } from './row-query.ts';
 
 export type Row = unknown[];
 
@@ -81,11 +82,7 @@ export class Connections {
 
   /** Rows of one statement. One round trip; one more try, over a new connection, when the connection was lost. */
   async query(statement: Statement, values: unknown[]): Promise<Row[]> {
-    const ask = () =>
-      this.use(async (client) => {
-        const { rows } = await client.query<Row>({ ...statement, values, rowMode: 'array' });
-        return rows;
-      });
+    const ask = () => this.use((client) => queryRows(client, statement, values));
     try {
       return await ask();
     } catch (error) {

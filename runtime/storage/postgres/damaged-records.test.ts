@@ -29,22 +29,36 @@ describeWithServers(['postgres'], 'damaged records in PostgreSQL', () => {
   async function start() {
     const { schema, drop } = await makeSchema(server.url);
     const faults: StorageFault[] = [];
-    const storage = new PostgresStorage({
-      postgres: settingsFor(server.url),
-      schema,
-      onFault: (fault) => faults.push(fault),
-    });
+    const make = () =>
+      new PostgresStorage({
+        postgres: settingsFor(server.url),
+        schema,
+        onFault: (fault) => faults.push(fault),
+      });
+    let storage = make();
     onTestFinished(async () => {
       await storage.close();
       await drop();
     });
     await storage.open();
+    const reopen = async () => {
+      await storage.close();
+      storage = make();
+      await storage.open();
+      return storage;
+    };
     await storage.commit(
       ids.flatMap((id, i): Operation[] => [document(id, i), { kind: 'append', log: 'events', value: i + 1 }]),
     );
     const sql = (text: string) => runSql(server.url, text, schema);
-    return { storage, sql, damaged: () => faults.map(({ record }) => record).sort() };
+    return { storage, reopen, sql, damaged: () => faults.map(({ record }) => record).sort() };
   }
+
+  /** After it, the counter of the log has a row, and one entry behind it. */
+  const trimAll = (storage: PostgresStorage) =>
+    storage
+      .commit([{ kind: 'trim', log: 'events', through: COUNT }])
+      .then(() => storage.commit([{ kind: 'append', log: 'events', value: 'behind' }]));
 
   const CHANGES: [column: string, change: string][] = [
     ['json', "overlay(json placing 'V' from 2)"],
@@ -133,11 +147,44 @@ describeWithServers(['postgres'], 'damaged records in PostgreSQL', () => {
   });
 
   it.each([
-    ['lower', 'last_sequence - 4', 13],
+    ['of another value', "json = '99'"],
+    ['numbered higher', 'sequence = 13'],
+    ['numbered far higher', 'sequence = sequence + (1::bigint << 30)'],
+    ['numbered beyond belief', 'sequence = sequence + (1::bigint << 37)'],
+    ['numbered lower', 'sequence = 0'],
+  ])('uses the number of the last entry no second time when that is %s', async (_name, change) => {
+    const { storage, sql, damaged, reopen } = await start();
+    await sql(`UPDATE smalltalk_entries SET ${change} WHERE sequence = ${COUNT}`);
+    // What is before the first entry is in no page.
+    if (change !== 'sequence = 0') expect(await storage.read('events')).toHaveLength(COUNT - 1);
+    else expect((await recordsOf(storage)).filter(({ kind }) => kind === 'entry')).toHaveLength(COUNT - 1);
+    expect(damaged()).toEqual([expect.stringMatching(/^entry events#/)]);
+    await expect.poll(() => sql('SELECT record FROM smalltalk_damaged')).toHaveLength(1);
+    const next = await (await reopen()).commit([{ kind: 'append', log: 'events', value: 'next' }]);
+    expect(next).toEqual([{ sequence: COUNT + 1 }]);
+  });
+
+  it('skips a number when the last entry is beyond belief before anybody has read it', async () => {
+    const { sql, reopen } = await start();
+    await sql(
+      `UPDATE smalltalk_entries SET sequence = sequence + (1::bigint << 37) WHERE sequence = ${COUNT}`,
+    );
+    const storage = await reopen();
+    const append = () => storage.commit([{ kind: 'append', log: 'events', value: 'more' }]);
+    // It was the last one, as it happens: the one before it and the one that is skipped make up for it.
+    expect(await append()).toEqual([{ sequence: COUNT + 1 }]);
+    expect(await storage.read('events')).toHaveLength(COUNT);
+    await expect.poll(() => sql('SELECT record FROM smalltalk_damaged')).toHaveLength(1);
+    expect(await append()).toEqual([{ sequence: COUNT + 2 }]);
+  });
+
+  it.each([
+    ['lower', 'last_sequence - 4', 14],
     ['a little higher', '20', 21],
-    ['beyond belief', 'last_sequence | (1::bigint << 37)', 13],
+    ['beyond belief', 'last_sequence | (1::bigint << 37)', 14],
   ])('never uses a number twice when the counter of a log is %s', async (_name, change, next) => {
     const { storage, sql, damaged } = await start();
+    await trimAll(storage);
     await sql(`UPDATE smalltalk_logs SET last_sequence = ${change}`);
     expect(await storage.commit([{ kind: 'append', log: 'events', value: 'next' }])).toEqual([
       { sequence: next },
@@ -146,18 +193,21 @@ describeWithServers(['postgres'], 'damaged records in PostgreSQL', () => {
     expect(await storage.commit([{ kind: 'append', log: 'events', value: 'more' }])).toEqual([
       { sequence: next + 1 },
     ]);
-    expect(await storage.read('events')).toHaveLength(COUNT + 2);
+    expect(await storage.read('events')).toHaveLength(3);
+    expect(damaged()).toHaveLength(1);
   });
 
   it('goes on behind the last entry of a log whose counter is gone', async () => {
     const { storage, sql, damaged } = await start();
+    await trimAll(storage);
     await sql('DELETE FROM smalltalk_logs');
     const log = (await recordsOf(storage)).find(({ kind }) => kind === 'log');
-    expect(log).toEqual({ kind: 'log', log: 'events', lastSequence: COUNT });
-    expect(damaged()).toEqual(['log events']);
+    expect(log).toEqual({ kind: 'log', log: 'events', lastSequence: COUNT + 1 });
     expect(await storage.commit([{ kind: 'append', log: 'events', value: 1 }])).toEqual([
-      { sequence: COUNT + 1 },
+      { sequence: COUNT + 2 },
     ]);
+    // No log needs one whose last entry is there.
+    expect(damaged()).toEqual([]);
   });
 
   it('mends an index that leads to a document wrongly, and lists as the document says', async () => {

@@ -5,6 +5,7 @@ import { fieldsFromText, fieldsToText, type SnapshotRecordCheck } from '../check
 import type { Generation, SnapshotRecord } from '../storage.ts';
 import { numberArray, textArray } from './array-text.ts';
 import { FieldArrays } from './commit-arguments.ts';
+import { WIDEST_GAP } from './commit-function.ts';
 import type { Connections } from './connections.ts';
 import { documentChecksum, entryChecksumsOf, logChecksum, valueChecksum } from './record-checksum.ts';
 
@@ -43,7 +44,8 @@ export class GenerationStore {
   async begin(client: PoolClient): Promise<void> {
     const active = async () => (await client.query('SELECT active FROM smalltalk_state')).rows.length > 0;
     if (await active()) return;
-    await client.query('SELECT pg_advisory_xact_lock(smalltalk_lock())');
+    // There is no row yet that could be locked.
+    await client.query('LOCK TABLE smalltalk_state IN SHARE ROW EXCLUSIVE MODE');
     if (await active()) return;
     const { key, id } = await this.#insert(client, 'first', true);
     await client.query('INSERT INTO smalltalk_state (active, active_id) VALUES ($1, $2)', [key, id]);
@@ -109,6 +111,12 @@ export class GenerationStore {
   async seal(key: number): Promise<void> {
     await this.#connections.transaction(async (client) => {
       await lockUnsealed(client, key);
+      // Those that the last entry makes needless. A number that is far behind all others is not believed without a row.
+      await client.query(
+        `DELETE FROM smalltalk_logs l WHERE generation = $1 AND last_sequence < ${WIDEST_GAP} AND last_sequence =
+           (SELECT max(e.sequence) FROM smalltalk_entries e WHERE e.generation = $1 AND e.log = l.name)`,
+        [key],
+      );
       await client.query(
         `UPDATE smalltalk_generations SET sealed = true, leased_until = NULL, bytes =
            (SELECT coalesce(sum(octet_length(json)), 0) FROM smalltalk_documents WHERE generation = $1)
@@ -129,18 +137,12 @@ export class GenerationStore {
   /** The commits wait meanwhile: each is carried out wholly before or wholly after. */
   async activate(id: string): Promise<void> {
     await this.#connections.transaction(async (client) => {
-      await client.query('SELECT pg_advisory_xact_lock(smalltalk_lock())');
+      await client.query("SELECT smalltalk_take('')");
       const key = await sealedKey(client, id);
       const { rows } = await client.query('SELECT active FROM smalltalk_state');
       const active = Number(rows[0]?.active);
       if (active === key) return;
-      await client.query(
-        `INSERT INTO smalltalk_logs AS l (generation, name, last_sequence, crc)
-         SELECT $1, name, last_sequence, crc FROM smalltalk_logs WHERE generation = $2
-         ON CONFLICT (generation, name) DO UPDATE SET last_sequence = excluded.last_sequence, crc = excluded.crc
-           WHERE l.last_sequence < excluded.last_sequence`,
-        [key, active],
-      );
+      await carryCountersOver(client, active, key);
       await client.query(`UPDATE smalltalk_generations SET bytes = ${ACTIVE_BYTES} WHERE key = $1`, [active]);
       await client.query('UPDATE smalltalk_generations SET previous = $2, activated_at = $3 WHERE key = $1', [
         key,
@@ -153,9 +155,9 @@ export class GenerationStore {
 
   async drop(id: string): Promise<void> {
     const key = await this.#connections.transaction(async (client) => {
-      await client.query('SELECT pg_advisory_xact_lock(smalltalk_lock())');
+      // So that it is not made the active one meanwhile.
+      const { rows } = await client.query('SELECT active FROM smalltalk_state FOR UPDATE');
       const sealed = await sealedKey(client, id);
-      const { rows } = await client.query('SELECT active FROM smalltalk_state');
       if (Number(rows[0]?.active) === sealed) {
         throw fault('storage.invalid', 'The active generation cannot be dropped.');
       }
@@ -242,6 +244,34 @@ async function sealedKey(client: PoolClient, id: string): Promise<number> {
   );
   if (rows[0] === undefined) throw fault('storage.invalid', `There is no sealed generation ${id}.`);
   return Number(rows[0].key);
+}
+
+/** So that no number is given twice in a log, whichever generation it was given in. */
+async function carryCountersOver(client: PoolClient, from: number, to: number): Promise<void> {
+  const raise = `ON CONFLICT (generation, name) DO UPDATE SET last_sequence = excluded.last_sequence, crc = excluded.crc
+    WHERE l.last_sequence < excluded.last_sequence`;
+  await client.query(
+    `INSERT INTO smalltalk_logs AS l (generation, name, last_sequence, crc)
+     SELECT $1, name, last_sequence, crc FROM smalltalk_logs WHERE generation = $2 ${raise}`,
+    [to, from],
+  );
+  const last = (generation: string) => `(SELECT max(e.sequence) FROM smalltalk_entries e
+    WHERE e.generation = ${generation} AND e.log = n)`;
+  const { rows } = await client.query<{ name: string; last: string }>(
+    `SELECT n AS name, ${last('$2')}::text AS last FROM smalltalk_log_names($2) n
+     WHERE ${last('$2')} > coalesce(${last('$1')}, 0)`,
+    [to, from],
+  );
+  await client.query(
+    `INSERT INTO smalltalk_logs AS l (generation, name, last_sequence, crc)
+     SELECT $1, * FROM unnest($2::text[], $3::bigint[], $4::bigint[]) ${raise}`,
+    [
+      to,
+      textArray(rows.map(({ name }) => name)),
+      numberArray(rows.map((row) => Number(row.last))),
+      numberArray(rows.map((row) => logChecksum(row.name, Number(row.last)))),
+    ],
+  );
 }
 
 async function lockUnsealed(client: PoolClient, key: number): Promise<void> {

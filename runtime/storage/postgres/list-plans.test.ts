@@ -6,6 +6,8 @@ import { describeWithServers } from '../testing/servers/describe-with-servers.ts
 import { type PostgresServer, startPostgres } from '../testing/servers/postgres-server.ts';
 import { COMMIT_STATEMENT, commitArguments } from './commit-arguments.ts';
 import { SESSION } from './connections.ts';
+import { DirectCommit } from './direct-commit.ts';
+import { KnownRecords } from './known-records.ts';
 import { candidateStatement, walkStatement } from './list-statement.ts';
 import { PostgresStorage } from './postgres-storage.ts';
 import { settingsFor } from './testing/schema.ts';
@@ -74,10 +76,33 @@ describeWithServers(['postgres'], 'lists in PostgreSQL', () => {
     const key = { collection: 'sessions', id: 'id-15000' };
     const put = { kind: 'put', ...key, value: 1 } as const;
     const changed = WriteBatch.of(commit({ ...put, index: { lastActivityAt: 1, state: 'idle' } }), 1);
-    const fewer = commitArguments(commit({ ...put, index: { state: 'active' } }), 1);
-    const gone = commitArguments(commit({ kind: 'delete', ...key }), 1);
+    const fewer = commitArguments(commit({ ...put, index: { state: 'active' } }), 1, 'call');
+    const gone = commitArguments(commit({ kind: 'delete', ...key }), 1, 'call');
+    const known = new KnownRecords();
+    const { rows } = await client.query('SELECT active, active_id FROM smalltalk_state');
+    known.hold('call', { key: rows[0].active, generation: rows[0].active_id, before: '' });
+    known.setNumber({ writer: 'w', number: 1 });
+    const direct = (...ids: string[]) => {
+      const operations = ids.map((id): Operation => {
+        const index = { lastActivityAt: Number(id.slice(3)), state: 'active' };
+        known.setDocument('sessions', id, { version: 1, fields: JSON.stringify(index), index });
+        return {
+          kind: 'put',
+          collection: 'sessions',
+          id,
+          value: 1,
+          index: { lastActivityAt: 1, state: 'idle' },
+        };
+      });
+      const commits = [{ id: { writer: 'w', number: 2 }, operations: checkOperations(operations) }];
+      const { statement, values } = DirectCommit.of(commits, known, 1)?.toStatement(undefined) ?? {};
+      return pages(statement?.text ?? '', values ?? []);
+    };
+    await client.query("UPDATE smalltalk_holder SET holder = 'call'");
     const taken = async () => [
-      await pages(WRITE_STATEMENT.text, changed?.toArguments(false, undefined) ?? []),
+      await direct('id-15000'),
+      await direct('id-15000', 'id-300'),
+      await pages(WRITE_STATEMENT.text, changed?.toArguments('call', false, undefined) ?? []),
       await pages(COMMIT_STATEMENT.text, fewer),
       await pages(COMMIT_STATEMENT.text, gone),
     ];

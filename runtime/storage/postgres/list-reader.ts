@@ -190,7 +190,7 @@ export class ListReader {
   async #mendIndex(collection: string, { generation, id }: Misled): Promise<void> {
     const record = `index of ${collection}/${id}`;
     const mended = await this.#primary.transaction(async (client) => {
-      await client.query('SELECT pg_advisory_xact_lock(smalltalk_lock())');
+      await client.query("SELECT smalltalk_take('')");
       const key = [generation, collection, id];
       const { rows } = await client.query<Row>({
         text: `SELECT ${DOCUMENT_COLUMNS} FROM smalltalk_documents d

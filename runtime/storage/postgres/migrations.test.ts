@@ -3,10 +3,12 @@ import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { rejection } from '../contract/fixture.ts';
 import { describeWithServers } from '../testing/servers/describe-with-servers.ts';
 import { type PostgresServer, startPostgres } from '../testing/servers/postgres-server.ts';
-import { MIGRATIONS, migrate } from './migrations.ts';
+import { FIRST_MIGRATION, MIGRATIONS, migrate } from './migrations.ts';
 import { PostgresStorage } from './postgres-storage.ts';
 import { makeSchema, runSql, settingsFor } from './testing/schema.ts';
 
+const NUMBERS = MIGRATIONS.map((_, i) => ({ number: FIRST_MIGRATION + i }));
+const LAST = FIRST_MIGRATION + MIGRATIONS.length - 1;
 const VIEWS = ['agent_states', 'chat_messages', 'event_logs', 'health_checks', 'sessions'];
 
 describeWithServers(['postgres'], 'the tables in PostgreSQL', () => {
@@ -33,9 +35,7 @@ describeWithServers(['postgres'], 'the tables in PostgreSQL', () => {
     const all = Array.from({ length: 4 }, make);
     await Promise.all(all.map((storage) => storage.open()));
     await Promise.all(all.map((storage) => storage.close()));
-    expect(await sql('SELECT number FROM smalltalk_migrations ORDER BY 1')).toEqual(
-      MIGRATIONS.map((_, i) => ({ number: i + 1 })),
-    );
+    expect(await sql('SELECT number FROM smalltalk_migrations ORDER BY 1')).toEqual(NUMBERS);
     expect(await relations(schema)).toEqual(expect.arrayContaining(VIEWS));
   });
 
@@ -48,11 +48,27 @@ describeWithServers(['postgres'], 'the tables in PostgreSQL', () => {
     const error = await rejection(storage.open());
     expect(error).toMatchObject({
       code: 'storage.newer_version',
-      data: { found: 99, known: MIGRATIONS.length },
+      data: { found: 99, known: LAST },
     });
     await sql('DELETE FROM smalltalk_migrations WHERE number = 99');
     await storage.open();
     await storage.close();
+  });
+
+  it('from before the first release are refused and left as they are', async () => {
+    const { schema, make, sql } = await start();
+    await sql(
+      'CREATE TABLE smalltalk_migrations (number integer PRIMARY KEY, applied_at timestamptz NOT NULL)',
+    );
+    await sql('INSERT INTO smalltalk_migrations VALUES (1, now()), (2, now())');
+    const error = await rejection(make().open());
+    expect(error).toMatchObject({ code: 'storage.unsupported_server', data: { found: 2, known: LAST } });
+    expect(error.message).toContain('backup');
+    expect(await relations(schema)).toEqual(['smalltalk_migrations']);
+    expect(await sql('SELECT number FROM smalltalk_migrations ORDER BY 1')).toEqual([
+      { number: 1 },
+      { number: 2 },
+    ]);
   });
 
   it.each(['sessions', 'smalltalk_logs'])(
@@ -173,7 +189,7 @@ describeWithServers(['postgres'], 'the tables in PostgreSQL', () => {
     await client.query('BEGIN');
     await rejection(migrate(client, [...MIGRATIONS, `${next}; SELECT 1 / 0`]));
     await client.query('ROLLBACK');
-    const known = MIGRATIONS.map((_, i) => ({ number: i + 1 }));
+    const known = NUMBERS;
     expect(await sql('SELECT number FROM smalltalk_migrations ORDER BY 1')).toEqual(known);
     await storage.open();
     expect((await storage.get('sessions', 'a'))?.value).toBe(1);
@@ -184,7 +200,7 @@ describeWithServers(['postgres'], 'the tables in PostgreSQL', () => {
     await client.query('COMMIT');
     expect(await sql('SELECT number FROM smalltalk_migrations ORDER BY 1')).toEqual([
       ...known,
-      { number: MIGRATIONS.length + 1 },
+      { number: LAST + 1 },
     ]);
     expect(await sql('SELECT id, added FROM smalltalk_documents')).toEqual([{ id: 'a', added: null }]);
     expect((await rejection(storage.open())).code).toBe('storage.newer_version');

@@ -28,6 +28,13 @@ CREATE TABLE smalltalk_state (
   active_id text COLLATE "C" NOT NULL
 );
 
+CREATE TABLE smalltalk_holder (
+  only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
+  holder text COLLATE "C" NOT NULL
+);
+COMMENT ON TABLE smalltalk_holder IS 'the last call that wrote records: whoever made it knows what it left';
+INSERT INTO smalltalk_holder (holder) VALUES ('');
+
 CREATE TABLE smalltalk_documents (
   generation integer NOT NULL,
   collection text COLLATE "C" NOT NULL,
@@ -67,7 +74,8 @@ CREATE TABLE smalltalk_logs (
   last_sequence bigint NOT NULL,
   crc bigint NOT NULL,
   PRIMARY KEY (generation, name)
-) WITH (fillfactor = 70);
+);
+COMMENT ON TABLE smalltalk_logs IS 'the last number that was given in logs whose last entry does not tell: it was trimmed, or set aside';
 
 CREATE TABLE smalltalk_entries (
   generation integer NOT NULL,
@@ -82,15 +90,16 @@ ALTER TABLE smalltalk_entries ALTER COLUMN json SET STORAGE EXTERNAL;
 
 CREATE TABLE smalltalk_commits (
   writer text COLLATE "C" NOT NULL,
-  slot integer NOT NULL,
   number bigint NOT NULL,
+  first_number bigint NOT NULL,
   at bigint NOT NULL,
   generation text COLLATE "C" NOT NULL,
   numbers text COLLATE "C" NOT NULL,
   digest bytea NOT NULL,
-  PRIMARY KEY (writer, slot)
-) WITH (fillfactor = 70);
+  PRIMARY KEY (writer, number)
+);
 COMMENT ON TABLE smalltalk_commits IS 'the last commits of each writer and what they answered, for one that is sent again';
+COMMENT ON COLUMN smalltalk_commits.first_number IS 'a row is of the commits from this one to number; their answers are parted by semicolons';
 
 CREATE TABLE smalltalk_damaged (
   key bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
@@ -100,10 +109,16 @@ CREATE TABLE smalltalk_damaged (
   json text
 );
 
-CREATE FUNCTION smalltalk_lock() RETURNS bigint LANGUAGE sql STABLE AS $$
-  SELECT (1398033748::bigint << 31) | 'smalltalk_state'::regclass::oid::bigint
-$$;
-COMMENT ON FUNCTION smalltalk_lock IS 'the advisory lock that every commit and every activation holds to its end';
+-- Called first by whatever writes records without knowing what the last one left: nobody else writes until the end of its
+-- transaction, and whoever was the last before is not any more. Answers who that was.
+CREATE FUNCTION smalltalk_take(p_holder text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  before text;
+BEGIN
+  SELECT holder INTO STRICT before FROM smalltalk_holder WHERE only_one FOR UPDATE;
+  UPDATE smalltalk_holder SET holder = p_holder WHERE only_one;
+  RETURN before;
+END $$;
 `;
 
 /** Milliseconds since the epoch, as a column of people's. */
@@ -182,8 +197,14 @@ CREATE VIEW event_logs AS
 COMMENT ON VIEW event_logs IS 'the events that are kept, by sequence';
 `;
 
-/** What brings the tables from each number to the next. Never changed once it was published, only added to. */
-export const MIGRATIONS: readonly string[] = [TABLES + COMMIT_FUNCTIONS + VIEWS, WRITE_FUNCTIONS];
+/**
+ * What brings the tables from each number to the next, the first of which makes them. Never changed once it was published,
+ * only added to.
+ */
+export const MIGRATIONS: readonly string[] = [TABLES + COMMIT_FUNCTIONS + WRITE_FUNCTIONS + VIEWS];
+
+/** The number of the first one: those before it were in use before there was a release. */
+export const FIRST_MIGRATION = 3;
 
 /** The names that it takes in a schema. */
 const NAMES = [...TABLES.matchAll(/CREATE TABLE (\w+)/g), ...VIEWS.matchAll(/CREATE VIEW (\w+)/g)].map(
@@ -197,19 +218,27 @@ const NAMES = [...TABLES.matchAll(/CREATE TABLE (\w+)/g), ...VIEWS.matchAll(/CRE
  */
 export async function migrate(client: ClientBase, migrations: readonly string[] = MIGRATIONS): Promise<void> {
   const schema = await currentSchema(client);
+  const last = FIRST_MIGRATION + migrations.length - 1;
   const before = await migrationNumber(client);
-  if (before === migrations.length) return;
+  if (before === last) return;
   // By the schema and not by a table, which may not be there yet.
   await client.query(
     'SELECT pg_advisory_xact_lock((1398033749::bigint << 31) | $1::regnamespace::oid::bigint)',
     [`"${schema.replaceAll('"', '""')}"`],
   );
   const from = await migrationNumber(client);
-  if (from > migrations.length) {
+  if (from > last) {
     throw fault(
       'storage.newer_version',
-      `The tables in the schema ${schema} were made by a newer version (format ${from}; this one knows ${migrations.length}). Update this program, or use another schema.`,
-      { found: from, known: migrations.length },
+      `The tables in the schema ${schema} were made by a newer version (format ${from}; this one knows ${last}). Update this program, or use another schema.`,
+      { found: from, known: last },
+    );
+  }
+  if (from > 0 && from < FIRST_MIGRATION) {
+    throw fault(
+      'storage.unsupported_server',
+      `The tables in the schema ${schema} were made by a version from before the first release (format ${from}), which this one cannot read. Nothing was touched. Make a backup with that version and restore it into another schema, or remove the tables.`,
+      { found: from, known: last },
     );
   }
   if (from === 0) {
@@ -218,8 +247,10 @@ export async function migrate(client: ClientBase, migrations: readonly string[] 
       'CREATE TABLE smalltalk_migrations (number integer PRIMARY KEY, applied_at timestamptz NOT NULL)',
     );
   }
-  for (let number = from + 1; number <= migrations.length; number++) {
-    await client.query(migrations[number - 1] as string);
+  for (const [i, migration] of migrations.entries()) {
+    const number = FIRST_MIGRATION + i;
+    if (number <= from) continue;
+    await client.query(migration);
     await client.query('INSERT INTO smalltalk_migrations VALUES ($1, now())', [number]);
   }
 }

@@ -39,7 +39,7 @@ import { ACTIVE_BYTES, GenerationStore } from './generation-store.ts';
 import { ListReader } from './list-reader.ts';
 import { openServer, serverInfo } from './open-server.ts';
 import { ReadReplica } from './read-replica.ts';
-import { DOCUMENT_COLUMNS, documentRow, RecordVerifier } from './record-verifier.ts';
+import { FOUND_COLUMNS, foundRow, RecordVerifier } from './record-verifier.ts';
 import { SnapshotReader } from './snapshot-reader.ts';
 
 export interface PostgresStorageOptions extends StorageOptions {
@@ -63,13 +63,13 @@ const ACTIVE = '(SELECT active FROM smalltalk_state)';
 
 const GET: Statement = {
   name: 'smalltalk_get',
-  text: `SELECT ${DOCUMENT_COLUMNS} FROM smalltalk_documents d
+  text: `SELECT ${FOUND_COLUMNS} FROM smalltalk_documents d
     WHERE d.generation = ${ACTIVE} AND d.collection = $1 AND d.id = $2`,
 };
 
 const readStatement = (name: string, direction: 'ASC' | 'DESC'): Statement => ({
   name,
-  text: `SELECT e.generation, e.sequence, e.at, e.crc, e.json FROM smalltalk_entries e
+  text: `SELECT e.sequence, e.at, e.crc, e.json FROM smalltalk_entries e
     WHERE e.generation = ${ACTIVE} AND e.log = $1 AND e.sequence > $2 AND e.sequence < $3
     ORDER BY e.sequence ${direction} LIMIT $4`,
 });
@@ -164,7 +164,7 @@ export class PostgresStorage implements Storage {
       const rows = await primary.query(GET, [collection, id]);
       if (rows[0] === undefined) return undefined;
       // The checksum first: whether it has expired is a question to what was written.
-      const document = verifier.document<T>(documentRow(collection, rows[0]));
+      const document = verifier.document<T>(foundRow(collection, id, rows[0]));
       return document?.expiresAt !== undefined && document.expiresAt <= this.#now() ? undefined : document;
     });
   }

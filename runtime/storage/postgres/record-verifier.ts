@@ -1,14 +1,22 @@
+import type { PoolClient } from 'pg';
 import { fieldsFromText } from '../checked-input.ts';
 import type { LogEntry, SnapshotRecord, StorageFault, StoredDocument } from '../storage.ts';
 import type { Connections, Row } from './connections.ts';
-import { documentChecksum, entryChecksumsOf, logChecksum, valueChecksum } from './record-checksum.ts';
+import {
+  documentChecksum,
+  entryChecksumsOf,
+  logChecksum,
+  numberOfChange,
+  valueChecksum,
+} from './record-checksum.ts';
 
 /** What {@link RecordVerifier} reads a document from, of `smalltalk_documents d`. */
 export const DOCUMENT_COLUMNS = 'd.generation, d.id, d.version, d.expires_at, d.crc, d.fields, d.json';
 
 /** A document as the server sends it: all is text, whatever the columns are. */
 export interface DocumentRow {
-  generation: number;
+  /** Undefined: the active one. */
+  generation: number | undefined;
   collection: string;
   id: string;
   version: number;
@@ -19,17 +27,26 @@ export interface DocumentRow {
 }
 
 /** Of {@link DOCUMENT_COLUMNS}, which begin at `from`. */
-export function documentRow(collection: string, row: Row, from = 0): DocumentRow {
-  const expiry = row[from + 3];
+export function documentRow(collection: string, row: Row, from = 0): DocumentRow & { generation: number } {
+  const generation = Number(row[from]);
+  return { ...foundRow(collection, row[from + 1] as string, row, from + 2), generation };
+}
+
+/** What {@link foundRow} reads a document from whose key is known. */
+export const FOUND_COLUMNS = 'd.version, d.expires_at, d.crc, d.fields, d.json';
+
+/** Of {@link FOUND_COLUMNS}, which begin at `from`, in the active generation. */
+export function foundRow(collection: string, id: string, row: Row, from = 0): DocumentRow {
+  const expiry = row[from + 1];
   return {
-    generation: Number(row[from]),
+    generation: undefined,
     collection,
-    id: row[from + 1] as string,
-    version: Number(row[from + 2]),
+    id,
+    version: Number(row[from]),
     expiresAt: expiry === null ? null : Number(expiry),
-    crc: Number(row[from + 4]),
-    fields: row[from + 5] as string,
-    json: row[from + 6] as string,
+    crc: Number(row[from + 2]),
+    fields: row[from + 3] as string,
+    json: row[from + 4] as string,
   };
 }
 
@@ -64,21 +81,21 @@ export class RecordVerifier {
   check(row: DocumentRow): boolean {
     if (isWhole(row)) return true;
     const { collection, id } = row;
-    this.#damaged(`document ${collection}/${id}`, row.generation, () => this.#documentAside(row));
+    this.#damaged(`document ${collection}/${id}`, () => this.#documentAside(row));
     return false;
   }
 
-  /** Rows of generation, sequence, at, crc and json. */
+  /** Rows of sequence, at, crc and json, of the active generation. */
   entries<T>(log: string, rows: Row[]): LogEntry<T>[] {
     const entries: LogEntry<T>[] = [];
     const checksum = entryChecksumsOf(log);
     for (const row of rows) {
-      const sequence = Number(row[1]);
-      const at = Number(row[2]);
-      const json = row[4] as string;
-      if (checksum(valueChecksum(json), at, sequence) === Number(row[3])) {
+      const sequence = Number(row[0]);
+      const at = Number(row[1]);
+      const json = row[3] as string;
+      if (checksum(valueChecksum(json), at, sequence) === Number(row[2])) {
         entries.push({ log, sequence, at, value: JSON.parse(json) as T });
-      } else this.#damagedEntry(Number(row[0]), log, sequence);
+      } else this.#damagedEntry(undefined, log, sequence);
     }
     return entries;
   }
@@ -100,11 +117,15 @@ export class RecordVerifier {
     return undefined;
   }
 
-  /** `greatest` is the last entry that is there; a damaged counter is mended by the next append. */
-  snapshotLog(log: string, lastSequence: number, crc: number, greatest: number): SnapshotRecord {
-    const whole = logChecksum(log, lastSequence) === crc;
-    if (!whole) this.report(`log ${log}`);
-    return { kind: 'log', log, lastSequence: whole ? Math.max(lastSequence, greatest) : greatest };
+  /** `noted` is its row, if it has one; a damaged one is mended by the next append. `greatest` is the last entry. */
+  snapshotLog(
+    log: string,
+    noted: { last: number; crc: number } | undefined,
+    greatest: number,
+  ): SnapshotRecord {
+    const whole = noted !== undefined && logChecksum(log, noted.last) === noted.crc;
+    if (noted !== undefined && !whole) this.report(`log ${log}`);
+    return { kind: 'log', log, lastSequence: whole ? Math.max(noted.last, greatest) : greatest };
   }
 
   /** Tells of a record, unless that was done before. */
@@ -129,11 +150,11 @@ export class RecordVerifier {
     await Promise.all(this.#work);
   }
 
-  #damagedEntry(generation: number, log: string, sequence: number): void {
-    this.#damaged(`entry ${log}#${sequence}`, generation, () => this.#entryAside(generation, log, sequence));
+  #damagedEntry(generation: number | undefined, log: string, sequence: number): void {
+    this.#damaged(`entry ${log}#${sequence}`, () => this.#entryAside(generation, log, sequence));
   }
 
-  #damaged(record: string, _generation: number, setAside: () => Promise<void>): void {
+  #damaged(record: string, setAside: () => Promise<void>): void {
     if (!this.report(record)) return;
     const work = setAside().then(
       () => this.#reported.delete(record),
@@ -147,8 +168,9 @@ export class RecordVerifier {
   }
 
   /** Looks at it again first: the fault may have been on the way, or the record may have been replaced meanwhile. */
-  #documentAside({ generation, collection, id }: DocumentRow): Promise<void> {
+  #documentAside({ generation: known, collection, id }: DocumentRow): Promise<void> {
     return this.#connections.transaction(async (client) => {
+      const generation = await take(client, known);
       const { rows } = await client.query<Row>({
         text: `SELECT ${DOCUMENT_COLUMNS} FROM smalltalk_documents d
           WHERE d.generation = $1 AND d.collection = $2 AND d.id = $3 FOR UPDATE`,
@@ -160,8 +182,9 @@ export class RecordVerifier {
     });
   }
 
-  #entryAside(generation: number, log: string, sequence: number): Promise<void> {
+  #entryAside(known: number | undefined, log: string, sequence: number): Promise<void> {
     return this.#connections.transaction(async (client) => {
+      const generation = await take(client, known);
       const key = [generation, log, sequence];
       const { rows } = await client.query<Row>({
         text: `SELECT at, crc, json FROM smalltalk_entries
@@ -169,9 +192,11 @@ export class RecordVerifier {
         values: key,
         rowMode: 'array',
       });
-      const [at, crc, json] = rows[0] ?? [];
       if (rows[0] === undefined) return;
-      if (entryChecksumsOf(log)(valueChecksum(json as string), Number(at), sequence) === Number(crc)) return;
+      const [at, crc] = [Number(rows[0][0]), Number(rows[0][1])];
+      const checksum = entryChecksumsOf(log);
+      const valueCrc = valueChecksum(rows[0][2] as string);
+      if (checksum(valueCrc, at, sequence) === crc) return;
       await client.query(
         `WITH gone AS (DELETE FROM smalltalk_entries WHERE generation = $1 AND log = $2 AND sequence = $3
            RETURNING generation, log, sequence, at, crc, json)
@@ -179,6 +204,32 @@ export class RecordVerifier {
          SELECT 'entry ' || log || '#' || sequence, concat_ws(' ', generation, at, crc), json FROM gone`,
         key,
       );
+      const last = await client.query<Row>({
+        text: 'SELECT max(sequence) FROM smalltalk_entries WHERE generation = $1 AND log = $2',
+        values: [generation, log],
+        rowMode: 'array',
+      });
+      const greatest = Number(last.rows[0]?.[0] ?? 0);
+      // If it is its number that is damaged, its checksum tells which it was.
+      const summed = numberOfChange(crc ^ checksum(valueCrc, at));
+      const number = summed >= 1 && summed <= greatest + 1 ? summed : sequence;
+      // With the last entry of a log goes what tells where it goes on.
+      if (number > greatest) {
+        await client.query('SELECT smalltalk_count($1, $2, $3, $4)', [
+          generation,
+          log,
+          number,
+          logChecksum(log),
+        ]);
+      }
     });
   }
+}
+
+/** Lets nobody else write to the end of the transaction. Answers the generation, by default the active one. */
+async function take(client: PoolClient, generation: number | undefined): Promise<number> {
+  await client.query("SELECT smalltalk_take('')");
+  if (generation !== undefined) return generation;
+  const { rows } = await client.query<{ active: string }>('SELECT active FROM smalltalk_state');
+  return Number(rows[0]?.active);
 }

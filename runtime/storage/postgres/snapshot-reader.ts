@@ -1,4 +1,3 @@
-import { compareText } from '../collation.ts';
 import { SNAPSHOT_BATCH_BYTES, SNAPSHOT_BATCH_RECORDS } from '../snapshot-batch.ts';
 import type { SnapshotRecord } from '../storage.ts';
 import type { Row } from './connections.ts';
@@ -84,36 +83,23 @@ export class SnapshotReader {
     let entry = await entries.next();
     const counters = this.#cursor(
       'smalltalk_logs',
-      `SELECT name, last_sequence, crc, (SELECT coalesce(max(e.sequence), 0) FROM smalltalk_entries e
-         WHERE e.generation = l.generation AND e.log = l.name)
-       FROM smalltalk_logs l WHERE l.generation = $1 ORDER BY l.name`,
+      `SELECT n, l.last_sequence, l.crc, (SELECT max(e.sequence) FROM smalltalk_entries e
+         WHERE e.generation = $1 AND e.log = n)
+       FROM smalltalk_log_names($1) n LEFT JOIN smalltalk_logs l ON l.generation = $1 AND l.name = n`,
     );
-    const upTo = async function* (this: SnapshotReader, name: string | undefined) {
-      while (entry.done !== true && (name === undefined || compareText(entry.value[0] as string, name) < 0)) {
-        // Entries whose counter is gone: their log goes on behind the last of them.
-        const log = entry.value[0] as string;
-        this.#verifier.report(`log ${log}`);
-        yield { kind: 'log', log, lastSequence: await this.#greatest(log) } as const;
-        yield* ofLog.call(this, log);
-      }
-    };
-    const ofLog = async function* (this: SnapshotReader, log: string) {
-      while (entry.done !== true && entry.value[0] === log) {
-        const [, sequence, at, crc, , value] = entry.value;
-        const record = this.#verifier.snapshotEntry(this.#generation, log, [sequence, at, crc, value]);
-        if (record !== undefined) yield record;
-        entry = await entries.next();
-      }
-    };
     for await (const page of counters) {
       for (const [name, last, crc, greatest] of page) {
         const log = name as string;
-        yield* upTo.call(this, log);
-        yield this.#verifier.snapshotLog(log, Number(last), Number(crc), Number(greatest));
-        yield* ofLog.call(this, log);
+        const noted = last === null ? undefined : { last: Number(last), crc: Number(crc) };
+        yield this.#verifier.snapshotLog(log, noted, Number(greatest ?? 0));
+        while (entry.done !== true && entry.value[0] === log) {
+          const [, sequence, at, ownCrc, , value] = entry.value;
+          const record = this.#verifier.snapshotEntry(this.#generation, log, [sequence, at, ownCrc, value]);
+          if (record !== undefined) yield record;
+          entry = await entries.next();
+        }
       }
     }
-    yield* upTo.call(this, undefined);
   }
 
   /** All rows of a table with their values. */
@@ -157,7 +143,7 @@ export class SnapshotReader {
 
   async *#cursor(name: string, select: string): AsyncGenerator<Row[], void, void> {
     // A cursor takes no parameters; this one is a whole number of the server's own.
-    const bound = select.replace('$1', String(this.#generation));
+    const bound = select.replaceAll('$1', String(this.#generation));
     await this.#client.query({ text: `DECLARE ${name} NO SCROLL CURSOR FOR ${bound}`, rowMode: 'array' });
     for (;;) {
       const { rows } = await this.#client.query({
@@ -167,14 +153,5 @@ export class SnapshotReader {
       if (rows.length > 0) yield rows;
       if (rows.length < SNAPSHOT_BATCH_RECORDS) return;
     }
-  }
-
-  async #greatest(log: string): Promise<number> {
-    const { rows } = await this.#client.query({
-      text: 'SELECT max(sequence) FROM smalltalk_entries WHERE generation = $1 AND log = $2',
-      values: [this.#generation, log],
-      rowMode: 'array',
-    });
-    return Number(rows[0]?.[0] ?? 0);
   }
 }

@@ -37,7 +37,7 @@ function encode(value: IndexValue): Buffer {
     bytes.write(value, 1);
     return bytes;
   }
-  const bytes = Buffer.alloc(9);
+  const bytes = Buffer.allocUnsafe(9);
   bytes[0] = NUMBER;
   bytes.writeDoubleBE(value, 1);
   // The bits of doubles sort like the numbers, except for the sign: the positive go behind, the negative turn around.

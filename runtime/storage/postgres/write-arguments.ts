@@ -3,6 +3,7 @@ import type { CommitId } from '../storage.ts';
 import { numberArray, textArray } from './array-text.ts';
 import { type Carried, FieldArrays, type NamedCommit } from './commit-arguments.ts';
 import type { Statement } from './connections.ts';
+import type { KnownRecords } from './known-records.ts';
 import { documentChecksum, entryChecksumsOf, logChecksum } from './record-checksum.ts';
 
 /** Takes what {@link WriteBatch.toArguments} answers. */
@@ -14,7 +15,7 @@ export const WRITE_STATEMENT: Statement = {
 /** Takes what {@link WriteBatch.toArgumentsOfOne} answers. */
 export const WRITE_ONE_STATEMENT: Statement = {
   name: 'smalltalk_write_one',
-  text: `SELECT smalltalk_write_one(${Array.from({ length: 22 }, (_, i) => `$${i + 1}`).join(', ')})`,
+  text: `SELECT smalltalk_write_one(${Array.from({ length: 23 }, (_, i) => `$${i + 1}`).join(', ')})`,
 };
 
 interface LogPart {
@@ -75,10 +76,11 @@ export class WriteBatch {
     return batch;
   }
 
-  /** `fresh`: none of them can have been carried out before. `after`: they wait for this one to be carried out. */
-  toArguments(fresh: boolean, after: CommitId | undefined): unknown[] {
+  /** `holder` names this call. `fresh`: none of them can have been carried out before. `after`: they wait for this one to be carried out. */
+  toArguments(holder: string, fresh: boolean, after: CommitId | undefined): unknown[] {
     const logs = [...this.#logs.keys()];
     return [
+      holder,
       this.#at,
       fresh,
       after?.writer,
@@ -99,7 +101,6 @@ export class WriteBatch {
       textArray(this.#shapes),
       textArray(logs),
       numberArray(logs.map((log) => logChecksum(log))),
-      numberArray([...this.#logs.values()].map(({ count }) => count)),
       numberArray(this.#entryLogs),
       numberArray(this.#entryOffsets),
       numberArray(this.#entryCrcs),
@@ -111,12 +112,13 @@ export class WriteBatch {
   }
 
   /** The same for `smalltalk_write_one`; undefined when it is more than that one takes. */
-  toArgumentsOfOne(fresh: boolean): unknown[] | undefined {
+  toArgumentsOfOne(holder: string, fresh: boolean): unknown[] | undefined {
     const [commit, ...others] = this.#commits;
     if (commit === undefined || others.length > 0) return undefined;
     if (this.#offsets.length === 0 || this.#ids.length > 1 || this.#entryJsons.length > 1) return undefined;
     const [log] = this.#logs.keys();
     return [
+      holder,
       this.#at,
       fresh,
       commit.id.writer,
@@ -139,11 +141,29 @@ export class WriteBatch {
     ];
   }
 
-  /** What became of each commit, by the answer of the function. */
-  carried(answer: string): Carried[] {
-    const [generation = '', versions = '', counters = ''] = answer.split(' ');
-    const versionsBefore = versions.split(',').map(Number);
+  /** What became of each commit, by the answer of the function; it is what is known from now on. */
+  carried(answer: string, holder: string, known: KnownRecords): Carried[] {
+    const [key, generation = '', versions = '', counters = '', rows = '', before = ''] = answer.split(' ');
+    known.hold(holder, { key: Number(key), generation, before });
+    const versionsNow = versions.split(',').map((version) => Number(version) + 1);
     const countersBefore = counters.split(',').map(Number);
+    const counterRows = rows.split(',');
+    for (const [i, collection] of this.#collections.entries()) {
+      const fields = this.#fields[i] as string;
+      const document = { version: versionsNow[i] as number, fields, index: fieldsFromText(fields) };
+      known.setDocument(
+        collection,
+        this.#ids[i] as string,
+        this.#expiries[i] === null ? document : undefined,
+      );
+    }
+    for (const [log, { place, count }] of this.#logs) {
+      const row = counterRows[place - 1] ?? '';
+      known.setLog(log, {
+        last: (countersBefore[place - 1] as number) + count,
+        row: row === '' ? undefined : Number(row),
+      });
+    }
     let operation = 0;
     return this.#ends.map((end) => {
       const numbers: number[] = [];
@@ -152,7 +172,7 @@ export class WriteBatch {
         const log = this.#logPlaces[operation] as number;
         numbers.push(
           document > 0
-            ? (versionsBefore[document - 1] as number) + 1
+            ? (versionsNow[document - 1] as number)
             : (countersBefore[log - 1] as number) + (this.#offsets[operation] as number),
         );
       }

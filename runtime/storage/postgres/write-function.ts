@@ -1,27 +1,26 @@
-import { COMMIT_SLOTS } from './commit-function.ts';
+import { MIDDLE_SEQUENCE } from './commit-function.ts';
 
 /**
- * Migration 2: `smalltalk_write` looks for everything in one statement, and for the group that was sent before its own; the
- * smallest commits have a function of their own.
+ * What the server does for commits to records of which it is not known here what they are: quick ways for what most of them
+ * are.
  */
 export const WRITE_FUNCTIONS = `
-DROP FUNCTION smalltalk_write;
-
 -- Carries out, all at a time, what most commits are: puts of documents that are named once among them, and appends. Answers
--- "<generation> <versions before> <counters before>"; or nothing, having written nothing, when one was carried out before,
--- conflicts, meets a damaged number, or changes which fields a document has, or when the commit p_after_number was not
--- carried out: then it takes smalltalk_commit.
+-- "<key of the generation> <its id> <versions before> <counters before> <those that have a row> <holder before>"; or
+-- nothing, having written nothing, when one was carried out before, conflicts, meets a damaged number, or changes which fields a document has, or
+-- when the commit p_after_number was not carried out: then it takes smalltalk_commit.
 CREATE FUNCTION smalltalk_write(
-  p_at bigint, p_fresh boolean, p_after_writer text, p_after_number bigint, p_writers text[], p_commit_numbers bigint[], p_ends integer[],
+  p_holder text, p_at bigint, p_fresh boolean, p_after_writer text, p_after_number bigint, p_writers text[], p_commit_numbers bigint[], p_ends integer[],
   p_op_documents integer[], p_op_logs integer[], p_op_offsets integer[],
   p_collections text[], p_ids text[], p_jsons text[], p_expected bigint[], p_expiries bigint[], p_crcs bigint[],
   p_fields text[], p_shapes text[],
-  p_log_names text[], p_log_crcs bigint[], p_log_counts integer[],
+  p_log_names text[], p_log_crcs bigint[],
   p_entry_logs integer[], p_entry_offsets integer[], p_entry_crcs bigint[], p_entry_jsons text[],
   p_field_documents integer[], p_members text[], p_field_names text[], p_keys bytea[], p_fulls bytea[],
   p_foldeds bytea[]
 ) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
+  before text;
   g integer;
   generation_id text;
   irregular boolean;
@@ -31,24 +30,22 @@ DECLARE
   -- The members of the index fields that each had, each between commas.
   formers text[];
   counters bigint[];
+  counter_rows bigint[];
   answers text[] := '{}';
   answer text;
   op integer := 0;
 BEGIN
-  -- As an expression, which takes a tenth of a statement. It is no null.
-  IF pg_advisory_xact_lock(smalltalk_lock()) IS NULL THEN RETURN NULL; END IF;
+  SELECT holder INTO STRICT before FROM smalltalk_holder WHERE only_one FOR UPDATE;
   -- One statement for all that is to be known, as one below writes almost all: to begin one takes longer than its work.
   SELECT s.active, s.active_id, o.versions, o.changes, o.formers, o.irregular IS TRUE OR l.irregular IS TRUE
       -- OFFSET 0, here and below: one look by the key for each, whatever the planner thinks of their number.
       OR (NOT p_fresh AND EXISTS (
-        SELECT FROM generate_series(1, cardinality(p_writers)) i WHERE EXISTS (
-          SELECT FROM smalltalk_commits r WHERE r.writer = p_writers[i]
-            AND r.slot = (p_commit_numbers[i] & ${COMMIT_SLOTS - 1})::integer AND r.number = p_commit_numbers[i] OFFSET 0)))
+        SELECT FROM generate_series(1, cardinality(p_writers)) i
+          WHERE smalltalk_is_remembered(p_writers[i], p_commit_numbers[i])))
       OR (p_after_number IS NOT NULL AND NOT EXISTS (
-        SELECT FROM smalltalk_commits r WHERE r.writer = p_after_writer
-          AND r.slot = (p_after_number & ${COMMIT_SLOTS - 1})::integer AND r.number = p_after_number)),
-      l.counters
-    INTO STRICT g, generation_id, versions, changes, formers, irregular, counters
+        SELECT FROM smalltalk_commits r WHERE r.writer = p_after_writer AND r.number = p_after_number)),
+      l.counters, l.counter_rows
+    INTO STRICT g, generation_id, versions, changes, formers, irregular, counters, counter_rows
     FROM smalltalk_state s CROSS JOIN LATERAL (
       SELECT array_agg(r.current) AS versions, array_agg(r.change) AS changes, array_agg(r.former) AS formers,
         bool_or(r.current <> r.expected OR r.damaged OR r.change = 3) AS irregular
@@ -65,11 +62,13 @@ BEGIN
         ORDER BY i
       ) r
     ) o CROSS JOIN LATERAL (
-      SELECT array_agg(coalesce(c.last_sequence, (SELECT coalesce(max(e.sequence), 0) FROM smalltalk_entries e
-            WHERE e.generation = s.active AND e.log = p_log_names[i])) ORDER BY i) AS counters,
-        bool_or(c.crc <> (p_log_crcs[i] # smalltalk_number_crc(c.last_sequence))) AS irregular
+      SELECT array_agg(greatest(c.last_sequence, m.sequence, 0) ORDER BY i) AS counters,
+        array_agg(c.last_sequence ORDER BY i) AS counter_rows,
+        bool_or(c.crc <> (p_log_crcs[i] # smalltalk_number_crc(c.last_sequence)) OR m.sequence > ${MIDDLE_SEQUENCE}) AS irregular
       FROM generate_series(1, cardinality(p_log_names)) i
         LEFT JOIN smalltalk_logs c ON c.generation = s.active AND c.name = p_log_names[i]
+        LEFT JOIN LATERAL (SELECT e.sequence FROM smalltalk_entries e
+          WHERE e.generation = s.active AND e.log = p_log_names[i] ORDER BY e.sequence DESC LIMIT 1) m ON true
     ) l;
   IF irregular THEN RETURN NULL; END IF;
 
@@ -83,13 +82,10 @@ BEGIN
     answers := answers || rtrim(answer, ',');
   END LOOP;
   WITH remembered AS (
-    INSERT INTO smalltalk_commits AS r (writer, slot, number, at, generation, numbers, digest)
-      SELECT p_writers[i], (p_commit_numbers[i] & ${COMMIT_SLOTS - 1})::integer, p_commit_numbers[i], p_at,
-        generation_id, answers[i],
-        smalltalk_commit_check(p_writers[i], p_commit_numbers[i], p_at, generation_id, answers[i])
+    INSERT INTO smalltalk_commits (writer, number, first_number, at, generation, numbers, digest)
+      SELECT p_writers[i], p_commit_numbers[i], p_commit_numbers[i], p_at, generation_id, answers[i],
+        smalltalk_commit_check(p_writers[i], p_commit_numbers[i], p_commit_numbers[i], p_at, generation_id, answers[i])
       FROM generate_series(1, cardinality(p_writers)) i
-      ON CONFLICT (writer, slot) DO UPDATE SET number = excluded.number, at = excluded.at,
-        generation = excluded.generation, numbers = excluded.numbers, digest = excluded.digest
   ), put AS (
     INSERT INTO smalltalk_documents AS d
         (generation, collection, id, version, expires_at, head_crc, crc, fields, shape, json)
@@ -100,18 +96,12 @@ BEGIN
       ON CONFLICT (generation, collection, id) DO UPDATE SET version = excluded.version,
         expires_at = excluded.expires_at, head_crc = excluded.head_crc, crc = excluded.crc,
         fields = excluded.fields, shape = excluded.shape, json = excluded.json
-  ), appended AS (
-    INSERT INTO smalltalk_entries (generation, log, sequence, at, crc, json)
-      SELECT g, p_log_names[p_entry_logs[u.i]], u.n, p_at, p_entry_crcs[u.i] # smalltalk_number_crc(u.n),
-        p_entry_jsons[u.i]
-      FROM (SELECT i, counters[p_entry_logs[i]] + p_entry_offsets[i] AS n
-        FROM generate_series(1, cardinality(p_entry_logs)) i OFFSET 0) u
   )
-  INSERT INTO smalltalk_logs AS c (generation, name, last_sequence, crc)
-    SELECT g, p_log_names[u.i], u.n, p_log_crcs[u.i] # smalltalk_number_crc(u.n)
-    FROM (SELECT i, counters[i] + p_log_counts[i] AS n
-      FROM generate_series(1, cardinality(p_log_names)) i OFFSET 0) u
-    ON CONFLICT (generation, name) DO UPDATE SET last_sequence = excluded.last_sequence, crc = excluded.crc;
+  INSERT INTO smalltalk_entries (generation, log, sequence, at, crc, json)
+    SELECT g, p_log_names[p_entry_logs[u.i]], u.n, p_at, p_entry_crcs[u.i] # smalltalk_number_crc(u.n),
+      p_entry_jsons[u.i]
+    FROM (SELECT i, counters[p_entry_logs[i]] + p_entry_offsets[i] AS n
+      FROM generate_series(1, cardinality(p_entry_logs)) i OFFSET 0) u;
   IF 1 = ANY (changes) OR 2 = ANY (changes) THEN
     -- Fields that stayed as they were are left out by the text of the former ones, without a look at their rows.
     INSERT INTO smalltalk_fields AS f (generation, collection, id, field, key, "full", folded)
@@ -122,67 +112,58 @@ BEGIN
       ON CONFLICT (generation, collection, id, field) DO UPDATE
         SET key = excluded.key, "full" = excluded."full", folded = excluded.folded;
   END IF;
-  RETURN concat(generation_id, ' ', array_to_string(versions, ','), ' ', array_to_string(counters, ','));
+  UPDATE smalltalk_holder SET holder = p_holder WHERE only_one;
+  RETURN concat(g, ' ', generation_id, ' ', array_to_string(versions, ','), ' ', array_to_string(counters, ','), ' ',
+    array_to_string(counter_rows, ',', ''), ' ', before);
 END $$;
 
 -- The same for the smallest commit: one put, one append, or one of each. What is not there of it is null. Statement by
 -- statement, for one row each, which takes a third of the time. It has no group before it.
 CREATE FUNCTION smalltalk_write_one(
-  p_at bigint, p_fresh boolean, p_writer text, p_number bigint, p_log_first boolean,
+  p_holder text, p_at bigint, p_fresh boolean, p_writer text, p_number bigint, p_log_first boolean,
   p_collection text, p_id text, p_json text, p_expected bigint, p_expires_at bigint, p_crc bigint,
   p_fields text, p_shape text,
   p_log text, p_log_crc bigint, p_entry_crc bigint, p_entry_json text,
   p_members text[], p_field_names text[], p_keys bytea[], p_fulls bytea[], p_foldeds bytea[]
 ) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
+  before text;
   known record;
   version_now bigint;
   counter bigint;
   former text;
   answer text;
 BEGIN
-  IF pg_advisory_xact_lock(smalltalk_lock()) IS NULL THEN RETURN NULL; END IF;
+  SELECT holder INTO STRICT before FROM smalltalk_holder WHERE only_one FOR UPDATE;
   SELECT s.active, s.active_id, d.version, d.expires_at, d.fields, d.shape,
       d.head_crc <> smalltalk_head_crc(d.version, d.expires_at) AS head_damaged,
-      c.last_sequence, c.crc <> (p_log_crc # smalltalk_number_crc(c.last_sequence)) AS counter_damaged,
-      NOT p_fresh AND EXISTS (SELECT FROM smalltalk_commits r WHERE r.writer = p_writer
-        AND r.slot = (p_number & ${COMMIT_SLOTS - 1})::integer AND r.number = p_number) AS again
+      c.last_sequence AS counter_row, c.crc <> (p_log_crc # smalltalk_number_crc(c.last_sequence)) AS counter_damaged,
+      (SELECT e.sequence FROM smalltalk_entries e
+        WHERE e.generation = s.active AND e.log = p_log ORDER BY e.sequence DESC LIMIT 1) AS last_entry,
+      NOT p_fresh AND smalltalk_is_remembered(p_writer, p_number) AS again
     INTO STRICT known
     FROM smalltalk_state s
       LEFT JOIN smalltalk_documents d ON d.generation = s.active AND d.collection = p_collection AND d.id = p_id
       LEFT JOIN smalltalk_logs c ON c.generation = s.active AND c.name = p_log;
-  IF known.again OR known.head_damaged OR known.counter_damaged THEN RETURN NULL; END IF;
+  IF known.again OR known.head_damaged OR known.counter_damaged OR known.last_entry > ${MIDDLE_SEQUENCE} THEN
+    RETURN NULL;
+  END IF;
   IF p_id IS NOT NULL THEN
     version_now := CASE WHEN known.version IS NULL OR known.expires_at <= p_at THEN 0 ELSE known.version END;
     IF p_expected <> version_now THEN RETURN NULL; END IF;
     -- Fewer fields, or others, than before.
     IF coalesce(known.fields, '') NOT IN ('', p_fields) AND known.shape <> p_shape THEN RETURN NULL; END IF;
   END IF;
-  IF p_log IS NOT NULL THEN
-    counter := known.last_sequence;
-    IF counter IS NULL THEN
-      SELECT coalesce(max(e.sequence), 0) INTO counter FROM smalltalk_entries e
-        WHERE e.generation = known.active AND e.log = p_log;
-    END IF;
-  END IF;
+  IF p_log IS NOT NULL THEN counter := greatest(known.counter_row, known.last_entry, 0); END IF;
 
   answer := CASE WHEN p_id IS NULL THEN (counter + 1)::text WHEN p_log IS NULL THEN (version_now + 1)::text
     WHEN p_log_first THEN (counter + 1) || ',' || (version_now + 1) ELSE (version_now + 1) || ',' || (counter + 1) END;
-  INSERT INTO smalltalk_commits AS r (writer, slot, number, at, generation, numbers, digest)
-    VALUES (p_writer, (p_number & ${COMMIT_SLOTS - 1})::integer, p_number, p_at, known.active_id, answer,
-      smalltalk_commit_check(p_writer, p_number, p_at, known.active_id, answer))
-    ON CONFLICT (writer, slot) DO UPDATE SET number = excluded.number, at = excluded.at,
-      generation = excluded.generation, numbers = excluded.numbers, digest = excluded.digest;
+  INSERT INTO smalltalk_commits (writer, number, first_number, at, generation, numbers, digest)
+    VALUES (p_writer, p_number, p_number, p_at, known.active_id, answer,
+      smalltalk_commit_check(p_writer, p_number, p_number, p_at, known.active_id, answer));
   IF p_log IS NOT NULL THEN
     INSERT INTO smalltalk_entries (generation, log, sequence, at, crc, json)
       VALUES (known.active, p_log, counter + 1, p_at, p_entry_crc # smalltalk_number_crc(counter + 1), p_entry_json);
-    IF known.last_sequence IS NULL THEN
-      INSERT INTO smalltalk_logs (generation, name, last_sequence, crc)
-        VALUES (known.active, p_log, counter + 1, p_log_crc # smalltalk_number_crc(counter + 1));
-    ELSE
-      UPDATE smalltalk_logs SET last_sequence = counter + 1, crc = p_log_crc # smalltalk_number_crc(counter + 1)
-        WHERE generation = known.active AND name = p_log;
-    END IF;
   END IF;
   IF p_id IS NOT NULL THEN
     IF known.version IS NULL THEN
@@ -210,6 +191,7 @@ BEGIN
       END LOOP;
     END IF;
   END IF;
-  RETURN concat(known.active_id, ' ', version_now, ' ', counter);
+  UPDATE smalltalk_holder SET holder = p_holder WHERE only_one;
+  RETURN concat(known.active, ' ', known.active_id, ' ', version_now, ' ', counter, ' ', known.counter_row, ' ', before);
 END $$;
 `;

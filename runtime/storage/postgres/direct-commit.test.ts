@@ -1,0 +1,198 @@
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { rejection } from '../contract/fixture.ts';
+import { type CommitId, type Operation, REMEMBERED_COMMITS } from '../storage.ts';
+import { describeWithServers } from '../testing/servers/describe-with-servers.ts';
+import { type PostgresServer, startPostgres } from '../testing/servers/postgres-server.ts';
+import { PostgresStorage } from './postgres-storage.ts';
+import { makeSchema, runSql, settingsFor } from './testing/schema.ts';
+
+const LOG = 'messages/a';
+const save = (state: string, rank = 1): Operation[] => [
+  { kind: 'put', collection: 'sessions', id: 'a', value: state, index: { rank, state } },
+  { kind: 'append', log: LOG, value: state },
+];
+
+describeWithServers(['postgres'], 'commits by what is known here', () => {
+  let server: PostgresServer;
+  beforeAll(async () => {
+    server = await startPostgres();
+  });
+  afterAll(() => server.stop());
+
+  /** Storages on one schema, the first of which has written `save` once and so knows what is there. */
+  async function start() {
+    const { schema, drop } = await makeSchema(server.url);
+    const faults: string[] = [];
+    const make = () =>
+      new PostgresStorage({
+        postgres: settingsFor(server.url),
+        schema,
+        onFault: ({ record }) => faults.push(record),
+      });
+    const [storage, other] = [make(), make()];
+    onTestFinished(async () => {
+      await Promise.all([storage.close(), other.close()]);
+      await drop();
+    });
+    await storage.open();
+    await other.open();
+    let number = 0;
+    /** Under a name of its own, as the rest of the product commits. */
+    const commit = (operations: Operation[]) => storage.commit(operations, { writer: 'w', number: ++number });
+    await commit(save('first'));
+    const sql = (text: string) => runSql(server.url, text, schema);
+    const holder = async () => (await sql('SELECT holder FROM smalltalk_holder'))[0]?.holder;
+    return { storage, other, commit, sql, holder, faults };
+  }
+
+  it('call no function of the server', async () => {
+    const { storage, commit, holder } = await start();
+    const before = await holder();
+    for (const [i, state] of ['busy', 'idle', 'idle'].entries()) {
+      expect(await commit(save(state, i))).toEqual([{ version: i + 2 }, { sequence: i + 2 }]);
+    }
+    const together = await Promise.all([commit(save('x')), commit(save('y')), commit(save('z', 9))]);
+    expect(together).toEqual([5, 6, 7].map((n) => [{ version: n }, { sequence: n }]));
+    expect(await holder()).toBe(before);
+    expect(await storage.get('sessions', 'a')).toMatchObject({ version: 7, value: 'z' });
+    expect((await storage.read(LOG)).map(({ value }) => value)).toEqual([
+      'first',
+      'busy',
+      'idle',
+      'idle',
+      'x',
+      'y',
+      'z',
+    ]);
+    const ranked = await storage.list('sessions', { where: [{ field: 'rank', is: 9 }], limit: 2 });
+    expect(ranked.items.map(({ value }) => value)).toEqual(['z']);
+    expect((await storage.list('sessions', { where: [{ field: 'rank', is: 1 }], limit: 2 })).items).toEqual(
+      [],
+    );
+  });
+
+  it('write nothing when somebody else has written, and take up what they wrote', async () => {
+    const { storage, other, commit, faults } = await start();
+    await commit(save('mine'));
+    for (let round = 1; round <= 6; round++) {
+      const [version, sequence] = [2 * round + 1, 2 * round + 1];
+      expect(await other.commit(save(`other ${round}`))).toEqual([{ version }, { sequence }]);
+      expect(await commit(save(`mine ${round}`, round))).toEqual([
+        { version: version + 1 },
+        { sequence: sequence + 1 },
+      ]);
+    }
+    expect((await storage.read(LOG)).map(({ sequence }) => sequence)).toEqual(
+      Array.from({ length: 14 }, (_, i) => i + 1),
+    );
+    expect(faults).toEqual([]);
+  });
+
+  it.each<[string, (storage: PostgresStorage) => Promise<unknown>, version: number, sequence: number]>([
+    ['a delete', (other) => other.commit([{ kind: 'delete', collection: 'sessions', id: 'a' }]), 1, 3],
+    ['a trim', (other) => other.commit([{ kind: 'trim', log: LOG, through: 2 }]), 3, 3],
+    [
+      'an activation',
+      async ({ generations }) => {
+        const writer = await generations.create('next');
+        await writer.seal();
+        await generations.activate(writer.id);
+      },
+      1,
+      3,
+    ],
+  ])('go on behind %s by somebody else', async (_name, change, version, sequence) => {
+    const { storage, other, commit, faults } = await start();
+    await commit(save('known'));
+    await change(other);
+    expect(await commit(save('behind'))).toEqual([{ version }, { sequence }]);
+    expect(await commit(save('more'))).toEqual([{ version: version + 1 }, { sequence: sequence + 1 }]);
+    expect((await storage.get('sessions', 'a'))?.value).toBe('more');
+    expect((await other.read(LOG)).at(-1)).toMatchObject({ sequence: sequence + 1, value: 'more' });
+    expect(faults).toEqual([]);
+  });
+
+  it('go on behind a trim of their own that left nothing, also when the process is another one', async () => {
+    const { other, commit } = await start();
+    await commit([{ kind: 'trim', log: LOG, through: 1 }]);
+    expect(await commit(save('a'))).toEqual([{ version: 2 }, { sequence: 2 }]);
+    expect(await commit(save('b'))).toEqual([{ version: 3 }, { sequence: 3 }]);
+    await commit([{ kind: 'trim', log: LOG, through: 99 }]);
+    expect(await other.commit(save('c'))).toEqual([{ version: 4 }, { sequence: 4 }]);
+  });
+
+  it('are compared with what is there: a row that is gone or other takes all of them back', async () => {
+    const { storage, commit, sql } = await start();
+    const second: Operation = { kind: 'append', log: 'events', value: 1 };
+    await commit([second]);
+    await sql("DELETE FROM smalltalk_fields WHERE field = 'rank'");
+    expect(await commit([second, ...save('one', 2)])).toEqual([
+      { sequence: 2 },
+      { version: 2 },
+      { sequence: 2 },
+    ]);
+    expect(
+      (await storage.list('sessions', { where: [{ field: 'rank', is: 2 }], limit: 2 })).items,
+    ).toHaveLength(1);
+    await commit(save('known'));
+    await sql('DELETE FROM smalltalk_documents');
+    expect(await commit([second, ...save('two')])).toEqual([
+      { sequence: 3 },
+      { version: 1 },
+      { sequence: 4 },
+    ]);
+    expect(await storage.read('events')).toHaveLength(3);
+  });
+
+  it('conflict as ever', async () => {
+    const { commit, storage } = await start();
+    await commit(save('known'));
+    const [put] = save('late');
+    const error = await rejection(commit([{ ...put, expectVersion: 1 } as Operation]));
+    expect(error).toMatchObject({ code: 'storage.version_conflict', data: { expected: 1 } });
+    expect(await commit([{ ...put, expectVersion: 2 } as Operation])).toEqual([{ version: 3 }]);
+    expect(await storage.read(LOG)).toHaveLength(2);
+  });
+
+  it('are answered again one by one that were remembered together', async () => {
+    const { storage, other, commit, sql } = await start();
+    const ids = Array.from({ length: 40 }, (_, i): CommitId => ({ writer: 'many', number: i + 1 }));
+    const one = (id: CommitId) => [
+      { kind: 'append', log: LOG, value: id.number } as const,
+      ...save(`${id.number}`),
+    ];
+    await storage.commit(one(ids[0] as CommitId), ids[0]);
+    const answers = await Promise.all(ids.slice(1).map((id) => storage.commit(one(id), id)));
+    const rows = await sql("SELECT FROM smalltalk_commits WHERE writer = 'many'");
+    expect(rows.length).toBeLessThan(ids.length);
+    for (const again of [storage, other]) {
+      for (const [i, id] of ids.slice(1).entries()) {
+        expect(await again.commit(one(id), id)).toEqual(answers[i]);
+      }
+    }
+    expect(await storage.read(LOG)).toHaveLength(1 + 2 * ids.length);
+    await sql("UPDATE smalltalk_commits SET numbers = replace(numbers, ';', ',') WHERE writer = 'many'");
+    expect((await rejection(other.commit(one(ids[9] as CommitId), ids[9]))).code).toBe(
+      'storage.corrupt_record',
+    );
+    expect(await commit([{ kind: 'append', log: 'events', value: 1 }])).toEqual([{ sequence: 1 }]);
+  });
+
+  it('do not pile up what is remembered of them', async () => {
+    const { storage, sql } = await start();
+    const append = (number: number) =>
+      storage.commit([{ kind: 'append', log: 'events', value: number }], { writer: 'long', number });
+    for (let number = 1; number <= 4_200; number += 100) {
+      await Promise.all(Array.from({ length: 100 }, (_, i) => append(number + i)));
+    }
+    const count = () =>
+      sql("SELECT min(first_number)::integer AS first FROM smalltalk_commits WHERE writer = 'long'").then(
+        ([row]) => row?.first,
+      );
+    await expect.poll(count).toBeGreaterThan(2_000);
+    for (const number of [4_200, 4_200 - REMEMBERED_COMMITS + 1]) {
+      expect(await append(number)).toEqual([{ sequence: number }]);
+    }
+    expect(await append(4_201)).toEqual([{ sequence: 4_201 }]);
+  });
+});
