@@ -1,112 +1,13 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { CheckedOperation } from '../checked-input.ts';
-import { MemoryStorage } from '../memory/memory-storage.ts';
-import type { CommitId, Operation, OperationResult, StorageOptions } from '../storage.ts';
+import type { Operation } from '../storage.ts';
 import { describeWithServers } from '../testing/servers/describe-with-servers.ts';
 import { type RedisServer, startRedis } from '../testing/servers/redis-server.ts';
-import type { HotScript } from './hot-scripts.ts';
-import { type ColdStorage, type HotConnection, HybridStorage } from './hybrid-storage.ts';
+import { HybridStorage } from './hybrid-storage.ts';
+import { SlowStorage, seeded, TestConnection } from './testing/hot-fixture.ts';
 
 const NAMESPACE = 'test';
-
-/** A cold side that takes its time, before and after it has carried a commit out. */
-class SlowStorage extends MemoryStorage implements ColdStorage {
-  reads = 0;
-  delay = async (): Promise<void> => undefined;
-
-  constructor(options: StorageOptions = {}) {
-    super({ ...options, now: () => 1_000 });
-  }
-
-  override async get<T>(collection: string, id: string) {
-    this.reads += 1;
-    await this.delay();
-    const document = await super.get<T>(collection, id);
-    await this.delay();
-    return document;
-  }
-
-  override async read<T>(log: string, query = {}) {
-    this.reads += 1;
-    await this.delay();
-    const entries = await super.read<T>(log, query);
-    await this.delay();
-    return entries;
-  }
-
-  async commitChecked(
-    operations: readonly CheckedOperation[],
-    id?: CommitId,
-  ): Promise<{ results: OperationResult[]; at: number; again: boolean }> {
-    await this.delay();
-    const results = await super.commit(operations.map(unchecked), id);
-    await this.delay();
-    return { results, at: 1_000, again: false };
-  }
-}
-
-function unchecked(operation: CheckedOperation): Operation {
-  switch (operation.kind) {
-    case 'put': {
-      const { kind, collection, id, json, expectVersion } = operation;
-      const expectation = expectVersion === undefined ? {} : { expectVersion };
-      return { kind, collection, id, value: JSON.parse(json), ...expectation };
-    }
-    case 'append':
-      return { kind: 'append', log: operation.log, value: JSON.parse(operation.json) };
-    case 'delete':
-      return { kind: 'delete', collection: operation.collection, id: operation.id };
-    case 'trim':
-      return operation;
-  }
-}
-
-/** A connection that can be lost, and whose calls and answers can be lost. */
-class TestConnection implements HotConnection {
-  readonly cluster = false;
-  readonly location = 'test';
-  /** What becomes of the next call. */
-  fate: () => 'answered' | 'not sent' | 'answer lost' = () => 'answered';
-  /** Reads that were served from a copy. */
-  hits = 0;
-  readonly #redis: Redis;
-  #told: { onReady: () => void; onLost: () => void } | undefined;
-
-  constructor(url: string) {
-    this.#redis = new Redis(url, { lazyConnect: true });
-  }
-
-  async open(told: { onReady: () => void; onLost: () => void }): Promise<void> {
-    await this.#redis.connect();
-    this.#told = told;
-    told.onReady();
-  }
-
-  async run(script: HotScript, key: string, args: readonly (string | number)[]): Promise<unknown> {
-    const fate = this.fate();
-    if (fate === 'not sent') return this.#lose();
-    const answer = await this.#redis.eval(script.lua, 1, key, ...args);
-    if (Array.isArray(answer) && answer[0] === 1) this.hits += 1;
-    return fate === 'answer lost' ? this.#lose() : answer;
-  }
-
-  async product(): Promise<string> {
-    return 'Redis';
-  }
-
-  async close(): Promise<void> {
-    this.#told = undefined;
-    await this.#redis.quit();
-  }
-
-  #lose(): never {
-    this.#told?.onLost();
-    setTimeout(() => this.#told?.onReady(), 2);
-    throw new Error('The connection was lost.');
-  }
-}
 
 describeWithServers(['redis'], 'hot copies', () => {
   let server: RedisServer;
@@ -129,7 +30,6 @@ describeWithServers(['redis'], 'hot copies', () => {
   });
   afterEach(async () => {
     await Promise.all(open.splice(0).map((storage) => storage.close()));
-    await cold.close();
   });
 
   /** One more process on the same two sides. */
@@ -148,8 +48,11 @@ describeWithServers(['redis'], 'hot copies', () => {
       .toEqual(['memory.not_kept']);
   const put = (id: string, value: unknown): Operation => ({ kind: 'put', collection: 'sessions', id, value });
   const append = (value: unknown): Operation => ({ kind: 'append', log: 'messages/a', value });
-  const copies = async () =>
-    redis.keys(`{${NAMESPACE}}:hot:c:${await redis.get(`{${NAMESPACE}}:hot:epoch`)}:*`);
+  /** Those that are claimed, and the shared ones. */
+  const copies = async () => [
+    ...(await redis.keys(`{${NAMESPACE}}:hot:m:*`)),
+    ...(await redis.keys(`{${NAMESPACE}}:hot:c:${await redis.get(`{${NAMESPACE}}:hot:epoch`)}:*`)),
+  ];
 
   describe('serve', () => {
     it('what was written, without asking the cold side', async () => {
@@ -223,9 +126,16 @@ describeWithServers(['redis'], 'hot copies', () => {
     });
 
     it('no copy longer than it is used', async () => {
-      const { storage } = await start();
-      await storage.commit([put('a', 1), append(1)]);
+      const [writer, { storage }] = [await start(), await start()];
+      await writer.storage.commit([put('a', 1), append(1)]);
       await expect.poll(copies).toHaveLength(2);
+      for (const key of await copies()) {
+        expect(await redis.pttl(key)).toBeGreaterThan(500_000);
+        expect(await redis.pttl(key)).toBeLessThanOrEqual(600_000);
+      }
+      // Its claims go with it.
+      await writer.storage.close();
+      expect(await copies()).toHaveLength(2);
       for (const key of await copies()) {
         const left = await redis.pttl(key);
         expect(left).toBeGreaterThan(3_500_000);
@@ -234,7 +144,10 @@ describeWithServers(['redis'], 'hot copies', () => {
       }
       await storage.get('sessions', 'a');
       await storage.read('messages/a');
-      for (const key of await copies()) expect(await redis.pttl(key)).toBeGreaterThan(3_500_000);
+      expect(cold.reads).toBe(0);
+      for (const key of await copies()) {
+        await expect.poll(() => redis.pttl(key)).toBeGreaterThan(3_500_000);
+      }
       await redis.del(...(await copies()));
       expect((await storage.get('sessions', 'a'))?.value).toBe(1);
       expect(await storage.read('messages/a')).toHaveLength(1);
@@ -270,8 +183,13 @@ describeWithServers(['redis'], 'hot copies', () => {
     await carriedOut.promise;
     cold.delay = async () => undefined;
     expect((await storage.get('sessions', 'a'))?.value).toBe(2);
-    for (const kind of ['p', 'h']) {
-      const left = await redis.pttl(`{${NAMESPACE}}:hot:${kind}:d:sessions/a`);
+    // What it had claimed nobody else reads, and nothing takes its place.
+    expect(await redis.keys(`{${NAMESPACE}}:hot:c:*`)).toHaveLength(0);
+    const leases = await redis.keys(`{${NAMESPACE}}:hot:[il]:*`);
+    expect(leases).toHaveLength(4);
+    for (const key of leases) {
+      const left = await redis.pttl(key);
+      expect(left).toBeGreaterThan(0);
       expect(left).toBeLessThanOrEqual(120_000);
     }
   });
@@ -347,14 +265,3 @@ describeWithServers(['redis'], 'hot copies', () => {
     for (const { connection } of processes) expect(connection.hits).toBeGreaterThan(0);
   });
 });
-
-/** Mulberry32: the same numbers in each run. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}

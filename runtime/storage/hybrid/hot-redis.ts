@@ -2,6 +2,7 @@ import { isCoded } from '../../base/errors.ts';
 import type { RedisSettings } from '../../settings/settings.ts';
 import { type RedisArgument, RedisConnection } from '../redis/redis-connection.ts';
 import { factsOf } from '../redis/redis-facts.ts';
+import type { HotCommand } from './hot-link.ts';
 import type { HotScript } from './hot-scripts.ts';
 import type { HotConnection } from './hybrid-storage.ts';
 
@@ -40,14 +41,17 @@ export class HotRedis implements HotConnection {
     await this.#connection.close();
   }
 
-  async run(script: HotScript, key: string, args: readonly RedisArgument[]): Promise<unknown> {
-    try {
-      return await this.#connection.run(script, key, args);
-    } catch (error) {
-      // A connection that was lost tells by itself when it is back.
-      if (!isCoded(error) || error.code !== 'storage.unreachable') this.#tryLater();
-      throw error;
-    }
+  run(script: HotScript, key: string, args: readonly RedisArgument[]): Promise<unknown> {
+    return this.#watched(this.#connection.run(script, key, args));
+  }
+
+  call(commands: readonly HotCommand[]): Promise<unknown[]> {
+    this.#connection.hold();
+    return this.#watched(
+      this.#connection.call((client) =>
+        Promise.all(commands.map(([name, ...args]) => client.call(name, args))),
+      ),
+    );
   }
 
   async product(): Promise<string | undefined> {
@@ -58,6 +62,16 @@ export class HotRedis implements HotConnection {
       return version === undefined ? 'Redis' : `Redis ${version}`;
     } catch {
       return undefined;
+    }
+  }
+
+  async #watched<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      // A connection that was lost tells by itself when it is back.
+      if (!isCoded(error, 'storage.unreachable')) this.#tryLater();
+      throw error;
     }
   }
 

@@ -1,27 +1,33 @@
 /**
  * The Lua of the hot copies. Each script is one round trip and one atomic step on the Redis server.
  *
- * An *object* is a document (`d:<collection>/<id>`) or a log (`l:<log>`). Its keys, all behind the prefix:
- * - `c:<epoch>:<object>` the copy: a string for a document, a list for a log: first `<from> <first>`, the sequence from which
- *   on the log is complete and that of the first entry in the list (0 while there is none), then the entries without a gap
- *   between them. A list and not a stream, because a script passes its answer on several times as quickly;
- * - `p:<object>` who is writing it just now: a hash of tokens, and `contended` once there were two at a time;
- * - `h:<object>` the copy as it was before the writing began, out of reach of the readers;
+ * An *object* is a document (`d:<collection>/<id>`) or a log (`l:<log>`). The keys, all behind the prefix:
+ * - `epoch` names the copies that may be believed. It is in the key of every shared copy, so that a new epoch forgets all of
+ *   them at once; where the server is a cluster it also names the node, because a replica that took over may lack the last
+ *   writes;
+ * - `c:<epoch>:<object>` the shared copy: a string for a document, a list for a log: first `<from> <first>`, the sequence from
+ *   which on the log is complete and that of the first entry in the list (0 while there is none), then the entries without a
+ *   gap between them. A list and not a stream, because its place tells the sequence and one entry is one string;
+ * - `members` the instances;
+ * - `l:<instance>` the lease of an instance, and `i:<instance>` its claims, which lapse together; one without the other is
+ *   nothing. The claims are a hash: object → number of the claim, with a minus before it when somebody else wrote the object,
+ *   too;
+ * - `m:<instance>.<number>` the copy while it is claimed: only the claimant reads and writes it;
+ * - `w:<instance>` the objects whose claims others would like it to give up;
  * - `r:<object>` the lease of the reader that is fetching it from the cold side.
  *
- * The *epoch* names the copies that may be believed. It is in the key of every copy, so that a new epoch forgets all of
- * them at once; where the server is a cluster it also names the node, because a replica that took over may lack the last
- * writes.
+ * While any living instance claims an object there is no shared copy of it in the current epoch, and none can be made.
  */
 
-/** A script and the number of its keys; the only key is that of the epoch, the rest shares its hash tag. */
+/** A script; its only key is that of the epoch, the rest shares its hash tag. */
 export interface HotScript {
   name: string;
   lua: string;
 }
 
+/** What every script is given: prefix, 1 for a cluster, the name of this instance. */
 const PRELUDE = `
-local prefix = ARGV[1]
+local prefix, me = ARGV[1], ARGV[3]
 local node = ARGV[2] == '1' and redis.call('CLUSTER', 'MYID') or ''
 local function epoch_now()
   local epoch = redis.call('GET', KEYS[1])
@@ -29,49 +35,35 @@ local function epoch_now()
   if node ~= '' and string.sub(epoch, 1, #node) ~= node then return '' end
   return epoch
 end
-local function key(kind, object) return prefix .. kind .. ':' .. object end
+local function key(kind, name) return prefix .. kind .. ':' .. name end
 local function copy_key(epoch, object) return prefix .. 'c:' .. epoch .. ':' .. object end
+local members, lease, claims = prefix .. 'members', key('l', me), key('i', me)
+local function stands() return redis.call('EXISTS', lease, claims) == 2 end
 `;
 
-const script = (name: string, body: string): HotScript => ({ name, lua: PRELUDE + body });
-
-/** In: a new id. Begins an epoch, and answers its name: every copy made until now is forgotten. */
-export const RENEW = script(
-  'renew',
-  `
-local epoch = node .. ARGV[3]
-redis.call('SET', KEYS[1], epoch)
-return epoch`,
-);
-
-/** Ends the epoch without beginning another: everybody goes to the cold side. */
-export const CLOSE = script('close', `redis.call('DEL', KEYS[1])`);
-
-/**
- * In: token, lapse in ms, objects. Before a write: puts the copies out of reach, until `FINISH` or until the lapse, and
- * takes the leases of the readers away. Answers the epoch.
- */
-export const BEGIN = script(
-  'begin',
-  `
-local token, lapse = ARGV[3], ARGV[4]
-local epoch = epoch_now()
-for i = 5, #ARGV do
-  local object = ARGV[i]
-  local pending = key('p', object)
-  if redis.call('EXISTS', pending) == 1 then redis.call('HSET', pending, 'contended', '1') end
-  redis.call('HSET', pending, token, '1')
-  redis.call('PEXPIRE', pending, lapse)
-  redis.call('DEL', key('r', object))
-  local copy = copy_key(epoch, object)
-  if redis.call('EXISTS', copy) == 1 then
-    local held = key('h', object)
-    redis.call('RENAME', copy, held)
-    redis.call('PEXPIRE', held, lapse)
+/** Who else there is; an instance whose lease has lapsed is none any more. */
+const OTHERS = `
+local function others()
+  local found = {}
+  for _, member in ipairs(redis.call('SMEMBERS', members)) do
+    if member ~= me then
+      if redis.call('EXISTS', key('l', member), key('i', member)) == 2 then
+        found[#found + 1] = member
+      else
+        redis.call('DEL', key('l', member), key('i', member))
+        redis.call('SREM', members, member)
+      end
+    end
   end
+  return found
 end
-return epoch`,
-);
+local function ask_to_give_up(member, object)
+  local wanted = key('w', member)
+  redis.call('SADD', wanted, object)
+  redis.call('PEXPIRE', wanted, 600000)
+end
+local function is_member() return redis.call('SISMEMBER', members, me) == 1 and stands() end
+`;
 
 /** What is known of the copy of a log, and how entries are added to it. */
 const LOG_COPY = `
@@ -81,148 +73,260 @@ local function describe(copy)
   local from, first = string.match(header, '^(%d+) (%d+)$')
   return tonumber(from), tonumber(first)
 end
-
-local function append(copy, from_argument, to_argument)
-  local from, first = describe(copy)
-  if not from then return end
-  local next_one = first + redis.call('LLEN', copy) - 1
-  for i = from_argument, to_argument, 2 do
-    local sequence = tonumber(ARGV[i])
-    if first == 0 then
-      first = sequence
-      next_one = sequence
-      redis.call('LSET', copy, 0, string.format('%.0f %.0f', from, first))
-    end
-    if sequence ~= next_one then
-      -- An entry is missing, and the place in the list would not tell the sequence.
-      redis.call('DEL', copy)
-      return
-    end
-    redis.call('RPUSH', copy, ARGV[i + 1])
-    next_one = next_one + 1
-  end
-end
 `;
 
+const script = (name: string, ...body: string[]): HotScript => ({ name, lua: PRELUDE + body.join('') });
+
 /**
- * In: token, the epoch that \`BEGIN\` answered, time to live in ms, then for each object its name, what became of it, the
- * number of the arguments that follow, and those: `keep` (nothing was written), `drop`, `set` text, or `append` and for
- * each entry its sequence and its text. The copy is brought back only when nobody else wrote the object meanwhile, because
- * then nobody here knows who was last.
+ * In: a new id, length of the lease in ms. Begins an epoch, and answers its name: every copy made until now is forgotten. Claims
+ * stay, those of this instance as well: what they fence may be under way.
  */
-export const FINISH = script(
-  'finish',
+export const RENEW = script(
+  'renew',
   `
-${LOG_COPY}
-local token, epoch, ttl = ARGV[3], ARGV[4], ARGV[5]
-local same = epoch ~= '' and epoch_now() == epoch
-local i = 6
-while i <= #ARGV do
-  local object, action, count = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
-  local first = i + 3
-  i = first + count
-  local pending, held, copy = key('p', object), key('h', object), copy_key(epoch, object)
-  if redis.call('HDEL', pending, token) == 0 then
-    -- It took longer than the lapse: a reader may have fetched what was there before.
-    redis.call('DEL', copy, held)
-    if redis.call('EXISTS', pending) == 1 then redis.call('HSET', pending, 'contended', '1') end
-  else
-    local contended = redis.call('HEXISTS', pending, 'contended') == 1
-    local left = redis.call('HLEN', pending) - (contended and 1 or 0)
-    if left == 0 then
-      redis.call('DEL', pending)
-      if same and not contended then
-        if (action == 'keep' or action == 'append') and redis.call('EXISTS', held) == 1 then
-          redis.call('RENAME', held, copy)
-        end
-        if action == 'set' then
-          redis.call('SET', copy, ARGV[first])
-        elseif action == 'append' then
-          if tonumber(ARGV[first]) == 1 and redis.call('EXISTS', copy) == 0 then redis.call('RPUSH', copy, '1 0') end
-          append(copy, first, first + count - 1)
-        end
-        redis.call('PEXPIRE', copy, ttl)
-      end
-      redis.call('DEL', held)
-    end
-  end
+local epoch = node .. ARGV[4]
+redis.call('SET', KEYS[1], epoch)
+redis.call('SADD', members, me)
+redis.call('SET', lease, '1', 'PX', ARGV[5])
+redis.call('HSET', claims, '', '0')
+redis.call('PEXPIRE', claims, ARGV[5])
+return epoch`,
+);
+
+/** Ends the epoch without beginning another: everybody goes to the cold side. */
+export const CLOSE = script('close', `redis.call('DEL', KEYS[1])`);
+
+/**
+ * In: length of the lease in ms. Prolongs the lease of this instance; answers the epoch and the objects whose claims others
+ * would like, or nothing when it had lapsed.
+ */
+export const BEAT = script(
+  'beat',
+  `
+if redis.call('SISMEMBER', members, me) == 0 or not stands() then return {} end
+redis.call('PEXPIRE', lease, ARGV[4])
+redis.call('PEXPIRE', claims, ARGV[4])
+local wanted = redis.call('SMEMBERS', key('w', me))
+redis.call('DEL', key('w', me))
+return { epoch_now(), unpack(wanted, 1, math.min(#wanted, 5000)) }`,
+);
+
+/** In: 1 when the claims shall go with it; otherwise they stay until the lease lapses. This instance leaves. */
+export const LEAVE = script(
+  'leave',
+  `
+if ARGV[4] == '1' then
+  redis.call('SREM', members, me)
+  redis.call('DEL', lease, claims, key('w', me))
 end`,
 );
 
-/** What a reader does when there is no copy: it takes the lease unless somebody is writing. */
-const MISS = `
-local function miss(object)
-  if epoch == '' or redis.call('EXISTS', key('p', object)) == 1 then return { 0, '' } end
-  redis.call('SET', key('r', object), token, 'PX', lease)
-  return { 0, epoch }
-end
-`;
-
 /**
- * In: token and length in ms of a lease, time to live in ms, object. Answers `[1, text]`, or `[0, epoch]` with the lease
- * taken, or `[0, '']` when what is fetched now may not be kept.
+ * In: time to live of a claimed copy in ms, then object and number of each claim. Before the first write of several: puts the
+ * shared copies out of reach, takes the leases of readers and the copies of other claimants away. Answers the epoch and for
+ * each object `shared`, when somebody else claims it as well, or what there is of it: `1` for a document, `<from> <first>
+ * <number of entries>` for a log, or nothing. Answers nothing at all when the lease of this instance has lapsed.
  */
-export const READ_DOCUMENT = script(
-  'readDocument',
+export const CLAIM = script(
+  'claim',
+  OTHERS,
+  LOG_COPY,
   `
-local token, lease, ttl, object = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-local epoch = epoch_now()
-${MISS}
-local text = epoch ~= '' and redis.call('GETEX', copy_key(epoch, object), 'PX', ttl)
-if text then return { 1, text } end
-return miss(object)`,
+if not is_member() then return {} end
+local epoch, rivals = epoch_now(), others()
+local answer = { epoch }
+for i = 5, #ARGV, 2 do
+  local object, number = ARGV[i], ARGV[i + 1]
+  local shared = false
+  for _, rival in ipairs(rivals) do
+    local claim = redis.call('HGET', key('i', rival), object)
+    if claim then
+      shared = true
+      if string.sub(claim, 1, 1) ~= '-' then
+        redis.call('HSET', key('i', rival), object, '-' .. claim)
+        redis.call('DEL', key('m', rival .. '.' .. claim))
+      end
+      ask_to_give_up(rival, object)
+    end
+  end
+  local former = redis.call('HGET', claims, object)
+  if former then redis.call('DEL', key('m', me .. '.' .. former)) end
+  redis.call('DEL', key('r', object))
+  redis.call('HSET', claims, object, shared and '-' .. number or number)
+  local copy, mine = copy_key(epoch, object), key('m', me .. '.' .. number)
+  local found = ''
+  if shared then
+    redis.call('DEL', copy)
+    found = 'shared'
+  elseif redis.call('EXISTS', copy) == 1 then
+    redis.call('RENAME', copy, mine)
+    redis.call('PEXPIRE', mine, ARGV[4])
+    if string.sub(object, 1, 1) == 'd' then
+      found = '1'
+    else
+      local from, first = describe(mine)
+      if from then found = string.format('%.0f %.0f %.0f', from, first, redis.call('LLEN', mine) - 1) end
+    end
+  end
+  answer[#answer + 1] = found
+end
+return answer`,
 );
 
 /**
- * In: as for a document, then after, before (both exclusive), limit, and 1 for the greatest first. Answers
- * `[1, sequence, [text, …]]` with the entries from that sequence on, always ascending, or as for a document.
+ * In: the epoch of the claims, time to live of a shared and of a claimed copy in ms, then actions: a letter, object and number
+ * of the claim, and
+ * - `set` with the text of a document, `new` when there was no copy;
+ * - `add` with the length of the list after it, the number of the entries that follow, and their texts;
+ * - `log` with a header, the number of entries, and their texts: there was no copy;
+ * - `end`: the claim is given up and its copy shared, `drop`: the copy goes as well.
+ *
+ * Answers the epoch, 1 if the lease of this instance stands, and the objects that somebody else has claimed meanwhile. In
+ * another epoch, or without the lease, nothing but the claims to be dropped is done.
  */
-export const READ_LOG = script(
-  'readLog',
+export const UPDATE = script(
+  'update',
   `
-${LOG_COPY}
-local token, lease, ttl, object = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-local after, before, limit, reverse = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), ARGV[10] == '1'
 local epoch = epoch_now()
-${MISS}
-if epoch == '' then return miss(object) end
-local copy = copy_key(epoch, object)
+local standing = stands()
+local valid = standing and epoch ~= '' and epoch == ARGV[4]
+local answer = { epoch, standing and 1 or 0 }
+local i = 7
+while i <= #ARGV do
+  local action, object, number = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  local mine = prefix .. 'm:' .. me .. '.' .. number
+  local kept = true
+  i = i + 3
+  if action == 'set' then
+    if valid then kept = redis.call('SET', mine, ARGV[i], 'XX', 'KEEPTTL') end
+    i = i + 1
+  elseif action == 'add' then
+    local length, count = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
+    if valid then
+      local found = 0
+      for at = i + 2, i + 1 + count, 1000 do
+        found = redis.call('RPUSHX', mine, unpack(ARGV, at, math.min(at + 999, i + 1 + count)))
+      end
+      kept = found == length
+    end
+    i = i + 2 + count
+  elseif action == 'new' or action == 'log' then
+    kept = valid and redis.call('HGET', claims, object) == number
+    if action == 'new' then
+      if kept then redis.call('SET', mine, ARGV[i], 'PX', ARGV[6]) end
+      i = i + 1
+    else
+      local count = tonumber(ARGV[i + 1])
+      if kept then
+        redis.call('DEL', mine)
+        redis.call('RPUSH', mine, ARGV[i])
+        for at = i + 2, i + 1 + count do redis.call('RPUSH', mine, ARGV[at]) end
+        redis.call('PEXPIRE', mine, ARGV[6])
+      end
+      i = i + 2 + count
+    end
+  else
+    local claim = redis.call('HGET', claims, object)
+    if claim == number and valid and action == 'end' and redis.call('EXISTS', mine) == 1 then
+      local copy = copy_key(epoch, object)
+      redis.call('RENAME', mine, copy)
+      redis.call('PEXPIRE', copy, ARGV[5])
+    else
+      redis.call('DEL', mine)
+    end
+    if claim == number or claim == '-' .. number then redis.call('HDEL', claims, object) end
+  end
+  if not kept then
+    redis.call('DEL', mine)
+    answer[#answer + 1] = object
+  end
+end
+return answer`,
+);
+
+/**
+ * In: token and length in ms of a lease, object. For a reader that found no copy: answers the epoch and 1 if it may keep what
+ * it fetches now, because nobody is writing the object. Answers nothing at all when the lease of this instance has lapsed.
+ */
+export const MISS = script(
+  'miss',
+  OTHERS,
+  `
+if not is_member() then return {} end
+local token, length, object = ARGV[4], ARGV[5], ARGV[6]
+local epoch = epoch_now()
+local free = redis.call('HEXISTS', claims, object) == 0
+for _, other in ipairs(others()) do
+  if redis.call('HEXISTS', key('i', other), object) == 1 then
+    free = false
+    ask_to_give_up(other, object)
+  end
+end
+if epoch == '' or not free then return { epoch, 0 } end
+redis.call('SET', key('r', object), token, 'PX', length)
+return { epoch, 1 }`,
+);
+
+/**
+ * In: number of documents, their keys, then key and greatest index of each list. Answers the epoch, 1 if the lease of this
+ * instance stands, the documents, and the beginning of each list: in a cluster, where plain commands would not tell from which
+ * node the answer comes.
+ */
+export const LOOK = script(
+  'look',
+  `
+local answer = { epoch_now(), redis.call('GET', lease) }
+local last = 4 + tonumber(ARGV[4])
+for i = 5, last do answer[#answer + 1] = redis.call('GET', ARGV[i]) end
+for i = last + 1, #ARGV, 2 do answer[#answer + 1] = redis.call('LRANGE', ARGV[i], 0, ARGV[i + 1]) end
+return answer`,
+);
+
+/**
+ * In: the epoch, 1 when the copy is a claimed one, its key, then after, before (both exclusive), limit, and 1 for the greatest
+ * first. Answers `[sequence, [text, …]]` with the entries from that sequence on, always ascending, or nothing when the copy
+ * does not have all of them.
+ */
+export const READ_RANGE = script(
+  'readRange',
+  LOG_COPY,
+  `
+if epoch_now() ~= ARGV[4] or (ARGV[5] == '1' and not stands()) then return {} end
+local copy, reverse = ARGV[6], ARGV[10] == '1'
+local after, before, limit = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local from, first = describe(copy)
-if not from then return miss(object) end
+if not from then return {} end
 local low = math.max(after + 1, from, first)
 local high = math.min(before - 1, first + redis.call('LLEN', copy) - 2)
 local count = first == 0 and 0 or math.max(high - low + 1, 0)
-if from > after + 1 and not (reverse and count >= limit) then return miss(object) end
-redis.call('PEXPIRE', copy, ttl)
-if count == 0 then return { 1, 0, {} } end
+if from > after + 1 and not (reverse and count >= limit) then return {} end
+if count == 0 then return { 0, {} } end
 if reverse then
   low = math.max(low, high - limit + 1)
 else
   high = math.min(high, low + limit - 1)
 end
-return { 1, low, redis.call('LRANGE', copy, low - first + 1, high - first + 1) }`,
+return { low, redis.call('LRANGE', copy, low - first + 1, high - first + 1) }`,
 );
 
 /**
- * In: token of the lease, epoch, time to live in ms, object, then for a document its text, for a log the sequence that it
- * is complete from and each entry's sequence and text, ascending. Keeps what was fetched, if the lease still holds.
+ * In: token of the lease, epoch, time to live in ms, object, then for a document its text, for a log the header of its list
+ * and the texts of its entries. Keeps what was fetched, if the lease still holds.
  */
 export const FILL = script(
   'fill',
   `
-${LOG_COPY}
-local token, epoch, ttl, object = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-local lease = key('r', object)
-if redis.call('GET', lease) ~= token then return end
-redis.call('DEL', lease)
+local token, epoch, ttl, object = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local reader = key('r', object)
+if redis.call('GET', reader) ~= token then return end
+redis.call('DEL', reader)
 if epoch_now() ~= epoch then return end
 local copy = copy_key(epoch, object)
 if string.sub(object, 1, 1) == 'd' then
-  redis.call('SET', copy, ARGV[7])
+  redis.call('SET', copy, ARGV[8])
 else
   redis.call('DEL', copy)
-  redis.call('RPUSH', copy, ARGV[7] .. ' 0')
-  append(copy, 8, #ARGV)
+  for i = 8, #ARGV do redis.call('RPUSH', copy, ARGV[i]) end
 end
 redis.call('PEXPIRE', copy, ttl)`,
 );

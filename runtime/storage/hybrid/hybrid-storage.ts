@@ -27,7 +27,9 @@ import type {
   Supports,
 } from '../storage.ts';
 import { StorageGate } from '../storage-gate.ts';
-import { HotCopies, type HotServer } from './hot-copies.ts';
+import type { Fence } from './fence.ts';
+import { HotCopies } from './hot-copies.ts';
+import type { HotServer } from './hot-link.ts';
 
 /** The side that holds everything. */
 export interface ColdStorage extends Storage {
@@ -35,10 +37,13 @@ export interface ColdStorage extends Storage {
    * A commit whose operations were checked already; `at` is the time that its entries were given, `again` says that it had
    * been carried out before.
    */
-  commitChecked(
-    operations: readonly CheckedOperation[],
-    id?: CommitId,
-  ): Promise<{ results: OperationResult[]; at: number; again: boolean }>;
+  commitChecked(operations: readonly CheckedOperation[], id?: CommitId): Promise<Carried>;
+}
+
+interface Carried {
+  results: OperationResult[];
+  at: number;
+  again: boolean;
 }
 
 /** The Redis side: where the scripts run, and when it is there. */
@@ -59,7 +64,11 @@ export interface HybridStorageOptions extends StorageOptions {
   hotHours: number;
   /** Hash tag of the keys in Redis. */
   namespace: string;
+  /** How often the lease of this instance on what it writes is prolonged, in ms; default 5000. */
+  beatMs?: number;
 }
+
+const BEAT_MS = 5_000;
 
 /**
  * PostgreSQL holds everything and decides; Redis holds copies of what is in use, which are fenced against being old (see
@@ -77,8 +86,8 @@ export class HybridStorage implements Storage {
   readonly #hot: HotCopies;
   /** Calls under way, and copies that are being brought up to date behind an answer; `close` waits for them. */
   readonly #underWay = new CallsUnderWay();
-  /** Resolves when the commit that was called last is with the cold side. */
-  #handedOver: Promise<void> = Promise.resolve();
+  /** Resolves when the commit that was called last is with the cold side; undefined when it is. */
+  #handedOver: Promise<void> | undefined;
 
   constructor(options: HybridStorageOptions) {
     this.#now = options.now ?? Date.now;
@@ -88,6 +97,7 @@ export class HybridStorage implements Storage {
       server: options.hot,
       namespace: options.namespace,
       hotMs: options.hotHours * 3_600_000,
+      beatMs: options.beatMs ?? BEAT_MS,
     });
     this.#gate = new StorageGate(
       { open: () => this.#openBoth(), close: () => this.#closeBoth() },
@@ -124,42 +134,52 @@ export class HybridStorage implements Storage {
     return this.#run('commit', () => this.#commit(operations, id));
   }
 
-  async #commit(operations: readonly CheckedOperation[], id: CommitId | undefined) {
-    const { fence, done } = await this.#handOver(operations, id);
+  async #commit(
+    operations: readonly CheckedOperation[],
+    id: CommitId | undefined,
+  ): Promise<{ results: OperationResult[] }> {
+    const fence = this.#hot.fence(operations);
+    let carried: Carried;
     try {
-      const { results, at, again } = await done;
-      // Not waited for: until it has arrived the readers go to the cold side, which has it.
-      if (fence !== undefined) {
-        this.#underWay.track(
-          again ? this.#hot.abort(fence) : this.#hot.finish(fence, operations, results, at),
-        );
-      }
-      return { results };
+      carried = await this.#handOver(fence, operations, id);
     } catch (error) {
-      // Of a commit whose fate is not known the fence stays until it lapses.
-      if (fence !== undefined && isRefusal(error)) this.#underWay.track(this.#hot.abort(fence));
+      if (fence !== undefined) {
+        if (isRefusal(error)) this.#hot.refused(fence);
+        else this.#underWay.track(this.#hot.doubt(fence));
+      }
       throw error;
     }
+    const { results, at, again } = carried;
+    // Until what it wrote has arrived behind the copies, the readers of other instances go to the cold side, which has it.
+    if (fence !== undefined) {
+      await this.#hot.carriedOut(fence, operations, again ? undefined : results, at);
+    }
+    return { results };
   }
 
   /**
-   * Announces a commit and gives it to the cold side, in the order of the calls: one that need not be announced must not
-   * overtake one that is being announced.
+   * Gives a commit to the cold side, in the order of the calls: one that need not be announced must not overtake one that is
+   * being announced.
    */
-  async #handOver(checked: readonly CheckedOperation[], id: CommitId | undefined) {
+  #handOver(
+    fence: Fence | undefined,
+    operations: readonly CheckedOperation[],
+    id: CommitId | undefined,
+  ): Promise<Carried> {
+    const commit = () => {
+      const done = this.#cold.commitChecked(operations, id);
+      if (fence !== undefined) this.#hot.handedOver(fence);
+      return done;
+    };
     const before = this.#handedOver;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#handedOver = promise;
-    try {
-      const fence = await this.#hot.begin(checked);
-      await before;
-      const done = this.#cold.commitChecked(checked, id);
-      // Its failure is told to who awaits it, a moment later.
-      done.catch(() => undefined);
-      return { fence, done };
-    } finally {
-      resolve();
-    }
+    if (before === undefined && fence?.ready === undefined) return commit();
+    const { promise, resolve } = Promise.withResolvers<Carried>();
+    const handedOver = Promise.all([fence?.ready, before]).then(() => {
+      resolve(commit());
+      if (this.#handedOver === handedOver) this.#handedOver = undefined;
+    });
+    this.#handedOver = handedOver;
+    return promise;
   }
 
   get<T>(collection: string, id: string): Promise<StoredDocument<T> | undefined> {
@@ -226,7 +246,7 @@ export class HybridStorage implements Storage {
 
   async #openBoth(): Promise<void> {
     await this.#connection.open({
-      onReady: () => this.#underWay.track(this.#hot.renew().catch(() => this.#hot.distrust())),
+      onReady: () => this.#underWay.track(this.#hot.renew()),
       onLost: () => this.#hot.distrust(),
     });
     try {
@@ -244,6 +264,7 @@ export class HybridStorage implements Storage {
 
   async #closeBoth(): Promise<void> {
     await this.#underWay.settled();
+    await this.#hot.close();
     await this.#cold.close();
     await this.#connection.close();
   }

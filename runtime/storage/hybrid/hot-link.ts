@@ -1,0 +1,248 @@
+import { randomId } from '../../base/ids.ts';
+import { BEAT, CLOSE, type HotScript, LEAVE, LOOK, RENEW } from './hot-scripts.ts';
+
+export type HotCommand = readonly [name: string, ...args: string[]];
+
+/** What the hot copies need of a Redis server. */
+export interface HotServer {
+  /** Runs a script; rejects when the server does not answer within its time-out, at once when it is away. */
+  run(script: HotScript, key: string, args: readonly (string | number)[]): Promise<unknown>;
+  /** Plain commands, sent together behind what was sent before; rejects as `run` does. */
+  call(commands: readonly HotCommand[]): Promise<unknown[]>;
+  /** True when all keys lie in a cluster. */
+  readonly cluster: boolean;
+}
+
+/** What was found on the server at one moment. */
+export interface Look {
+  epoch: string;
+  /** True when the lease of this instance holds, and with it its claims. */
+  isLeased: boolean;
+  /** Null for one that is not there. */
+  documents: (string | null)[];
+  /** Empty for one that is not there. */
+  logs: string[][];
+}
+
+/** Longer than a commit on PostgreSQL can take (a statement is ended after 30 s); what an instance that died has claimed is free after it. */
+export const LAPSE_MS = 120_000;
+/** How old the news of its own lease may be for an instance to rely on it: what is left of it is longer than a commit takes. */
+const FRESH_MS = 30_000;
+/**
+ * How long a writer waits for a server that was lost. Readers do not wait: they go to the cold side at once. Long enough for a
+ * busy machine to connect again, because what is written without an announcement other processes do not notice.
+ */
+const GRACE_MS = 2_000;
+
+/**
+ * One instance's standing with the Redis server: whether it is believed, in which epoch, and the lease under which this
+ * instance claims what it writes. While the server is away nothing can be announced. So it is trusted only from a `renew` on,
+ * which forgets all copies, and no longer once a call has failed.
+ */
+export class HotLink {
+  readonly instance = randomId(16);
+  readonly prefix: string;
+  readonly epochKey: string;
+  /** What is there for as long as the lease of this instance holds. */
+  readonly leaseKey: string;
+  /** Called when nothing that was known of the server holds any more, with the epoch another one. */
+  onForgotten: () => void = () => undefined;
+  /** Called when the server is trusted again. */
+  onTrusted: () => void = () => undefined;
+  readonly #server: HotServer;
+  #trusted = false;
+  #epoch = '';
+  /** Counts the losses of trust: a renewal that was under way at a loss does not count. */
+  #losses = 0;
+  /** When the trust was lost, by `performance.now`. */
+  #lostAt = performance.now();
+  /** When the last news of the lease was asked for; by two clocks, because one stands still while the machine sleeps. */
+  #beatAt = { steady: 0, wall: 0 };
+  /** Who waits for the trust to come back. */
+  readonly #waiting = new Set<() => void>();
+
+  constructor(server: HotServer, namespace: string) {
+    this.#server = server;
+    this.prefix = `{${namespace}}:hot:`;
+    this.epochKey = `${this.prefix}epoch`;
+    this.leaseKey = `${this.prefix}l:${this.instance}`;
+  }
+
+  /** False while everything is read from and written to the cold side alone. */
+  get trusted(): boolean {
+    return this.#trusted;
+  }
+
+  /** The epoch whose copies are believed; empty when there is none. */
+  get epoch(): string {
+    return this.#epoch;
+  }
+
+  /** Where the copy of an object is that no one claims. */
+  sharedKey(object: string): string {
+    return `${this.prefix}c:${this.#epoch}:${object}`;
+  }
+
+  /** True when the lease of this instance holds for longer than a commit takes. */
+  get isFresh(): boolean {
+    const { steady, wall } = this.#beatAt;
+    const passed = Date.now() - wall;
+    return performance.now() - steady < FRESH_MS && passed >= 0 && passed < FRESH_MS;
+  }
+
+  /** Forgets all copies, those of other processes included, and trusts the server from then on. Never rejects. */
+  async renew(): Promise<void> {
+    this.distrust();
+    const losses = this.#losses;
+    const asked = now();
+    let epoch: string;
+    try {
+      epoch = String(await this.run(RENEW, [randomId(16), LAPSE_MS]));
+    } catch {
+      return;
+    }
+    if (losses !== this.#losses) return;
+    this.#epoch = epoch;
+    this.#beatAt = asked;
+    this.#trusted = true;
+    for (const wake of this.#waiting) wake();
+    this.onTrusted();
+  }
+
+  /** To be called when the connection was lost or a call has failed: what is written meanwhile is not announced. */
+  distrust(): void {
+    if (this.#trusted) this.#lostAt = performance.now();
+    this.#trusted = false;
+    this.#losses += 1;
+    this.#epoch = '';
+    this.onForgotten();
+  }
+
+  /** To be called with each epoch that the server tells: somebody may have begun another. */
+  saw(epoch: string): void {
+    if (!this.#trusted || epoch === this.#epoch) return;
+    this.#epoch = epoch;
+    this.onForgotten();
+  }
+
+  /** To be called when the server tells that the lease of this instance has lapsed: others may have taken what it claimed. */
+  lapsed(): void {
+    if (this.#trusted) void this.renew();
+  }
+
+  /** Prolongs the lease. Answers the objects whose claims others would like to have. Never rejects. */
+  async beat(): Promise<string[]> {
+    if (!this.#trusted) return [];
+    const losses = this.#losses;
+    const asked = now();
+    try {
+      const [epoch, ...wanted] = (await this.run(BEAT, [LAPSE_MS])) as string[];
+      if (losses !== this.#losses) return [];
+      if (epoch === undefined) {
+        this.lapsed();
+        return [];
+      }
+      this.#beatAt = asked;
+      // Who closed the last one has not begun another: it has died, or the server has lost it.
+      if (epoch === '' && this.#epoch === '') await this.renew();
+      else this.saw(epoch);
+      return wanted;
+    } catch {
+      this.distrust();
+      return [];
+    }
+  }
+
+  /** Runs `switchOver` while nobody reads or keeps a copy, and forgets all of them. */
+  async without<T>(switchOver: () => Promise<T>): Promise<T> {
+    if (this.#trusted) {
+      await this.run(CLOSE, []).then(
+        () => this.saw(''),
+        () => this.distrust(),
+      );
+    }
+    try {
+      return await switchOver();
+    } finally {
+      if (this.#trusted) await this.renew();
+    }
+  }
+
+  /** Ends the lease; with `claims` those that are still there go with it, otherwise they lapse. Never rejects. */
+  async leave(claims: boolean): Promise<void> {
+    if (this.#trusted) await this.run(LEAVE, [claims ? 1 : 0]).catch(() => undefined);
+    this.distrust();
+  }
+
+  /**
+   * Resolves true when the server is trusted, false when it has been away for longer than the grace. A writer waits that
+   * long, because other processes may still trust it: what is written without an announcement they would not notice.
+   */
+  trustedWithinGrace(): Promise<boolean> {
+    if (this.#trusted) return Promise.resolve(true);
+    const left = this.#lostAt + GRACE_MS - performance.now();
+    if (left <= 0) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.#waiting.delete(done);
+        resolve(this.#trusted);
+      };
+      const timer = setTimeout(done, left);
+      this.#waiting.add(done);
+    });
+  }
+
+  run(script: HotScript, args: readonly (string | number)[]): Promise<unknown> {
+    return this.#server.run(script, this.epochKey, [
+      this.prefix,
+      this.#server.cluster ? 1 : 0,
+      this.instance,
+      ...args,
+    ]);
+  }
+
+  call(commands: readonly HotCommand[]): Promise<unknown[]> {
+    return this.#server.call(commands);
+  }
+
+  /** Reads documents, and the beginnings of logs up to an index, with what says whether they may be believed. */
+  async look(
+    documents: readonly string[],
+    logs: readonly (readonly [key: string, last: number])[],
+  ): Promise<Look> {
+    if (this.#server.cluster) {
+      const answer = (await this.run(LOOK, [documents.length, ...documents, ...logs.flat()])) as unknown[];
+      const [epoch, lease] = answer as [string, string | null];
+      return {
+        epoch,
+        isLeased: lease !== null,
+        documents: answer.slice(2, 2 + documents.length) as (string | null)[],
+        logs: answer.slice(2 + documents.length) as string[][],
+      };
+    }
+    const [found, ...lists] = await this.#server.call([
+      ['MGET', this.epochKey, this.leaseKey, ...documents],
+      ...logs.map(([key, last]): HotCommand => ['LRANGE', key, '0', String(last)]),
+    ]);
+    const [epoch, lease, ...texts] = found as (string | null)[];
+    return { epoch: epoch ?? '', isLeased: lease !== null, documents: texts, logs: lists as string[][] };
+  }
+
+  /** Whether the claims that this instance had in its epoch still stand. Never rejects. */
+  async stands(): Promise<boolean> {
+    if (!this.#trusted) return false;
+    const before = this.#epoch;
+    try {
+      const { epoch, isLeased } = await this.look([], []);
+      if (!isLeased) this.lapsed();
+      else this.saw(epoch);
+      return isLeased && epoch === before;
+    } catch {
+      this.distrust();
+      return false;
+    }
+  }
+}
+
+const now = () => ({ steady: performance.now(), wall: Date.now() });
