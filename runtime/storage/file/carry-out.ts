@@ -1,14 +1,18 @@
 import type { CarryOutWork, JournalWriter } from './journal-writer.ts';
 
-/** What is durable goes into the files so many ms later, … */
-const DELAY_MS = 250;
-/** … or later, so that carrying out takes a tenth of the time at most: what changes again meanwhile is written once. */
-const SHARE = 10;
-const LONGEST_DELAY_MS = 2_000;
-/** With so many bytes waiting it is begun at once. */
-const URGENT_BYTES = 8 * 1024 * 1024;
+/** What is durable goes into the files when nothing more was committed for so many ms, … */
+const QUIET_MS = 250;
+/** … or when the first of it has waited for so long, … */
+const LONGEST_MS = 5_000;
+/** … or when so many bytes wait. */
+const URGENT_BYTES = 32 * 1024 * 1024;
 
-/** When what the journal made durable is carried out in the files: one piece of work at a time. */
+/**
+ * When what the journal made durable is carried out in the files: one piece of work at a time. It is put off while commits
+ * stream in, because it takes the disk from them, and because what changes again meanwhile is written once. How much a start
+ * after a crash has to carry out, and how much is held in memory until then, is bounded by the bytes; how far the files are
+ * behind is bounded by the time.
+ */
 export class CarryOut {
   readonly #journal: () => JournalWriter;
   /** Does it; rejects when the storage has to recover. */
@@ -16,7 +20,10 @@ export class CarryOut {
   #stopped = false;
   #underWay: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #delayMs = DELAY_MS;
+  /** When the last commit became durable, … */
+  #last = 0;
+  /** … and the first of those that wait. */
+  #first = 0;
 
   constructor(journal: () => JournalWriter, run: (work: CarryOutWork) => Promise<void>) {
     this.#journal = journal;
@@ -33,8 +40,9 @@ export class CarryOut {
     this.#stopped = false;
   }
 
-  /** Has it done soon. */
+  /** Has it done soon: something more is durable. */
   schedule(): void {
+    this.#last = performance.now();
     if (this.#underWay !== undefined || this.#stopped) return;
     if (this.#journal().waitingBytes >= URGENT_BYTES) {
       // A failure is told to the next commit.
@@ -42,8 +50,8 @@ export class CarryOut {
       return;
     }
     if (this.#timer !== undefined) return;
-    this.#timer = setTimeout(() => this.begin().catch(() => undefined), this.#delayMs);
-    this.#timer.unref();
+    this.#first = this.#last;
+    this.#wait(QUIET_MS);
   }
 
   /** Takes back what `schedule` has put off. */
@@ -63,17 +71,22 @@ export class CarryOut {
     if (this.#underWay !== undefined) return this.#underWay;
     const work = this.#stopped ? undefined : this.#journal().work(last);
     if (work === undefined) return Promise.resolve();
-    this.#underWay = this.#measured(work).finally(() => {
+    this.#underWay = this.#run(work).finally(() => {
       this.#underWay = undefined;
       if (this.#journal().waitingBytes > 0) this.schedule();
     });
     return this.#underWay;
   }
 
-  async #measured(work: CarryOutWork): Promise<void> {
-    const begun = performance.now();
-    await this.#run(work);
-    const took = performance.now() - begun;
-    this.#delayMs = Math.min(Math.max(DELAY_MS, took * SHARE), LONGEST_DELAY_MS);
+  #wait(ms: number): void {
+    this.#timer = setTimeout(() => this.#look(), ms);
+    this.#timer.unref();
+  }
+
+  #look(): void {
+    const now = performance.now();
+    const wait = Math.min(this.#last + QUIET_MS, this.#first + LONGEST_MS) - now;
+    if (wait > 0) this.#wait(wait);
+    else this.begin().catch(() => undefined);
   }
 }

@@ -16,58 +16,70 @@ interface Head {
   expiresAt: number | null;
 }
 
+/** Where a log stands after the commits before. */
+interface LogHead {
+  last: number;
+}
+
 /**
  * Works out what the commits of a group change, one after the other, each upon those before; nothing of it is seen by
  * anybody until the group is durable.
  */
 export class CommitPlan {
   readonly #index: DataIndex;
-  readonly #now: number;
-  readonly #heads = new Map<string, Head>();
-  readonly #logs = new Map<string, number>();
+  /** That of the group before, while the index does not have it. */
+  #before: CommitPlan | undefined;
+  /** By collection and id. */
+  readonly #heads = new Map<string, Map<string, Head>>();
+  readonly #logs = new Map<string, LogHead>();
 
-  constructor(index: DataIndex, now: number) {
+  constructor(index: DataIndex, before: CommitPlan | undefined) {
     this.#index = index;
-    this.#now = now;
+    this.#before = before;
+  }
+
+  /** Takes over that the index has what the group before changed. */
+  settled(): void {
+    this.#before = undefined;
   }
 
   /** Throws `storage.version_conflict`, and has then changed nothing. */
-  add(operations: CheckedOperation[]): PlannedCommit {
-    if (this.#mayRefuse(operations)) this.#check(operations);
+  add(operations: CheckedOperation[], now: number): PlannedCommit {
+    if (this.#mayRefuse(operations)) this.#check(operations, now);
     const changes: Change[] = [];
-    const numbers: number[] = [];
-    for (const operation of operations) numbers.push(this.#plan(operation, changes));
+    const numbers = operations.map((operation) => this.#plan(operation, now, changes));
     return { changes, numbers };
   }
 
   /** Adds what an operation changes, and answers the number that it is given. */
-  #plan(operation: CheckedOperation, changes: Change[]): number {
+  #plan(operation: CheckedOperation, now: number, changes: Change[]): number {
     switch (operation.kind) {
       case 'put': {
         const { collection, id, fields, expiresAt, json } = operation;
-        const key = keyOf(operation);
-        const version = this.#version(operation, key) + 1;
-        this.#heads.set(key, { version, expiresAt });
-        changes.push({ kind: 'put', collection, id, version, fields, expiresAt, json });
+        const heads = this.#headsOf(collection);
+        const version = this.#version(collection, id, heads.get(id), now) + 1;
+        heads.set(id, { version, expiresAt });
+        changes.push({ kind: 'put', collection, id, version, fields, expiresAt, json, place: undefined });
         return version;
       }
       case 'delete': {
         const { collection, id } = operation;
         // Also one that has expired: its file goes with it.
         if (this.#isThere(collection, id)) changes.push({ kind: 'delete', collection, id });
-        this.#heads.set(keyOf(operation), { version: 0, expiresAt: null });
+        this.#headsOf(collection).set(id, { version: 0, expiresAt: null });
         return 0;
       }
       case 'append': {
         const { log, json } = operation;
-        const sequence = this.#last(log) + 1;
-        this.#logs.set(log, sequence);
-        changes.push({ kind: 'append', log, sequence, at: this.#now, json });
+        const head = this.#logHead(log);
+        head.last += 1;
+        const sequence = head.last;
+        changes.push({ kind: 'append', log, sequence, at: now, json, place: undefined });
         return sequence;
       }
       case 'trim': {
         const { log } = operation;
-        const last = this.#last(log);
+        const { last } = this.#logHead(log);
         const through = Math.min(operation.through, last);
         if (through > 0) changes.push({ kind: 'trim', log, through, last });
         return 0;
@@ -75,61 +87,81 @@ export class CommitPlan {
     }
   }
 
-  /** True when a commit of the group puts or deletes this document. */
+  /** True when a commit puts or deletes this document that the index does not have. */
   touches(collection: string, id: string): boolean {
-    return this.#heads.has(`${collection}/${id}`);
+    return this.#headOf(collection, id) !== undefined;
   }
 
   /** False when nothing can stand against any of these. */
   #mayRefuse(operations: CheckedOperation[]): boolean {
     for (const operation of operations) {
       if (operation.kind === 'append') {
-        if (this.#last(operation.log) + operations.length > MAXIMUM_SEQUENCE) return true;
+        if (this.#logHead(operation.log).last + operations.length > MAXIMUM_SEQUENCE) return true;
       } else if (operation.kind !== 'trim' && operation.expectVersion !== undefined) return true;
     }
     return false;
   }
 
   /** Goes through the operations in thought before any is carried out: all or nothing. */
-  #check(operations: CheckedOperation[]): void {
+  #check(operations: CheckedOperation[], now: number): void {
     const versions = new Map<string, number>();
     const appends = new Map<string, number>();
     for (const operation of operations) {
       if (operation.kind === 'append') {
-        const last = (appends.get(operation.log) ?? this.#last(operation.log)) + 1;
+        const last = (appends.get(operation.log) ?? this.#logHead(operation.log).last) + 1;
         if (last > MAXIMUM_SEQUENCE) throw fault('storage.invalid', `The log ${operation.log} is full.`);
         appends.set(operation.log, last);
       }
       if (operation.kind !== 'put' && operation.kind !== 'delete') continue;
       const { collection, id, expectVersion } = operation;
-      const key = keyOf(operation);
-      const current = versions.get(key) ?? this.#version(operation, key);
+      const key = `${collection}/${id}`;
+      const current =
+        versions.get(key) ?? this.#version(collection, id, this.#heads.get(collection)?.get(id), now);
       if (expectVersion !== undefined && expectVersion !== current) {
         throw versionConflict(collection, id, expectVersion, current);
       }
-      const living =
-        operation.kind === 'put' && (operation.expiresAt === null || operation.expiresAt > this.#now);
+      const living = operation.kind === 'put' && (operation.expiresAt === null || operation.expiresAt > now);
       versions.set(key, living ? current + 1 : 0);
     }
   }
 
-  #version({ collection, id }: { collection: string; id: string }, key: string): number {
-    const head = this.#heads.get(key);
-    if (head === undefined) return this.#index.find(collection, id, this.#now)?.version ?? 0;
-    return head.expiresAt !== null && head.expiresAt <= this.#now ? 0 : head.version;
+  /** `own` is where this group has brought the document, if it has. */
+  #version(collection: string, id: string, own: Head | undefined, now: number): number {
+    const head = own ?? this.#headBefore(collection, id);
+    if (head === undefined) return this.#index.find(collection, id, now)?.version ?? 0;
+    return head.expiresAt !== null && head.expiresAt <= now ? 0 : head.version;
   }
 
   #isThere(collection: string, id: string): boolean {
-    const head = this.#heads.get(`${collection}/${id}`);
+    const head = this.#headOf(collection, id);
     if (head !== undefined) return head.version > 0;
     return this.#index.collections.get(collection)?.byId.has(id) ?? false;
   }
 
-  #last(log: string): number {
-    return this.#logs.get(log) ?? this.#index.logs.get(log)?.last ?? 0;
+  #headOf(collection: string, id: string): Head | undefined {
+    return this.#heads.get(collection)?.get(id) ?? this.#headBefore(collection, id);
   }
-}
 
-function keyOf({ collection, id }: { collection: string; id: string }): string {
-  return `${collection}/${id}`;
+  #headBefore(collection: string, id: string): Head | undefined {
+    return this.#before === undefined ? undefined : this.#before.#headOf(collection, id);
+  }
+
+  #headsOf(collection: string): Map<string, Head> {
+    let heads = this.#heads.get(collection);
+    if (heads === undefined) {
+      heads = new Map();
+      this.#heads.set(collection, heads);
+    }
+    return heads;
+  }
+
+  #logHead(log: string): LogHead {
+    let head = this.#logs.get(log);
+    if (head === undefined) {
+      const before = this.#before === undefined ? undefined : this.#before.#logs.get(log);
+      head = { last: before?.last ?? this.#index.logs.get(log)?.last ?? 0 };
+      this.#logs.set(log, head);
+    }
+    return head;
+  }
 }

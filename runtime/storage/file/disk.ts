@@ -9,6 +9,13 @@ const PRIVATE_FOLDER_MODE = 0o700;
 /** Files that are written and wait, open, for their sync. */
 const MOST_PREPARED = 200;
 
+interface Prepared {
+  fd: number;
+  /** What the file is called until it takes its place; undefined for one that was changed in place. */
+  temporary: string | undefined;
+  path: string;
+}
+
 /** How a file that is being written is called until it has its name. */
 export const TEMPORARY_ENDING = '.tmp';
 
@@ -21,7 +28,7 @@ export class Disk {
   readonly #onStep: (step: string) => void;
   readonly #changedFolders = new Set<string>();
   readonly #knownFolders = new Set<string>();
-  #prepared: { fd: number; temporary: string; path: string }[] = [];
+  #prepared: Prepared[] = [];
 
   constructor(onStep: (step: string) => void = () => undefined) {
     this.#onStep = onStep;
@@ -38,11 +45,20 @@ export class Disk {
    * can then make their names durable together, and not one behind the other.
    */
   prepare(path: string, write: (fd: number) => void): void {
-    if (this.#prepared.length >= MOST_PREPARED) this.finishPrepared();
     this.makeFolder(dirname(path));
-    this.#onStep('create');
-    const temporary = this.#temporaryFor(path);
-    const fd = fs.openSync(temporary, 'wx+', PRIVATE_FILE_MODE);
+    this.#prepare(path, this.#temporaryFor(path), write);
+  }
+
+  /** Changes a file where it is, which must be protected otherwise until `finishPrepared` has synced it with the others. */
+  change(path: string, write: (fd: number) => void): void {
+    this.#prepare(path, undefined, write);
+  }
+
+  #prepare(path: string, temporary: string | undefined, write: (fd: number) => void): void {
+    if (this.#prepared.length >= MOST_PREPARED) this.finishPrepared();
+    this.#onStep(temporary === undefined ? 'open' : 'create');
+    const fd =
+      temporary === undefined ? fs.openSync(path, 'r+') : fs.openSync(temporary, 'wx+', PRIVATE_FILE_MODE);
     this.#prepared.push({ fd, temporary, path });
     try {
       write(fd);
@@ -58,7 +74,7 @@ export class Disk {
       for (const prepared of this.#prepared) {
         fs.closeSync(prepared.fd);
         prepared.fd = -1;
-        this.rename(prepared.temporary, prepared.path);
+        if (prepared.temporary !== undefined) this.rename(prepared.temporary, prepared.path);
       }
       this.#prepared = [];
     } catch (error) {
@@ -72,7 +88,7 @@ export class Disk {
     this.#prepared = [];
     for (const { fd } of dropped) if (fd >= 0) fs.closeSync(fd);
     this.#onStep('remove temporary');
-    for (const { temporary } of dropped) fs.rmSync(temporary, { force: true });
+    for (const { temporary } of dropped) if (temporary !== undefined) fs.rmSync(temporary, { force: true });
   }
 
   #temporaryFor(path: string): string {

@@ -150,12 +150,7 @@ export class GenerationFiles {
       this.#disk.write(fd, encodeHeader({ ...state, bytes: state.size }), 0);
     };
     if (before === 0) this.#disk.prepare(path, write);
-    else {
-      this.#withFile(path, 'r+', (fd) => {
-        write(fd);
-        this.#disk.sync(fd);
-      });
-    }
+    else this.#disk.change(path, write);
     this.#sizeBytes += state.size - before;
   }
 

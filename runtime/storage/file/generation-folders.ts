@@ -4,7 +4,13 @@ import { makePrivateFolder, PRIVATE_FILE_MODE, syncFolder } from '../../base/dur
 import { systemCodeOf } from '../../base/errors.ts';
 import { randomId, timeOrderedId } from '../../base/ids.ts';
 import { fault } from '../../contract/error-codes.ts';
-import { type GenerationRecord, type Manifest, readManifest, writeManifest } from '../manifest.ts';
+import {
+  type GenerationRecord,
+  isToBeKept,
+  type Manifest,
+  readManifest,
+  writeManifest,
+} from '../manifest.ts';
 import type { Generation } from '../storage.ts';
 import { TEMPORARY_ENDING } from './disk.ts';
 import { FOLDER_GITIGNORE, FOLDER_README } from './folder-readme.ts';
@@ -14,7 +20,7 @@ export const isGenerationFolder = (name: string): boolean => /^[0-9a-z]{20}$/.te
 
 /**
  * The pointer file `CURRENT` and the generations that it names, each a folder. One that it does not name was never
- * finished, or was dropped: it is removed at the next open.
+ * finished, or was dropped: it is removed at the next open, unless it had been set aside and was put back.
  */
 export class GenerationFolders {
   readonly #path: string;
@@ -76,7 +82,7 @@ export class GenerationFolders {
   /** Names a generation whose folder is complete and synced. */
   async add(generation: GenerationRecord): Promise<void> {
     await syncFolder(this.#path);
-    await this.#write({ active: this.active, generations: [...this.#manifest.generations, generation] });
+    await this.#write({ generations: [...this.#manifest.generations, generation] });
   }
 
   /** The commit point of an activation. */
@@ -92,7 +98,6 @@ export class GenerationFolders {
 
   async drop(id: string): Promise<void> {
     await this.#write({
-      active: this.active,
       generations: this.#manifest.generations.filter((generation) => generation.id !== id),
     });
     await this.remove(id);
@@ -103,7 +108,8 @@ export class GenerationFolders {
     await rm(this.folderOf(id), { recursive: true, force: true });
   }
 
-  async #write(manifest: Manifest): Promise<void> {
+  async #write(change: Partial<Manifest>): Promise<void> {
+    const manifest = { ...this.#manifest, ...change };
     await writeManifest(join(this.#path, 'CURRENT'), manifest);
     this.#manifest = manifest;
   }
@@ -120,7 +126,7 @@ export class GenerationFolders {
 
   async #removeUnnamed(): Promise<void> {
     for (const name of await readdir(this.#path)) {
-      const unfinished = isGenerationFolder(name) && !this.has(name);
+      const unfinished = isGenerationFolder(name) && !isToBeKept(this.#manifest, name);
       const temporary = name.startsWith('.') && name.endsWith(TEMPORARY_ENDING);
       if (unfinished || temporary) await rm(join(this.#path, name), { recursive: true, force: true });
     }

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { PRIVATE_FILE_MODE } from '../../base/durable-file.ts';
 import { systemCodeOf } from '../../base/errors.ts';
+import { fault } from '../../contract/error-codes.ts';
 import type { Disk } from './disk.ts';
-import { type JournalContent, readFrames } from './journal-frames.ts';
+import { isOfOlderFormat, type JournalContent, readFrames } from './journal-frames.ts';
 import { hex } from './written-crc.ts';
 
 const ENDING = '.journal';
@@ -39,7 +40,14 @@ export class JournalFolder {
 
   /** A whole segment; `last` for the one that was written last. */
   read(number: number, last: boolean): { bytes: Buffer; content: JournalContent } {
-    const bytes = fs.readFileSync(JournalFolder.segmentPath(this.path, number));
+    const path = JournalFolder.segmentPath(this.path, number);
+    const bytes = fs.readFileSync(path);
+    if (isOfOlderFormat(bytes)) {
+      throw fault(
+        'storage.failed',
+        `${path} was written by an older version, and holds commits that are not in the files yet. Start that version and stop it, and then this one.`,
+      );
+    }
     // A segment is called by the serial of its first frame.
     return { bytes, content: readFrames(bytes, last ? number : undefined) };
   }

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { shortChecksum } from '../checksum.ts';
+import type { TextPlace } from './held-text.ts';
 
 /** What a commit changes, with the versions and numbers that it was given: carrying it out twice is carrying it out once. */
 export type Change =
@@ -11,9 +11,18 @@ export type Change =
       fields: string;
       expiresAt: number | null;
       json: string;
+      /** Where the text lies in memory, when that is known. */
+      place?: TextPlace | undefined;
     }
   | { kind: 'delete'; collection: string; id: string }
-  | { kind: 'append'; log: string; sequence: number; at: number; json: string }
+  | {
+      kind: 'append';
+      log: string;
+      sequence: number;
+      at: number;
+      json: string;
+      place?: TextPlace | undefined;
+    }
   /** `last` is the number of the log's last entry. */
   | { kind: 'trim'; log: string; through: number; last: number };
 
@@ -28,119 +37,143 @@ export interface JournalCommit {
 /**
  * One commit in the journal. Little-endian:
  *
- *     0   'STJ1'
- *     4   bytes of the body
- *     8   bytes of the texts, with which the body begins; the description follows
- *     12  CRC-32 of the bytes 4–12 and of the body
- *     16  body
+ *     0   'STJ2'
+ *     4   CRC-32 of what follows, up to the end mark
+ *     8   bytes of the body
+ *     12  body: lines of text
  *         'END\n'
  *
- * The end mark tells a write that was cut short from one that was damaged later: only the first has none. The description
- * names the first serial of the group with which the commit was written and synced: of the last group perhaps only some
- * blocks reached the disk, in any order, before the power was cut.
+ * The end mark tells a write that was cut short from one that was damaged later: only the first has none. The body begins
+ * with the serial, the first serial of the group with which the commit was written and synced (of the last group perhaps only
+ * some blocks reached the disk, in any order, before the power was cut), and the name and answer of a named commit as JSON. A
+ * line each follows for every part of its changes: no name holds a line break, and no text that JSON.stringify has made.
  */
-const MAGIC = Buffer.from('STJ1');
+const MAGIC = Buffer.from('STJ2');
 const END = Buffer.from('END\n');
 const MAGIC_NUMBER = MAGIC.readUInt32LE();
-const END_NUMBER = END.readUInt32LE();
-const PREFIX = 16;
+const CRC_AT = 4;
+const BODY_LENGTH_AT = 8;
+const PREFIX = 12;
+/** Text is collected up to about this length before it becomes bytes. */
+const WRITTEN_TOGETHER = 1024 * 1024;
 
-type Described =
-  | ['put', string, string, number, string, number | null, number]
-  | ['delete', string, string]
-  | ['append', string, number, number, number]
-  | ['trim', string, number, number];
+/** Groups follow one another in pieces of memory of this size. */
+const CHUNK_BYTES = 256 * 1024;
 
-interface Description {
-  serial: number;
-  /** The serial of the first commit of the group. */
-  group: number;
-  named?: JournalCommit['named'];
-  changes: Described[];
-}
+/** A change with the text of a value. */
+export type Valued = Extract<Change, { json: string }>;
 
-/** Collects the frames of a group: commits that are written and synced together. */
+/**
+ * Makes the frames of groups: commits that are written and synced together. The bytes of a group stay as they are when the
+ * next one is begun; it lies behind them.
+ */
 export class FrameBuffer {
-  #buffer = Buffer.allocUnsafeSlow(256 * 1024);
-  #length = 0;
+  #chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  /** Where the group begins, … */
+  #start = 0;
+  /** … and where its next byte goes. */
+  #end = 0;
   #group = 0;
+  /** Where in a text that is to be written the lines of each change end. */
+  readonly #ends: number[] = [];
 
   get bytes(): Buffer {
-    return this.#buffer.subarray(0, this.#length);
+    return this.#chunk.subarray(this.#start, this.#end);
   }
 
   get length(): number {
-    return this.#length;
+    return this.#end - this.#start;
   }
 
-  clear(): void {
-    this.#length = 0;
-    if (this.#buffer.length > 8 * 1024 * 1024) this.#buffer = Buffer.allocUnsafeSlow(256 * 1024);
+  /** Begins the next group. */
+  begin(): void {
+    if (this.#chunk.length > CHUNK_BYTES) {
+      this.#chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+      this.#end = 0;
+    }
+    this.#start = this.#end;
   }
 
-  add({ serial, named, changes }: JournalCommit): void {
-    const frame = this.#length;
+  /** `placed` is told where the texts of values lie, if they are ASCII. */
+  add({ serial, named, changes }: JournalCommit, placed?: (change: Valued, place: TextPlace) => void): void {
+    if (this.#end === this.#start) this.#group = serial;
+    const frame = this.length;
     this.#room(PREFIX);
-    this.#length += PREFIX;
-    if (frame === 0) this.#group = serial;
-    // A {@link Description}, put together by hand: JSON.stringify takes three times as long.
-    let description = `{"serial":${serial},"group":${this.#group}`;
-    if (named !== undefined) description += `,"named":${JSON.stringify(named)}`;
-    let before = ',"changes":[';
-    for (const change of changes) {
-      description += before + this.#describe(change);
-      before = ',';
+    this.#end += PREFIX;
+    // One text for all: each writing of a string costs as much as some hundred bytes of it.
+    let text = `${serial}\n${this.#group}\n${named === undefined ? '' : JSON.stringify(named)}\n`;
+    for (let i = 0; i < changes.length; i++) {
+      text += linesOf(changes[i] as Change);
+      this.#ends.push(text.length);
+      if (text.length < WRITTEN_TOGETHER) continue;
+      this.#write(text, changes, i + 1, placed);
+      text = '';
     }
-    const texts = this.#length - frame - PREFIX;
-    this.#write(changes.length === 0 ? `${description},"changes":[]}` : `${description}]}`);
-    const body = this.#length - frame - PREFIX;
-    this.#room(END.length);
-    const buffer = this.#buffer;
-    buffer.writeUInt32LE(MAGIC_NUMBER, frame);
-    buffer.writeUInt32LE(body, frame + 4);
-    buffer.writeUInt32LE(texts, frame + 8);
-    buffer.writeUInt32LE(frameCrc(buffer, frame, body), frame + 12);
-    buffer.writeUInt32LE(END_NUMBER, this.#length);
-    this.#length += END.length;
+    this.#write(`${text}END\n`, changes, changes.length, placed);
+    const chunk = this.#chunk;
+    const at = this.#start + frame;
+    const end = this.#end - END.length;
+    chunk.writeUInt32LE(MAGIC_NUMBER, at);
+    chunk.writeUInt32LE(end - at - PREFIX, at + BODY_LENGTH_AT);
+    chunk.writeUInt32LE(crc32(chunk.subarray(at + BODY_LENGTH_AT, end)), at + CRC_AT);
   }
 
-  /** Writes the text of a change and answers the rest, a {@link Described}. */
-  #describe(change: Change): string {
-    switch (change.kind) {
-      case 'put': {
-        const { collection, id, version, fields, expiresAt } = change;
-        const length = this.#write(change.json);
-        // No character in the name of a collection is written otherwise in JSON.
-        return `["put","${collection}",${quoted(id)},${version},${quoted(fields)},${expiresAt},${length}]`;
-      }
-      case 'delete':
-        return `["delete","${change.collection}",${quoted(change.id)}]`;
-      case 'append': {
-        const length = this.#write(change.json);
-        return `["append",${quoted(change.log)},${change.sequence},${change.at},${length}]`;
-      }
-      case 'trim':
-        return `["trim",${quoted(change.log)},${change.through},${change.last}]`;
-    }
-  }
-
-  #write(text: string): number {
+  /** Writes text with the lines of the changes before `through`. */
+  #write(
+    text: string,
+    changes: readonly Change[],
+    through: number,
+    placed: ((change: Valued, place: TextPlace) => void) | undefined,
+  ): void {
     // A UTF-16 unit takes at most three bytes.
     this.#room(text.length * 3);
-    const bytes = this.#buffer.write(text, this.#length);
-    this.#length += bytes;
-    return bytes;
+    const start = this.#end;
+    const bytes = this.#chunk;
+    const written = bytes.write(text, start);
+    this.#end += written;
+    const ends = this.#ends;
+    if (placed !== undefined && written === text.length) {
+      for (let i = 0; i < ends.length; i++) {
+        const change = changes[through - ends.length + i] as Change;
+        if (change.kind !== 'put' && change.kind !== 'append') continue;
+        const to = start + (ends[i] as number) - 1;
+        placed(change, { bytes, from: to - change.json.length, to });
+      }
+    }
+    ends.length = 0;
   }
 
+  /** Goes over to another chunk, with what there is of the group, where this one has not so many bytes left. */
   #room(bytes: number): void {
-    if (this.#length + bytes <= this.#buffer.length) return;
-    const larger = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, this.#length + bytes));
-    this.#buffer.copy(larger, 0, 0, this.#length);
-    this.#buffer = larger;
+    if (this.#end + bytes <= this.#chunk.length) return;
+    const { length } = this;
+    const larger = Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, (length + bytes) * 2));
+    this.#chunk.copy(larger, 0, this.#start, this.#end);
+    this.#chunk = larger;
+    this.#start = 0;
+    this.#end = length;
   }
 }
 
-const quoted = (text: string): string => (text === '' ? '""' : JSON.stringify(text));
+function linesOf(change: Change): string {
+  switch (change.kind) {
+    case 'put': {
+      const { collection, id, version, fields, expiresAt, json } = change;
+      return `put\n${collection}\n${id}\n${version}\n${fields}\n${expiresAt ?? ''}\n${json}\n`;
+    }
+    case 'delete':
+      return `delete\n${change.collection}\n${change.id}\n`;
+    case 'append':
+      return `append\n${change.log}\n${change.sequence}\n${change.at}\n${change.json}\n`;
+    case 'trim':
+      return `trim\n${change.log}\n${change.through}\n${change.last}\n`;
+  }
+}
+
+/** True of a file of the journal whose frames had another form. */
+export function isOfOlderFormat(bytes: Buffer): boolean {
+  return bytes.toString('latin1', 0, 4) === 'STJ1';
+}
 
 /** What the frames of a journal file hold. */
 export interface JournalContent {
@@ -150,6 +183,8 @@ export interface JournalContent {
   /** Where bytes are that were written and are not whole any more. */
   damaged: { offset: number; bytes: number }[];
 }
+
+const NEWLINE = 0x0a;
 
 /** The smallest part of a file that a disk writes or does not. */
 const SECTOR = 512;
@@ -211,8 +246,8 @@ function findFrames(bytes: Buffer): { frames: Frame[]; gaps: Gap[] } {
       offset = end;
       continue;
     }
-    frames.push(decodeFrame(bytes, offset));
     const mark = offset + length;
+    frames.push(decodeFrame(bytes, offset, mark));
     offset = mark + END.length;
     if (!endsAt(bytes, mark)) gaps.push({ offset: mark, end: offset, frames: frames.length, endMark: true });
   }
@@ -232,9 +267,10 @@ function neverWritten(bytes: Buffer, { offset, end }: Gap): boolean {
 /** Bytes of the whole frame at an offset, without its end mark; 0 when there is none. */
 function wholeFrame(bytes: Buffer, offset: number): number {
   if (offset + PREFIX > bytes.length || bytes.compare(MAGIC, 0, 4, offset, offset + 4) !== 0) return 0;
-  const body = bytes.readUInt32LE(offset + 4);
-  if (offset + PREFIX + body + END.length > bytes.length) return 0;
-  return frameCrc(bytes, offset, body) === bytes.readUInt32LE(offset + 12) ? PREFIX + body : 0;
+  const end = offset + PREFIX + bytes.readUInt32LE(offset + BODY_LENGTH_AT);
+  if (end + END.length > bytes.length) return 0;
+  const crc = crc32(bytes.subarray(offset + BODY_LENGTH_AT, end));
+  return crc === bytes.readUInt32LE(offset + CRC_AT) ? end - offset : 0;
 }
 
 function nextWholeFrame(bytes: Buffer, from: number): number {
@@ -252,44 +288,36 @@ function endsAt(bytes: Buffer, offset: number): boolean {
   );
 }
 
-function frameCrc(bytes: Buffer, frame: number, body: number): number {
-  const lengths = shortChecksum(bytes, frame + 4, frame + 12);
-  return crc32(bytes.subarray(frame + PREFIX, frame + PREFIX + body), lengths);
-}
-
-function decodeFrame(bytes: Buffer, frame: number): Frame {
-  const body = frame + PREFIX;
-  const described = body + bytes.readUInt32LE(frame + 8);
-  const end = body + bytes.readUInt32LE(frame + 4);
-  const description = JSON.parse(bytes.toString('utf8', described, end)) as Description;
-  const { serial, group, named, changes } = description;
-  let text = body;
-  const next = (length: number) => {
-    text += length;
-    return bytes.toString('utf8', text - length, text);
+/** Whole, without its end mark. */
+function decodeFrame(bytes: Buffer, frame: number, end: number): Frame {
+  let at = frame + PREFIX;
+  // Line by line: all of a large commit may be more than a string can hold.
+  const line = () => {
+    const from = at;
+    at = bytes.indexOf(NEWLINE, from) + 1;
+    return bytes.toString('utf8', from, at - 1);
   };
-  const commit = {
-    serial,
-    ...(named && { named }),
-    changes: changes.map((change) => restore(change, next)),
-  };
+  const commit: JournalCommit = { serial: Number(line()), changes: [] };
+  const group = Number(line());
+  const named = line();
+  if (named !== '') commit.named = JSON.parse(named) as NonNullable<JournalCommit['named']>;
+  while (at < end) commit.changes.push(nextChange(line));
   return { commit, group };
 }
 
-/** `next` takes the text of so many bytes that follows. */
-function restore(change: Described, next: (bytes: number) => string): Change {
-  switch (change[0]) {
+function nextChange(line: () => string): Change {
+  const kind = line() as Change['kind'];
+  switch (kind) {
     case 'put': {
-      const [kind, collection, id, version, fields, expiresAt, length] = change;
-      return { kind, collection, id, version, fields, expiresAt, json: next(length) };
+      const [collection, id, version, fields, expiresAt] = [line(), line(), Number(line()), line(), line()];
+      const expiry = expiresAt === '' ? null : Number(expiresAt);
+      return { kind, collection, id, version, fields, expiresAt: expiry, json: line() };
     }
     case 'delete':
-      return { kind: 'delete', collection: change[1], id: change[2] };
-    case 'append': {
-      const [kind, log, sequence, at, length] = change;
-      return { kind, log, sequence, at, json: next(length) };
-    }
+      return { kind, collection: line(), id: line() };
+    case 'append':
+      return { kind, log: line(), sequence: Number(line()), at: Number(line()), json: line() };
     case 'trim':
-      return { kind: 'trim', log: change[1], through: change[2], last: change[3] };
+      return { kind, log: line(), through: Number(line()), last: Number(line()) };
   }
 }

@@ -94,6 +94,45 @@ describe('a store of which it cannot be told what the data is', () => {
     await next.close();
   });
 
+  it.each<[string, (folder: string, active: string) => Promise<void>]>([
+    ['whose pointer was damaged', (folder) => writeFile(join(folder, 'CURRENT'), 'garbage')],
+    ['whose folder was gone', (folder, active) => rename(join(folder, active), join(folder, 'elsewhere'))],
+  ])('keeps the data %s when it is put back, and has it again with its pointer', async (_, damage) => {
+    const { folder, open, active } = await closedStore();
+    const pointer = await readFile(join(folder, 'CURRENT'));
+    await damage(folder, active);
+    await (await open(true)).close();
+    const [name = ''] = await readdir(join(folder, 'damaged'));
+    const aside = join(folder, 'damaged', name);
+    const kept = (await readdir(folder)).includes('elsewhere')
+      ? join(folder, 'elsewhere')
+      : join(aside, active);
+    await rename(kept, join(folder, active));
+    const before = await contents(join(folder, active));
+
+    // Two starts, with work in between that writes the pointer anew.
+    for (let i = 0; i < 2; i++) {
+      const storage = await open(true);
+      expect(await storage.get('sessions', 'a')).toBeUndefined();
+      const writer = await storage.generations.create('restore');
+      await writer.seal();
+      await storage.generations.activate(writer.id);
+      await storage.close();
+      expect(await contents(join(folder, active))).toEqual(before);
+    }
+
+    expect(await readdir(aside)).toContain('CURRENT');
+    await writeFile(join(folder, 'CURRENT'), pointer);
+    for (const part of ['journal', 'commits']) {
+      await rm(join(folder, part), { recursive: true });
+      await rename(join(aside, part), join(folder, part));
+    }
+    const storage = await open(true);
+    expect((await storage.info()).notices).toEqual([]);
+    expect((await storage.get('sessions', 'a'))?.value).toBe('kept');
+    await storage.close();
+  });
+
   it('is left as it is when its pointer cannot be read just now', async () => {
     const { folder, active } = await closedStore();
     await rename(join(folder, 'CURRENT'), join(folder, 'kept'));

@@ -1,6 +1,6 @@
-import { mkdir, readdir, rename } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makePrivateFolder, syncFolder } from '../../base/durable-file.ts';
+import { makePrivateFolder, syncFolder, writeFileDurably } from '../../base/durable-file.ts';
 import { isCoded, systemCodeOf } from '../../base/errors.ts';
 import { randomId, timeOrderedId } from '../../base/ids.ts';
 import { readManifest, writeManifest } from '../manifest.ts';
@@ -9,8 +9,9 @@ import { isGenerationFolder } from './generation-folders.ts';
 /**
  * Puts a store out of the way whose structure cannot be made sense of: the pointer file is damaged or gone, or what it names
  * as the active generation is. Nothing is deleted: everything is moved to `damaged/store <time>`, where somebody can still
- * read the files. What the pointer names beside the active generation stays, as long as it can be read. Resolves with what
- * there is to tell. To be called with the lock held.
+ * read the files, the pointer with them: put back as they were, they are the store that they were. What the pointer names
+ * beside the active generation stays, as long as it can be read. Resolves with what there is to tell. To be called with the
+ * lock held.
  */
 export async function setStoreAside(path: string, now: number): Promise<string> {
   const pointer = join(path, 'CURRENT');
@@ -21,30 +22,28 @@ export async function setStoreAside(path: string, now: number): Promise<string> 
   const aside = join(path, 'damaged', `store ${nameOfTime(now)} ${randomId(4)}`);
   await makePrivateFolder(join(path, 'damaged'));
   await mkdir(aside, { mode: 0o700 });
+  const folders = manifest === undefined ? (await readdir(path)).filter(isGenerationFolder).sort() : [];
   // The journal before the generations, and the pointer last: a start that is cut short here finds what it found before, and
   // never a journal that it would carry out in a new generation.
-  const inOrder = ['journal', 'commits'];
-  if (manifest === undefined) {
-    inOrder.push(...(await readdir(path)).filter(isGenerationFolder).sort(), 'CURRENT');
-  }
-  for (const name of inOrder) {
+  for (const name of ['journal', 'commits', ...folders]) {
     await renameIfThere(join(path, name), join(aside, name));
     await syncFolder(aside);
     await syncFolder(path);
   }
-  if (manifest === undefined) {
-    return `The files of the storage in ${path} are damaged and cannot be used. They are kept in ${aside}. Restore a backup to have your data again.`;
-  }
+  await copyIfThere(pointer, join(aside, 'CURRENT'));
   const id = timeOrderedId(now, randomId);
   await makePrivateFolder(join(path, id));
   await writeManifest(pointer, {
     active: id,
     generations: [
-      ...manifest.generations.filter((generation) => generation.id !== manifest.active),
+      ...(manifest?.generations ?? []).filter((generation) => generation.id !== manifest?.active),
       { id, createdAt: now, reason: 'set aside' },
     ],
+    setAside: [...(manifest?.setAside ?? []), ...(manifest === undefined ? folders : [manifest.active])],
   });
-  return `${join(path, manifest.active)} is gone. What was on its way into it is kept in ${aside}. Restore a backup to have your data again.`;
+  return manifest === undefined
+    ? `The files of the storage in ${path} are damaged and cannot be used. They are kept in ${aside}. Restore a backup to have your data again.`
+    : `${join(path, manifest.active)} is gone. What was on its way into it is kept in ${aside}. Restore a backup to have your data again.`;
 }
 
 /** A time as a file name that every system takes. */
@@ -56,4 +55,12 @@ async function renameIfThere(from: string, to: string): Promise<void> {
   await rename(from, to).catch((error: unknown) => {
     if (systemCodeOf(error) !== 'ENOENT') throw error;
   });
+}
+
+async function copyIfThere(from: string, to: string): Promise<void> {
+  const bytes = await readFile(from).catch((error: unknown) => {
+    if (systemCodeOf(error) !== 'ENOENT') throw error;
+    return undefined;
+  });
+  if (bytes !== undefined) await writeFileDurably(to, bytes);
 }

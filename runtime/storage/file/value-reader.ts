@@ -4,6 +4,7 @@ import type { LogEntry } from '../storage.ts';
 import type { DocumentEntry, LogState } from './data-index.ts';
 import { decodeValue } from './document-file.ts';
 import { documentPath, logPath } from './file-names.ts';
+import { textOf } from './held-text.ts';
 import { decodeEntry } from './log-lines.ts';
 import { type EntryVisitor, LogReader } from './log-reader.ts';
 
@@ -26,8 +27,10 @@ export class ValueReader {
 
   /** Undefined when the file is gone, or not as it was written. Throws other system errors. */
   document(folder: string, entry: DocumentEntry): ReadValue | undefined {
-    const { json } = entry;
-    if (json !== undefined) return { value: JSON.parse(json), json: () => json };
+    if (entry.held !== undefined) {
+      const json = textOf(entry.held);
+      return { value: JSON.parse(json), json: () => json };
+    }
     return this.file(`${folder}/${documentPath(entry.collection, entry.id)}`, entry.crc);
   }
 
@@ -67,10 +70,10 @@ export class ValueReader {
       };
       this.#readLog(`${folder}/${logPath(name)}`, log, { after: low, through, limit }, visitor);
     }
-    for (const { sequence, at, json } of log.pending) {
+    for (const { sequence, at, held } of log.pending) {
       if (found.length >= limit || sequence >= before) break;
       if (sequence > low && sequence > log.carried) {
-        found.push({ log: name, sequence, at, value: JSON.parse(json) });
+        found.push({ log: name, sequence, at, value: JSON.parse(textOf(held)) });
       }
     }
     return found;

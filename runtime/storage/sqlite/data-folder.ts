@@ -5,14 +5,21 @@ import { makePrivateFolder, syncFolder } from '../../base/durable-file.ts';
 import { systemCodeOf } from '../../base/errors.ts';
 import { randomId, timeOrderedId } from '../../base/ids.ts';
 import { fault } from '../../contract/error-codes.ts';
-import { type GenerationRecord, type Manifest, readManifest, writeManifest } from '../manifest.ts';
+import {
+  type GenerationRecord,
+  isToBeKept,
+  type Manifest,
+  readManifest,
+  writeManifest,
+} from '../manifest.ts';
 import { OwnerLock } from '../owner-lock.ts';
 import type { Generation } from '../storage.ts';
 import { createDatabase, isEmptyDatabase, openDatabase } from './database.ts';
 
 /**
  * The folder of a storage: `lock`, the pointer file `CURRENT`, and one `<id>.sqlite` for each generation of the data.
- * A data file that `CURRENT` does not name was never finished, or was dropped: it is removed at the next open.
+ * A data file that `CURRENT` does not name was never finished, or was dropped: it is removed at the next open, unless it had
+ * been set aside and was put back.
  */
 export class DataFolder {
   readonly #path: string;
@@ -97,10 +104,7 @@ export class DataFolder {
   /** Names a generation whose file is complete and synced. */
   async add(generation: GenerationRecord): Promise<void> {
     await syncFolder(this.#path);
-    await this.#write({
-      active: this.active,
-      generations: [...this.#manifest.generations, generation],
-    });
+    await this.#write({ generations: [...this.#manifest.generations, generation] });
   }
 
   /** The commit point of an activation. */
@@ -116,7 +120,6 @@ export class DataFolder {
 
   async drop(id: string): Promise<void> {
     await this.#write({
-      active: this.active,
       generations: this.#manifest.generations.filter((generation) => generation.id !== id),
     });
     await this.remove(id);
@@ -143,14 +146,16 @@ export class DataFolder {
     this.#lock.release();
   }
 
-  async #write(manifest: Manifest): Promise<void> {
+  async #write(change: Partial<Manifest>): Promise<void> {
+    const manifest = { ...this.#manifest, ...change };
     await writeManifest(join(this.#path, 'CURRENT'), manifest);
     this.#manifest = manifest;
   }
 
   async #removeUnnamed(): Promise<void> {
-    const named = new Set(this.#manifest.generations.map(({ id }) => id));
-    for (const id of await dataFiles(this.#path)) if (!named.has(id)) await this.remove(id);
+    for (const id of await dataFiles(this.#path)) {
+      if (!isToBeKept(this.#manifest, id)) await this.remove(id);
+    }
   }
 }
 

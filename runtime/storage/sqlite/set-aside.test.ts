@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { access, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { access, open, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { rejection } from '../contract/fixture.ts';
 import type { Operation } from '../storage.ts';
@@ -68,6 +68,27 @@ describe('a data file that cannot be used', () => {
     expect((await next.get('sessions', 'new'))?.value).toBe(1);
     await next.close();
     if (name !== 'missing') await access(`${file}.damaged`);
+  });
+
+  it('keeps a data file that was gone and is put back, however often the pointer is written', async () => {
+    const { folder, file } = await damaged(async (path) => rename(path, `${path}.elsewhere`));
+    const start = async () => {
+      const storage = new SqliteStorage({ folder: folder.path, setCorruptAside: true });
+      await storage.open();
+      return storage;
+    };
+    await (await start()).close();
+    await rename(`${file}.elsewhere`, file);
+    const bytes = await readFile(file);
+    for (let i = 0; i < 2; i++) {
+      const storage = await start();
+      expect((await storage.stats()).documents).toEqual({});
+      const writer = await storage.generations.create('restore');
+      await writer.seal();
+      await storage.generations.activate(writer.id);
+      await storage.close();
+      expect(await readFile(file)).toEqual(bytes);
+    }
   });
 
   it('leaves a folder alone whose pointer is damaged', async () => {

@@ -40,6 +40,7 @@ export async function setActiveAside(folder: string, now: number): Promise<strin
         ...manifest.generations.filter((generation) => generation.id !== manifest.active),
         { id, createdAt: now, reason: 'set aside' },
       ],
+      setAside: [...(manifest.setAside ?? []), manifest.active],
     });
     return found
       ? `${file} is damaged and cannot be used. It is kept as ${kept}. Restore a backup to have your data again.`

@@ -5,6 +5,7 @@
 import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import { isCoded } from '../../base/errors.ts';
 import { fault } from '../../contract/error-codes.ts';
+import { LookOut } from './look-out.ts';
 import type {
   Call,
   CallBatch,
@@ -26,6 +27,7 @@ interface Waiting {
 
 class SqliteWorker {
   readonly #port: MessagePort;
+  readonly #lookOut = new LookOut(() => performance.now());
   #store: WorkerStore | undefined;
   #waiting: Waiting[] = [];
   #replies: Reply[] = [];
@@ -40,7 +42,9 @@ class SqliteWorker {
     this.#port = port;
     port.on('message', (batch: CallBatch) => {
       this.#take(batch);
-      if (!this.#running) void this.#run();
+      if (this.#running) return;
+      this.#lookOut.woken();
+      void this.#run();
     });
   }
 
@@ -49,21 +53,20 @@ class SqliteWorker {
     for (const call of batch.calls) this.#waiting.push({ call, now: batch.now });
   }
 
-  /** Everything that has been posted, also what the event loop has not handed over yet. */
-  #takeAll(): void {
+  /** Takes everything that has been posted, also what the event loop has not handed over yet. True when something waits. */
+  readonly #takeAll = (): boolean => {
     for (;;) {
       const received = receiveMessageOnPort(this.#port) as { message: CallBatch } | undefined;
-      if (received === undefined) return;
+      if (received === undefined) return this.#waiting.length > 0;
       this.#take(received.message);
     }
-  }
+  };
 
   async #run(): Promise<void> {
     this.#running = true;
     for (;;) {
-      this.#takeAll();
-      const first = this.#waiting[0];
-      if (first === undefined) break;
+      if (!this.#lookOut.finds(this.#takeAll)) break;
+      const first = this.#waiting[0] as Waiting;
       // Until the other side has let go of a file that was given up, which is the next that it says.
       if (this.#store?.usable === false && this.#shared) break;
       if (isExclusive(first.call)) {

@@ -25,6 +25,10 @@ export class WorkerLink {
   readonly #pending = new Map<number, Pending>();
   #calls: Call[] = [];
   #lastId = 0;
+  /** True while the worker keeps the process alive, … */
+  #holds = false;
+  /** … and when it is looked soon whether it must. */
+  #letsGo = false;
   #ended = false;
 
   constructor(options: {
@@ -82,7 +86,10 @@ export class WorkerLink {
     return new Promise((resolve, reject) => {
       if (this.#ended) return reject(fault('storage.failed', 'The storage worker has ended.'));
       this.#lastId += 1;
-      if (this.#pending.size === 0) this.#worker.ref();
+      if (!this.#holds) {
+        this.#holds = true;
+        this.#worker.ref();
+      }
       this.#pending.set(this.#lastId, { resolve: resolve as Pending['resolve'], reject });
       // The end of the tick: after the promise callbacks that one batch of answers set off, so that all they call for
       // travels together again.
@@ -121,8 +128,19 @@ export class WorkerLink {
       if (error === undefined) pending.resolve(output);
       else pending.reject(new CodedError(error.code, error.message, error.data));
     }
-    if (this.#pending.size === 0) this.#worker.unref();
+    if (this.#pending.size === 0 && !this.#letsGo) {
+      this.#letsGo = true;
+      setImmediate(this.#letGo);
+    }
   }
+
+  /** A turn later, because whoever was answered mostly has the next call ready at once. */
+  readonly #letGo = (): void => {
+    this.#letsGo = false;
+    if (this.#pending.size > 0) return;
+    this.#holds = false;
+    this.#worker.unref();
+  };
 
   #end(error: CodedError): void {
     this.#ended = true;
