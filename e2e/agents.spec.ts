@@ -2,8 +2,8 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import AxeBuilder from '@axe-core/playwright';
 import { type Browser, expect, test } from '@playwright/test';
+import { expectAccessible } from './accessibility.ts';
 import { AgentsPage } from './pages/agents.ts';
 import { type Product, startHeadless } from './start-headless.ts';
 
@@ -11,8 +11,8 @@ const ROOT = join(import.meta.dirname, '..');
 /** An agent of one's own as any other: here it is the program of the built-in one, by its command line. */
 const ECHO = `'${process.execPath}' '${join(ROOT, 'runtime/agents/builtin/echo.ts')}'`;
 
-// Real processes are started in each of them, on a machine that may have much else to do.
-test.describe.configure({ timeout: 120_000 });
+// All on one product. Real processes are started in each of them, on a machine that may have much else to do.
+test.describe.configure({ mode: 'default', timeout: 120_000 });
 
 let product: Product;
 let bin: string;
@@ -350,25 +350,18 @@ for (const colorScheme of ['light', 'dark'] as const) {
     test.setTimeout(240_000);
     const agents = await open(browser, { colorScheme, reducedMotion: 'reduce' });
     const { page } = agents.console;
-    const expectAccessible = async (where: string): Promise<void> => {
-      const { violations } = await new AxeBuilder({ page }).analyze();
-      const serious = violations
-        .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-        .map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 160)).join(' | ')}`);
-      expect(serious, where).toEqual([]);
-    };
     await agents.console.openAgent('Echo');
     for (const tab of ['Now', 'Health', 'Exits', 'Sessions', 'Configuration', 'Protocol frames'] as const) {
       await agents.tab(tab);
       await expect(agents.drawer.getByRole('tabpanel')).toBeVisible();
-      await expectAccessible(`${tab}, ${colorScheme}`);
+      await expectAccessible(page, `${tab}, ${colorScheme}`);
     }
     await page.getByRole('button', { name: 'Add agent' }).first().click();
     await expect(agents.addDialog.getByText(/^Searched/)).toBeVisible({ timeout: 20_000 });
-    await expectAccessible(`found agents, ${colorScheme}`);
+    await expectAccessible(page, `found agents, ${colorScheme}`);
     await agents.chooseCommandLine();
     await agents.addDialog.getByRole('button', { name: 'Add variable' }).click();
-    await expectAccessible(`by command line, ${colorScheme}`);
+    await expectAccessible(page, `by command line, ${colorScheme}`);
     await close(agents);
   });
 }

@@ -57,7 +57,9 @@ export async function crashLoop(options: {
     });
     interrupted += await verify(again, fresh);
     if (cycle === options.cycles) await verify(again, acknowledged);
-    await again.kill('SIGKILL');
+    // The last one in order: what it started is gone then, and nothing is written any more.
+    if (cycle === options.cycles) await again.stop();
+    else await again.kill('SIGKILL');
     options.onCycle?.(cycle, acknowledged.length);
   }
   await rm(dataDir, { recursive: true, force: true });

@@ -2,13 +2,13 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import AxeBuilder from '@axe-core/playwright';
 import { type Browser, expect, type Page, test } from '@playwright/test';
 import { startPostgres } from '../runtime/storage/testing/servers/postgres-server.ts';
 import { type ServerKind, serversMissing } from '../runtime/storage/testing/servers/programs.ts';
 import { startRedis } from '../runtime/storage/testing/servers/redis-server.ts';
 import type { TestServer } from '../runtime/storage/testing/servers/server-process.ts';
 import { startTcpProxy } from '../runtime/storage/testing/servers/tcp-proxy.ts';
+import { expectAccessible } from './accessibility.ts';
 import { Console } from './pages/console.ts';
 import { type Product, StartFailed, startHeadless } from './start-headless.ts';
 
@@ -54,15 +54,6 @@ async function openPage(browser: Browser): Promise<Page> {
 }
 
 const banner = (page: Page) => page.getByRole('region', { name: 'Storage' }).first();
-
-async function expectAccessible(page: Page, where: string): Promise<void> {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-  expect(
-    serious.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 160)).join(' | ')}`),
-    where,
-  ).toEqual([]);
-}
 
 for (const [type, variable] of [
   ['postgres', 'POSTGRES_URL'],
@@ -142,23 +133,24 @@ for (const [type, variable] of [
   });
 }
 
-test('two instances change one session while the storage is away for one: the user chooses', async ({
+test('two instances change one session, the second begun while the storage is away for the first: the user chooses', async ({
   browser,
 }) => {
   const missing = serversMissing('postgres');
   test.skip(missing !== undefined, missing);
-  test.setTimeout(120_000);
+  test.setTimeout(150_000);
   const server = await startServer('postgres');
   const proxy = await startTcpProxy({ port: server.port });
   cleanUps.push(() => proxy.close());
   const here = new URL(server.url);
   here.port = String(proxy.port);
   const mine = await start({ STORAGE_TYPE: 'postgres', POSTGRES_URL: here.href });
-  const theirs = await start({ STORAGE_TYPE: 'postgres', POSTGRES_URL: server.url });
   const { id } = await (await call(mine, 'POST', '/api/sessions', { title: 'First title' })).json();
 
   await proxy.refuse();
   expect((await call(mine, 'PATCH', `/api/sessions/${id}`, { title: 'My title' })).status).toBe(200);
+  // Takes over when the first has not been heard of for some time.
+  const theirs = await start({ STORAGE_TYPE: 'postgres', POSTGRES_URL: server.url });
   expect((await call(theirs, 'PATCH', `/api/sessions/${id}`, { title: 'Their title' })).status).toBe(200);
   await proxy.heal();
   await untilStorageIs(mine, 'normal');
@@ -180,37 +172,53 @@ test('two instances change one session while the storage is away for one: the us
   }
 });
 
-test('a damaged data file is set aside, and the newest backup is one click away', async ({ browser }) => {
-  test.setTimeout(90_000);
-  const dataDir = await mkdtemp(join(tmpdir(), 'smalltalk-damaged-'));
-  cleanUps.push(() => rm(dataDir, { recursive: true, force: true }));
-  const product = await start({}, dataDir);
-  const page = await openPage(browser);
-  await page.goto(product.url);
-  const app = new Console(page);
-  await app.newSession({ agent: 'Echo', message: 'Keep me' });
-  await expect(app.answer(1)).toContainText('Keep me');
-  await app.backUpNow();
-  await product.stop();
-  const { content } = JSON.parse(await readFile(join(dataDir, 'storage', 'CURRENT'), 'utf8'));
-  const file = join(dataDir, 'storage', `${content.active}.sqlite`);
-  await writeFile(file, 'This is not a database. '.repeat(1000));
-  await product.restart();
-  await page.goto(product.url);
-  await expect(banner(page)).toContainText('The data file was damaged and has been set aside');
-  await expect(banner(page)).toContainText(`${file}.damaged`);
-  await banner(page).getByRole('link', { name: 'Restore the newest backup…' }).click();
-  const wizard = page.getByRole('dialog', { name: /^Restore / });
-  for (let step = 0; step < 3; step++) await wizard.getByRole('button', { name: 'Continue' }).click();
-  await wizard.getByRole('textbox', { name: 'Type RESTORE to confirm' }).fill('RESTORE');
-  await wizard.getByRole('button', { name: 'Restore this backup' }).click();
-  await expect(wizard.getByText('The backup is restored')).toBeVisible();
-  await wizard.getByRole('button', { name: 'Done' }).click();
-  await expect(banner(page)).toHaveCount(0);
-  await app.open('Sessions');
-  await page
-    .getByRole('link', { name: /Keep me/ })
-    .first()
-    .click();
-  await expect(app.answer(1)).toContainText('Keep me');
-});
+/** Damages the main file of a storage that keeps files; answers where what was found damaged is kept then. */
+const DAMAGE: Record<string, (dataDir: string) => Promise<string>> = {
+  async sqlite(dataDir) {
+    const { content } = JSON.parse(await readFile(join(dataDir, 'storage', 'CURRENT'), 'utf8'));
+    const file = join(dataDir, 'storage', `${content.active}.sqlite`);
+    await writeFile(file, 'This is not a database. '.repeat(1000));
+    return `${file}.damaged`;
+  },
+  async file(dataDir) {
+    await writeFile(join(dataDir, 'files', 'CURRENT'), 'This is not a pointer. '.repeat(10));
+    return join(dataDir, 'files', 'damaged', 'store ');
+  },
+};
+
+for (const [type, damage] of Object.entries(DAMAGE)) {
+  test(`a damaged main file of ${type} is set aside, and the newest backup is one click away`, async ({
+    browser,
+  }) => {
+    test.setTimeout(90_000);
+    const dataDir = await mkdtemp(join(tmpdir(), 'smalltalk-damaged-'));
+    cleanUps.push(() => rm(dataDir, { recursive: true, force: true }));
+    const product = await start({ STORAGE_TYPE: type }, dataDir);
+    const page = await openPage(browser);
+    await page.goto(product.url);
+    const app = new Console(page);
+    await app.newSession({ agent: 'Echo', message: 'Keep me' });
+    await expect(app.answer(1)).toContainText('Keep me');
+    await app.backUpNow();
+    await product.stop();
+    const kept = await damage(dataDir);
+    await product.restart();
+    await page.goto(product.url);
+    await expect(banner(page)).toContainText('The data file was damaged and has been set aside');
+    await expect(banner(page)).toContainText(kept);
+    await banner(page).getByRole('link', { name: 'Restore the newest backup…' }).click();
+    const wizard = page.getByRole('dialog', { name: /^Restore / });
+    for (let step = 0; step < 3; step++) await wizard.getByRole('button', { name: 'Continue' }).click();
+    await wizard.getByRole('textbox', { name: 'Type RESTORE to confirm' }).fill('RESTORE');
+    await wizard.getByRole('button', { name: 'Restore this backup' }).click();
+    await expect(wizard.getByText('The backup is restored')).toBeVisible();
+    await wizard.getByRole('button', { name: 'Done' }).click();
+    await expect(banner(page)).toHaveCount(0);
+    await app.open('Sessions');
+    await page
+      .getByRole('link', { name: /Keep me/ })
+      .first()
+      .click();
+    await expect(app.answer(1)).toContainText('Keep me');
+  });
+}

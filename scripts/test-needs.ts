@@ -57,7 +57,18 @@ export const NEEDS: Need[] = [
     isHere: () => process.platform !== 'linux' || findOnPath('strace') !== undefined,
     without: 'the tests of failing system calls are skipped',
   },
+  ...['zsh', 'fish', 'tcsh'].map(loginShell),
 ];
+
+/** People have others than those that every system has; what they say of their search path is read in the words of each. */
+function loginShell(name: string): Need {
+  return {
+    what: name,
+    packages: [name],
+    isHere: () => process.platform === 'win32' || findOnPath(name) !== undefined,
+    without: 'it is not tried as a login shell',
+  };
+}
 
 /** The machine, as far as installing is concerned. */
 export interface Machine {

@@ -121,6 +121,8 @@ async function answer(message: { case: CaseName; operations: number } | 'verify'
   process.send?.(result);
 }
 
+// A benchmark that was killed must not leave its subjects behind.
+process.on('disconnect', () => process.exit());
 process.on('message', (message: Parameters<typeof answer>[0]) => {
   answer(message).catch((error: unknown) => {
     console.error(error);

@@ -220,13 +220,27 @@ function checkIndexValue(value: IndexValue): IndexValue {
 /** Index fields as text, in the order of their names, so that equal fields are equal text. */
 export function fieldsToText(index: Record<string, IndexValue>): string {
   let text = '';
-  for (const name of Object.keys(index).sort()) {
+  for (const name of sorted(Object.keys(index))) {
     checkField(name);
     const value = checkIndexValue(index[name] as IndexValue);
     // No character of a name is written otherwise in JSON.
     text += `${text === '' ? '{' : ','}"${name}":${typeof value === 'string' ? JSON.stringify(value) : value}`;
   }
   return text === '' ? '' : `${text}}`;
+}
+
+/** Up to so many names are sorted by hand: the engine's sort makes more of them than of all the rest of a commit's checks. */
+const FEW_NAMES = 16;
+
+function sorted(names: string[]): string[] {
+  if (names.length > FEW_NAMES) return names.sort();
+  for (let i = 1; i < names.length; i++) {
+    const name = names[i] as string;
+    let at = i;
+    for (; at > 0 && (names[at - 1] as string) > name; at--) names[at] = names[at - 1] as string;
+    names[at] = name;
+  }
+  return names;
 }
 
 export function fieldsFromText(fields: string): Record<string, IndexValue> {

@@ -18,6 +18,13 @@ export interface GenerationRecord {
 export interface Manifest {
   active: string;
   generations: GenerationRecord[];
+  /** Generations that were set aside, by their ids. One that somebody puts back is neither data nor an unfinished one. */
+  setAside?: string[];
+}
+
+/** False of what was never finished, or was dropped: it may be removed. */
+export function isToBeKept({ generations, setAside = [] }: Manifest, id: string): boolean {
+  return generations.some((generation) => generation.id === id) || setAside.includes(id);
 }
 
 /**
@@ -65,10 +72,12 @@ function parse(text: string): { format?: unknown; crc32?: unknown; content?: unk
 
 /** By hand and not by a schema: this runs in the worker, and a schema library would double the time that it takes to start. */
 function isManifest(value: unknown): value is Manifest {
-  const { active, generations } = (value ?? {}) as Partial<Manifest>;
+  const { active, generations, setAside = [] } = (value ?? {}) as Partial<Manifest>;
   return (
     Array.isArray(generations) &&
     generations.every(isGeneration) &&
+    Array.isArray(setAside) &&
+    setAside.every((id) => typeof id === 'string') &&
     generations.some(({ id }) => id === active)
   );
 }

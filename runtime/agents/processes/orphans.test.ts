@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { systemClock } from '../../base/clock.ts';
 import { randomId } from '../../base/ids.ts';
 import { silentLogger } from '../../base/logger.ts';
@@ -231,12 +231,16 @@ describe.skipIf(process.platform === 'win32')('a launcher that is killed', () =>
       const launching = launcher.launch(shell('echo up; exec sleep 600'), { agentId: 'a', generation });
       // At another step of the launch each time.
       for (let turn = 0; turn < generation * 5; turn++) await new Promise(setImmediate);
-      kill(launcher.pid as number);
+      const killed = launcher.pid as number;
+      kill(killed);
       const { pid, exited } = await launching;
       await Promise.race([exited, firstLine(await launching)]);
       expect(agents()).toEqual(isRunning(pid) ? [pid] : []);
       signalGroup(pid, 'SIGKILL');
       await exited;
+      // The next round is to kill the next launcher, and in the middle of a launch, not of its own start.
+      await vi.waitFor(() => expect(launcher.pid).not.toBe(killed));
+      await launcher.start();
     }
   });
 });

@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { quickFolder } from '../testing/quick-folder.ts';
 import type { BitFlipReport } from './bit-flips.ts';
 import { caseFolder } from './case-folder.ts';
 import type { FaultRig } from './rig-storage.ts';
@@ -22,7 +23,7 @@ export function describeBitFlips(name: string, rig: FaultRig): void {
       timeout: 400_000,
     }, async () => {
       const seed = faultSeed();
-      const folder = await caseFolder(`flips-${rig.type}`);
+      const folder = await caseFolder(`flips-${rig.type}`, quickFolder());
       const program = join(import.meta.dirname, 'bit-flips-run.ts');
       const reports = await Promise.all(
         Array.from({ length: PROCESSES }, async (_, i) => {

@@ -49,7 +49,8 @@ export async function flipBits(
 ): Promise<BitFlipReport> {
   const outcomes = { nothing: 0, record: 0, calls: 0, store: 0 };
   const problems: string[] = [];
-  const tryGroup = async (group: Flip[]): Promise<void> => {
+  /** Resolves with whether all of them together were clear. */
+  const tryGroup = async (group: Flip[]): Promise<boolean> => {
     store.restore();
     for (const { bit, ...place } of group) store.flip(place, bit);
     const examination = await store.examine();
@@ -57,13 +58,19 @@ export async function flipBits(
     const outcome = outcomeOf(examination);
     const clear = examination.wrong.length === 0 && (outcome === 'nothing' || outcome === 'record');
     if (group.length > 1 && !clear) {
-      const half = Math.ceil(group.length / 2);
-      await tryGroup(group.slice(0, half));
-      await tryGroup(group.slice(half));
-      return;
+      await divide(group);
+      return false;
     }
     problems.push(...problemsOf(group, examination));
     outcomes[outcome] += group.length;
+    return clear;
+  };
+  const divide = async (group: Flip[]): Promise<void> => {
+    const half = Math.ceil(group.length / 2);
+    const rest = group.slice(half);
+    // What is wrong is then in the other half, which need not be asked as a whole.
+    if ((await tryGroup(group.slice(0, half))) && rest.length > 1) await divide(rest);
+    else await tryGroup(rest);
   };
   for (let i = 0; i < flips.length; i += atATime) await tryGroup(flips.slice(i, i + atATime));
   return { flips: flips.length, outcomes, problems };

@@ -3,6 +3,7 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { quickFolder } from '../testing/quick-folder.ts';
 import { caseFolder } from './case-folder.ts';
 import { failingCallsEnvironment } from './failing-calls.ts';
 import type { SweepReport } from './failing-calls-run.ts';
@@ -31,7 +32,7 @@ const TRACED = [
  * goes on when the disk does. Where every single one takes too long for a suite, only every so-manieth (`every`) is tried,
  * from one on that the seed chooses; with `FAULT_EVERY=1` all are. `without` names the calls that a storage never makes.
  * Our own library counts the calls on the data folder only, and over all threads, which strace cannot; strace fails what it
- * can, because no program gets past it.
+ * can, because no program gets past it. What fails is chosen here, and not by the disk: the data is kept in memory.
  */
 export function describeFailingCalls(
   name: string,
@@ -52,7 +53,7 @@ export function describeFailingCalls(
       async ([error, lasting], { skip }) => {
         const missing = preloadMissing();
         if (missing !== undefined) skip(missing);
-        const folder = await caseFolder(`calls-${rig.type}`);
+        const folder = await caseFolder(`calls-${rig.type}`, quickFolder());
         const root = join(folder, 'data');
         const program = join(import.meta.dirname, 'failing-calls-run.ts');
         const sweep = [error, lasting, String(first), String(step)];
@@ -76,7 +77,7 @@ export function describeFailingCalls(
       async ({ calls, error, every }, { skip }) => {
         const missing = straceMissing();
         if (missing !== undefined) skip(missing);
-        const folder = await caseFolder(`strace-${rig.type}`);
+        const folder = await caseFolder(`strace-${rig.type}`, quickFolder());
         const trace = join(folder, 'trace');
         const program = join(import.meta.dirname, 'strace-run.ts');
         const problems: string[] = [];

@@ -1,6 +1,7 @@
 import { enableCompileCache } from 'node:module';
 import { describe, expect, it } from 'vitest';
 import type { Storage } from '../storage.ts';
+import { quickFolder } from '../testing/quick-folder.ts';
 import { caseFolder } from './case-folder.ts';
 import { DamagedStore, type Place } from './damaged-store.ts';
 import { REFERENCE_LOGS } from './reference-data.ts';
@@ -23,7 +24,7 @@ export function describeTornTails(name: string, rig: FaultRig, growing: RegExp):
     it('keeps everything before the tear, and goes on behind it', { timeout: 300_000 }, async () => {
       // Some hundred workers are started here.
       enableCompileCache();
-      const store = new DamagedStore(rig, await caseFolder(`torn-${rig.type}`));
+      const store = new DamagedStore(rig, await caseFolder(`torn-${rig.type}`, quickFolder()));
       const places = tears(store, growing);
       expect(places.length).toBeGreaterThan(EVERY_BYTE);
       const problems: string[] = [];

@@ -7,7 +7,8 @@ const NEEDED_BYTES = 1024 * 1024 * 1024;
 
 /**
  * Where tests of behaviour keep their data: in memory where there is enough of it, as they open hundreds of storages, and a
- * disk may need milliseconds for each sync. Tests of durability use the disk.
+ * disk may need milliseconds for each sync. So do those of damage, which change the bytes themselves. Tests of durability
+ * (kills, power cuts) use the disk.
  */
 export function quickFolder(): string {
   try {
