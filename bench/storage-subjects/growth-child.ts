@@ -29,6 +29,8 @@ const [step = '', type = '', folder = '', places = '{}', scale = '1'] = process.
 const LARGE = 100_000 * Number(scale);
 const SNAPSHOT_BYTES = 1024 * MEBIBYTE * Number(scale);
 
+// A benchmark that was killed must not leave it behind.
+process.on('disconnect', () => process.exit());
 const storage = await makeOurs(type as AdapterName, folder, JSON.parse(places));
 await storage.open();
 let answer: Costs | Streamed;

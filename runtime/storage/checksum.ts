@@ -69,11 +69,11 @@ const TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
 
 const digits = new Uint8Array(2 * CHUNK_DIGITS);
 
-/** The CRC-32 of a few bytes: a call of zlib takes longer than they do. */
-export function shortChecksum(bytes: Uint8Array, from: number, to: number): number {
-  let sum = ~0;
-  for (let i = from; i < to; i++) sum = addByte(sum, bytes[i] as number);
-  return ~sum >>> 0;
+/** Goes on with a CRC-32 over a few characters of ASCII: a call of zlib takes longer than they do. */
+export function continuedChecksum(sum: number, ascii: string): number {
+  let crc = ~sum;
+  for (let i = 0; i < ascii.length; i++) crc = addByte(crc, ascii.charCodeAt(i));
+  return ~crc >>> 0;
 }
 
 const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;

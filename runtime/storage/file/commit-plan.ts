@@ -27,39 +27,33 @@ interface LogHead {
  */
 export class CommitPlan {
   readonly #index: DataIndex;
-  /** That of the group before, while the index does not have it. */
-  #before: CommitPlan | undefined;
+  readonly #now: number;
   /** By collection and id. */
   readonly #heads = new Map<string, Map<string, Head>>();
   readonly #logs = new Map<string, LogHead>();
 
-  constructor(index: DataIndex, before: CommitPlan | undefined) {
+  constructor(index: DataIndex, now: number) {
     this.#index = index;
-    this.#before = before;
-  }
-
-  /** Takes over that the index has what the group before changed. */
-  settled(): void {
-    this.#before = undefined;
+    this.#now = now;
   }
 
   /** Throws `storage.version_conflict`, and has then changed nothing. */
-  add(operations: CheckedOperation[], now: number): PlannedCommit {
-    if (this.#mayRefuse(operations)) this.#check(operations, now);
+  add(operations: CheckedOperation[]): PlannedCommit {
+    if (this.#mayRefuse(operations)) this.#check(operations);
     const changes: Change[] = [];
-    const numbers = operations.map((operation) => this.#plan(operation, now, changes));
+    const numbers = operations.map((operation) => this.#plan(operation, changes));
     return { changes, numbers };
   }
 
   /** Adds what an operation changes, and answers the number that it is given. */
-  #plan(operation: CheckedOperation, now: number, changes: Change[]): number {
+  #plan(operation: CheckedOperation, changes: Change[]): number {
     switch (operation.kind) {
       case 'put': {
         const { collection, id, fields, expiresAt, json } = operation;
         const heads = this.#headsOf(collection);
-        const version = this.#version(collection, id, heads.get(id), now) + 1;
+        const version = this.#version(collection, id, heads.get(id)) + 1;
         heads.set(id, { version, expiresAt });
-        changes.push({ kind: 'put', collection, id, version, fields, expiresAt, json, place: undefined });
+        changes.push({ kind: 'put', collection, id, version, fields, expiresAt, json });
         return version;
       }
       case 'delete': {
@@ -74,7 +68,7 @@ export class CommitPlan {
         const head = this.#logHead(log);
         head.last += 1;
         const sequence = head.last;
-        changes.push({ kind: 'append', log, sequence, at: now, json, place: undefined });
+        changes.push({ kind: 'append', log, sequence, at: this.#now, json });
         return sequence;
       }
       case 'trim': {
@@ -87,9 +81,9 @@ export class CommitPlan {
     }
   }
 
-  /** True when a commit puts or deletes this document that the index does not have. */
+  /** True when a commit of the group puts or deletes this document. */
   touches(collection: string, id: string): boolean {
-    return this.#headOf(collection, id) !== undefined;
+    return this.#heads.get(collection)?.has(id) ?? false;
   }
 
   /** False when nothing can stand against any of these. */
@@ -103,7 +97,7 @@ export class CommitPlan {
   }
 
   /** Goes through the operations in thought before any is carried out: all or nothing. */
-  #check(operations: CheckedOperation[], now: number): void {
+  #check(operations: CheckedOperation[]): void {
     const versions = new Map<string, number>();
     const appends = new Map<string, number>();
     for (const operation of operations) {
@@ -116,34 +110,25 @@ export class CommitPlan {
       const { collection, id, expectVersion } = operation;
       const key = `${collection}/${id}`;
       const current =
-        versions.get(key) ?? this.#version(collection, id, this.#heads.get(collection)?.get(id), now);
+        versions.get(key) ?? this.#version(collection, id, this.#heads.get(collection)?.get(id));
       if (expectVersion !== undefined && expectVersion !== current) {
         throw versionConflict(collection, id, expectVersion, current);
       }
-      const living = operation.kind === 'put' && (operation.expiresAt === null || operation.expiresAt > now);
+      const living =
+        operation.kind === 'put' && (operation.expiresAt === null || operation.expiresAt > this.#now);
       versions.set(key, living ? current + 1 : 0);
     }
   }
 
-  /** `own` is where this group has brought the document, if it has. */
-  #version(collection: string, id: string, own: Head | undefined, now: number): number {
-    const head = own ?? this.#headBefore(collection, id);
-    if (head === undefined) return this.#index.find(collection, id, now)?.version ?? 0;
-    return head.expiresAt !== null && head.expiresAt <= now ? 0 : head.version;
+  #version(collection: string, id: string, head: Head | undefined): number {
+    if (head === undefined) return this.#index.find(collection, id, this.#now)?.version ?? 0;
+    return head.expiresAt !== null && head.expiresAt <= this.#now ? 0 : head.version;
   }
 
   #isThere(collection: string, id: string): boolean {
-    const head = this.#headOf(collection, id);
+    const head = this.#heads.get(collection)?.get(id);
     if (head !== undefined) return head.version > 0;
     return this.#index.collections.get(collection)?.byId.has(id) ?? false;
-  }
-
-  #headOf(collection: string, id: string): Head | undefined {
-    return this.#heads.get(collection)?.get(id) ?? this.#headBefore(collection, id);
-  }
-
-  #headBefore(collection: string, id: string): Head | undefined {
-    return this.#before === undefined ? undefined : this.#before.#headOf(collection, id);
   }
 
   #headsOf(collection: string): Map<string, Head> {
@@ -158,8 +143,7 @@ export class CommitPlan {
   #logHead(log: string): LogHead {
     let head = this.#logs.get(log);
     if (head === undefined) {
-      const before = this.#before === undefined ? undefined : this.#before.#logs.get(log);
-      head = { last: before?.last ?? this.#index.logs.get(log)?.last ?? 0 };
+      head = { last: this.#index.logs.get(log)?.last ?? 0 };
       this.#logs.set(log, head);
     }
     return head;

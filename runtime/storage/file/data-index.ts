@@ -1,7 +1,6 @@
 import { fieldOf, fieldsFromText } from '../checked-input.ts';
 import { compareIndexValues, compareText } from '../collation.ts';
 import type { IndexValue } from '../storage.ts';
-import type { HeldText } from './held-text.ts';
 import type { Change } from './journal-frames.ts';
 import type { CarriedOut, ScannedDocument, ScannedGeneration } from './keeper-calls.ts';
 import { SortedList } from './sorted-list.ts';
@@ -17,7 +16,7 @@ export interface DocumentEntry {
   /** The commit that put it; 0 for one that was found in its file. */
   readonly serial: number;
   /** The text of the value, as long as the file does not have it. */
-  held: HeldText | undefined;
+  json: string | undefined;
   /** Of the head of its file, when it has one. */
   crc: number;
 }
@@ -25,8 +24,7 @@ export interface DocumentEntry {
 export interface PendingEntry {
   readonly sequence: number;
   readonly at: number;
-  /** The text of the value. */
-  readonly held: HeldText;
+  readonly json: string;
 }
 
 export interface LogState {
@@ -152,14 +150,14 @@ export class DataIndex {
   apply(serial: number, changes: Change[]): void {
     for (const change of changes) {
       if (change.kind === 'put') {
-        const { collection, id, version, fields, expiresAt, json, place } = change;
-        this.#set({ collection, id, version, fields, expiresAt, serial, held: place ?? json, crc: 0 });
+        const { collection, id, version, fields, expiresAt, json } = change;
+        this.#set({ collection, id, version, fields, expiresAt, serial, json, crc: 0 });
       } else if (change.kind === 'delete') this.remove(change.collection, change.id);
       else {
         const log = this.#log(change.log);
         if (change.kind === 'append') {
-          const { sequence, at, json, place } = change;
-          log.pending.push({ sequence, at, held: place ?? json });
+          const { sequence, at, json } = change;
+          log.pending.push({ sequence, at, json });
           log.last = sequence;
         } else log.after = Math.max(log.after, change.through);
       }
@@ -177,9 +175,9 @@ export class DataIndex {
   carriedOut(serial: number, report: CarriedOut): void {
     for (const [collection, id, crc] of report.documents) {
       const entry = this.collections.get(collection)?.byId.get(id);
-      if (entry === undefined || entry.serial > serial || entry.held === undefined) continue;
+      if (entry === undefined || entry.serial > serial || entry.json === undefined) continue;
       entry.crc = crc;
-      entry.held = undefined;
+      entry.json = undefined;
     }
     for (const [name, through, size] of report.logs) {
       const log = this.#log(name);
@@ -218,5 +216,5 @@ export function isLiving(entry: DocumentEntry, now: number): boolean {
 }
 
 function fromScan(document: ScannedDocument): DocumentEntry {
-  return { ...document, serial: 0, held: undefined };
+  return { ...document, serial: 0, json: undefined };
 }

@@ -11,7 +11,7 @@ const LIMIT = 500;
 export class ExpirySweep {
   #last = Number.NEGATIVE_INFINITY;
 
-  /** The removal of some documents that have expired, and that no commit touches that is on its way, when it is time for it. */
+  /** The removal of some documents that have expired, and that no commit of the plan touches, when it is time for it. */
   due(index: DataIndex, plan: CommitPlan, now: number): CheckedOperation[] {
     // A clock that was set back must not put the next look off for longer than an interval.
     if (Math.abs(now - this.#last) < INTERVAL_MS) return [];

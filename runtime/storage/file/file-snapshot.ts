@@ -7,7 +7,6 @@ import { SNAPSHOT_BATCH_BYTES, SNAPSHOT_BATCH_RECORDS } from '../snapshot-batch.
 import type { SnapshotRecord } from '../storage.ts';
 import { type DataIndex, type DocumentEntry, isLiving, type LogState } from './data-index.ts';
 import { logPath } from './file-names.ts';
-import { textOf } from './held-text.ts';
 import type { HeldVersions } from './held-versions.ts';
 import { decodeEntry } from './log-lines.ts';
 import { LogReader } from './log-reader.ts';
@@ -91,9 +90,8 @@ export class FileSnapshot {
       yield* page.records;
       passed = page.through;
     }
-    for (const { sequence, at, held } of log.pending) {
-      if (sequence <= after || sequence <= carried) continue;
-      yield { kind: 'entry', log: name, sequence, at, json: textOf(held) };
+    for (const { sequence, at, json } of log.pending) {
+      if (sequence > after && sequence > carried) yield { kind: 'entry', log: name, sequence, at, json };
     }
   }
 

@@ -1,16 +1,16 @@
 import { join } from 'node:path';
 import { type CodedError, isCoded } from '../../base/errors.ts';
-import type { CheckedOperation } from '../checked-input.ts';
+import { type CheckedOperation, toResults } from '../checked-input.ts';
 import type { CommitId, OperationResult, StorageFault } from '../storage.ts';
 import { CarryOut } from './carry-out.ts';
-import { CommitGroup } from './commit-group.ts';
+import { CommitPlan, type PlannedCommit } from './commit-plan.ts';
 import { CommitQueue, type WaitingCommit } from './commit-queue.ts';
 import { DataIndex, type DocumentEntry } from './data-index.ts';
 import { ExpirySweep } from './expiry-sweep.ts';
 import { damagedDocument, damagedEntries, FaultReports } from './fault-reports.ts';
 import { asFileFault } from './file-errors.ts';
 import type { HeldVersions } from './held-versions.ts';
-import { FrameBuffer } from './journal-frames.ts';
+import { type Change, FrameBuffer, type JournalCommit } from './journal-frames.ts';
 import { type CarryOutWork, JournalWriter } from './journal-writer.ts';
 import type { CarriedOut, KeeperLink, OpenedStorage, RememberedCommit } from './keeper-calls.ts';
 import { remember } from './remembered-commits.ts';
@@ -19,7 +19,8 @@ import { remember } from './remembered-commits.ts';
 const MOST_WAITING_BYTES = 64 * 1024 * 1024;
 /** A file of the journal is followed by the next when it is longer. */
 const SEGMENT_BYTES = 4 * 1024 * 1024;
-
+/** A group takes no more commits when its frames are longer. */
+const GROUP_BYTES = 16 * 1024 * 1024;
 export interface FileStoreOptions {
   folder: string;
   /** Start without data when it cannot be told what the data is. */
@@ -41,19 +42,11 @@ export class FileStore {
   readonly #faults: FaultReports;
   readonly #frames = new FrameBuffer();
   readonly #sweep = new ExpirySweep();
-  readonly #queue = new CommitQueue({
-    stage: (commit) => this.#stage(commit),
-    ready: () => this.#ready(),
-    write: () => this.#write(),
-  });
+  readonly #queue = new CommitQueue({ ready: () => this.#ready(), commitGroup: () => this.#commitGroup() });
   readonly #carryOut = new CarryOut(
     () => this.#journal,
     (work) => this.#carryOutWork(work),
   );
-  /** The group that is written next, … */
-  #staged: CommitGroup | undefined;
-  /** … and the one that is being written. */
-  #underWay: CommitGroup | undefined;
   #link: KeeperLink;
   #index: DataIndex;
   #journal: JournalWriter;
@@ -180,7 +173,7 @@ export class FileStore {
   /** Reports a document whose file is damaged, and moves the file away. */
   documentDamaged({ collection, id, crc }: DocumentEntry): void {
     const current = this.#index.collections.get(collection)?.byId.get(id);
-    if (current?.crc === crc && current.held === undefined) this.#index.remove(collection, id);
+    if (current?.crc === crc && current.json === undefined) this.#index.remove(collection, id);
     const notice = damagedDocument(collection, id);
     if (!this.#faults.add([notice])) return;
     this.#link.call('setDocumentAside', { collection, id, crc }).then(
@@ -221,7 +214,6 @@ export class FileStore {
       if (this.#journal.currentBytes > SEGMENT_BYTES) this.#journal.begin(this.#serial + 1);
     } catch (error) {
       this.#break(error);
-      this.#unstage();
       throw this.#broken ?? error;
     }
   }
@@ -238,60 +230,62 @@ export class FileStore {
     }
   }
 
-  /** Adds a commit to the group that is written next; false while nothing can be worked out, or when that one is full. */
-  #stage(commit: WaitingCommit): boolean {
-    if (this.#broken !== undefined) return false;
-    try {
-      this.#staged ??= this.#newGroup();
-      return this.#staged.add(commit, this.#now());
-    } catch (error) {
-      // What was worked out may not be what was put down.
-      this.#break(error);
-      commit.reject(asFileFault(error, this.#options.folder));
+  /** Makes the first of the waiting commits durable, with one write and one sync, and answers them. */
+  async #commitGroup(): Promise<void> {
+    const now = this.#now();
+    const plan = new CommitPlan(this.#index, now);
+    const frames = this.#frames;
+    frames.clear();
+    const answered: WaitingCommit[] = [];
+    const planned: JournalCommit[] = [];
+    const namedNow = new Map<string, number[]>();
+    const add = (changes: Change[], named?: JournalCommit['named']) => {
+      const commit: JournalCommit = { serial: this.#serial + planned.length + 1, changes };
+      if (named !== undefined) commit.named = named;
+      planned.push(commit);
+      frames.add(commit);
+    };
+    this.#queue.take((waiting) => {
+      if (frames.length >= GROUP_BYTES) return false;
+      const { id } = waiting;
+      const before = id && (this.#answerOf(id) ?? namedNow.get(nameOf(id)));
+      if (before !== undefined) {
+        waiting.numbers = before;
+        answered.push(waiting);
+        return true;
+      }
+      let commit: PlannedCommit;
+      try {
+        commit = plan.add(waiting.operations);
+      } catch (error) {
+        waiting.reject(error);
+        return true;
+      }
+      const { changes, numbers } = commit;
+      waiting.numbers = numbers;
+      answered.push(waiting);
+      if (id !== undefined) {
+        namedNow.set(nameOf(id), numbers);
+        add(changes, { writer: id.writer, number: id.number, at: now, answer: numbers });
+      } else if (changes.length > 0) add(changes);
       return true;
-    }
-  }
-
-  #newGroup(): CommitGroup {
-    return new CommitGroup({
-      index: this.#index,
-      frames: this.#frames,
-      before: this.#underWay,
-      serial: this.#underWay?.serial ?? this.#serial,
-      answerOf: (id) => this.#answerOf(id),
     });
-  }
-
-  /** Works out anew what was staged, when its ground is gone. */
-  #unstage(): void {
-    if (this.#staged === undefined) return;
-    this.#queue.takeBack(this.#staged.waiting);
-    this.#staged = undefined;
-  }
-
-  /** Makes the group that was staged durable, with one write and one sync. */
-  async #write(): Promise<CommitGroup> {
-    const group = this.#staged ?? this.#newGroup();
-    this.#staged = undefined;
-    let bytes = 0;
-    try {
-      group.sweep(this.#sweep, this.#now());
-      if (group.planned.length === 0) return group;
-      this.#underWay = group;
-      const frames = group.bytes;
-      bytes = frames.length;
-      this.#queue.measured(group.waiting.length, await this.#journal.append(frames));
-    } catch (error) {
-      this.#underWay = undefined;
-      group.fail(this.#appendFailed(error));
-      return group;
+    const expired = this.#sweep.due(this.#index, plan, now);
+    if (expired.length > 0) add(plan.add(expired).changes);
+    if (planned.length > 0) {
+      try {
+        this.#queue.measured(await this.#journal.append(frames.bytes));
+      } catch (error) {
+        const failure = this.#appendFailed(error);
+        for (const waiting of answered) waiting.reject(failure);
+        return;
+      }
+      this.#publish(planned, frames.length);
     }
-    this.#underWay = undefined;
-    this.#publish(group, bytes);
-    return group;
+    for (const { operations, numbers, resolve } of answered) resolve(toResults(operations, numbers));
   }
 
-  #publish({ planned }: CommitGroup, bytes: number): void {
+  #publish(planned: JournalCommit[], bytes: number): void {
     this.groups += 1;
     this.#journal.advance(bytes);
     for (const { serial, named, changes } of planned) {
@@ -299,7 +293,6 @@ export class FileStore {
       this.#index.apply(serial, changes);
       if (named !== undefined) remember(this.#remembered, named);
     }
-    this.#staged?.settled();
     this.#carryOut.schedule();
   }
 
@@ -337,7 +330,6 @@ export class FileStore {
    * file looked at. No handle of before is used again.
    */
   async #recover(): Promise<void> {
-    this.#unstage();
     await this.#carryOut.settled();
     this.#journal.cutBack();
     for (const held of this.#held) held.lose();
@@ -410,4 +402,8 @@ export class FileStore {
     this.#keptUnreleased = false;
     this.#link.call('releaseKept', null).catch(() => undefined);
   }
+}
+
+function nameOf({ writer, number }: CommitId): string {
+  return `${writer} ${number}`;
 }

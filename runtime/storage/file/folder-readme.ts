@@ -9,7 +9,7 @@ CURRENT            which of the folders with long names holds the data, and whic
   events.ndjson ...                other logs, one JSON object a line
 commits/           what the last named commits answered, so that one that is sent twice is carried out once
 damaged/           what failed its checksum, as it was found; nothing in it is used
-journal/           commits on their way into the files: they are durable there, and in the files a moment later
+journal/           commits on their way into the files: they are durable there, and in the files some seconds later
 lock, lock.owner   held by the process that uses the folder
 
 Reading, copying, searching and committing these files to a repository is what they are for (.gitignore leaves out what

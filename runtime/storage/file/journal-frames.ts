@@ -1,5 +1,4 @@
 import { crc32 } from 'node:zlib';
-import type { TextPlace } from './held-text.ts';
 
 /** What a commit changes, with the versions and numbers that it was given: carrying it out twice is carrying it out once. */
 export type Change =
@@ -11,18 +10,9 @@ export type Change =
       fields: string;
       expiresAt: number | null;
       json: string;
-      /** Where the text lies in memory, when that is known. */
-      place?: TextPlace | undefined;
     }
   | { kind: 'delete'; collection: string; id: string }
-  | {
-      kind: 'append';
-      log: string;
-      sequence: number;
-      at: number;
-      json: string;
-      place?: TextPlace | undefined;
-    }
+  | { kind: 'append'; log: string; sequence: number; at: number; json: string }
   /** `last` is the number of the log's last entry. */
   | { kind: 'trim'; log: string; through: number; last: number };
 
@@ -57,101 +47,57 @@ const PREFIX = 12;
 /** Text is collected up to about this length before it becomes bytes. */
 const WRITTEN_TOGETHER = 1024 * 1024;
 
-/** Groups follow one another in pieces of memory of this size. */
-const CHUNK_BYTES = 256 * 1024;
-
-/** A change with the text of a value. */
-export type Valued = Extract<Change, { json: string }>;
-
-/**
- * Makes the frames of groups: commits that are written and synced together. The bytes of a group stay as they are when the
- * next one is begun; it lies behind them.
- */
+/** Collects the frames of a group: commits that are written and synced together. */
 export class FrameBuffer {
-  #chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-  /** Where the group begins, … */
-  #start = 0;
-  /** … and where its next byte goes. */
-  #end = 0;
+  #buffer = Buffer.allocUnsafeSlow(256 * 1024);
+  #length = 0;
   #group = 0;
-  /** Where in a text that is to be written the lines of each change end. */
-  readonly #ends: number[] = [];
 
   get bytes(): Buffer {
-    return this.#chunk.subarray(this.#start, this.#end);
+    return this.#buffer.subarray(0, this.#length);
   }
 
   get length(): number {
-    return this.#end - this.#start;
+    return this.#length;
   }
 
-  /** Begins the next group. */
-  begin(): void {
-    if (this.#chunk.length > CHUNK_BYTES) {
-      this.#chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-      this.#end = 0;
-    }
-    this.#start = this.#end;
+  clear(): void {
+    this.#length = 0;
+    if (this.#buffer.length > 8 * 1024 * 1024) this.#buffer = Buffer.allocUnsafeSlow(256 * 1024);
   }
 
-  /** `placed` is told where the texts of values lie, if they are ASCII. */
-  add({ serial, named, changes }: JournalCommit, placed?: (change: Valued, place: TextPlace) => void): void {
-    if (this.#end === this.#start) this.#group = serial;
-    const frame = this.length;
+  add({ serial, named, changes }: JournalCommit): void {
+    const frame = this.#length;
+    if (frame === 0) this.#group = serial;
     this.#room(PREFIX);
-    this.#end += PREFIX;
+    this.#length += PREFIX;
     // One text for all: each writing of a string costs as much as some hundred bytes of it.
     let text = `${serial}\n${this.#group}\n${named === undefined ? '' : JSON.stringify(named)}\n`;
-    for (let i = 0; i < changes.length; i++) {
-      text += linesOf(changes[i] as Change);
-      this.#ends.push(text.length);
+    for (const change of changes) {
+      text += linesOf(change);
       if (text.length < WRITTEN_TOGETHER) continue;
-      this.#write(text, changes, i + 1, placed);
+      this.#write(text);
       text = '';
     }
-    this.#write(`${text}END\n`, changes, changes.length, placed);
-    const chunk = this.#chunk;
-    const at = this.#start + frame;
-    const end = this.#end - END.length;
-    chunk.writeUInt32LE(MAGIC_NUMBER, at);
-    chunk.writeUInt32LE(end - at - PREFIX, at + BODY_LENGTH_AT);
-    chunk.writeUInt32LE(crc32(chunk.subarray(at + BODY_LENGTH_AT, end)), at + CRC_AT);
+    this.#write(`${text}END\n`);
+    const end = this.#length - END.length;
+    const buffer = this.#buffer;
+    buffer.writeUInt32LE(MAGIC_NUMBER, frame);
+    buffer.writeUInt32LE(end - frame - PREFIX, frame + BODY_LENGTH_AT);
+    buffer.writeUInt32LE(crc32(buffer.subarray(frame + BODY_LENGTH_AT, end)), frame + CRC_AT);
   }
 
-  /** Writes text with the lines of the changes before `through`. */
-  #write(
-    text: string,
-    changes: readonly Change[],
-    through: number,
-    placed: ((change: Valued, place: TextPlace) => void) | undefined,
-  ): void {
+  #write(text: string): void {
     // A UTF-16 unit takes at most three bytes.
     this.#room(text.length * 3);
-    const start = this.#end;
-    const bytes = this.#chunk;
-    const written = bytes.write(text, start);
-    this.#end += written;
-    const ends = this.#ends;
-    if (placed !== undefined && written === text.length) {
-      for (let i = 0; i < ends.length; i++) {
-        const change = changes[through - ends.length + i] as Change;
-        if (change.kind !== 'put' && change.kind !== 'append') continue;
-        const to = start + (ends[i] as number) - 1;
-        placed(change, { bytes, from: to - change.json.length, to });
-      }
-    }
-    ends.length = 0;
+    this.#length += this.#buffer.write(text, this.#length);
   }
 
-  /** Goes over to another chunk, with what there is of the group, where this one has not so many bytes left. */
   #room(bytes: number): void {
-    if (this.#end + bytes <= this.#chunk.length) return;
-    const { length } = this;
-    const larger = Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, (length + bytes) * 2));
-    this.#chunk.copy(larger, 0, this.#start, this.#end);
-    this.#chunk = larger;
-    this.#start = 0;
-    this.#end = length;
+    if (this.#length + bytes <= this.#buffer.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, this.#length + bytes));
+    this.#buffer.copy(larger, 0, 0, this.#length);
+    this.#buffer = larger;
   }
 }
 

@@ -4,7 +4,6 @@ import type { LogEntry } from '../storage.ts';
 import type { DocumentEntry, LogState } from './data-index.ts';
 import { decodeValue } from './document-file.ts';
 import { documentPath, logPath } from './file-names.ts';
-import { textOf } from './held-text.ts';
 import { decodeEntry } from './log-lines.ts';
 import { type EntryVisitor, LogReader } from './log-reader.ts';
 
@@ -27,10 +26,8 @@ export class ValueReader {
 
   /** Undefined when the file is gone, or not as it was written. Throws other system errors. */
   document(folder: string, entry: DocumentEntry): ReadValue | undefined {
-    if (entry.held !== undefined) {
-      const json = textOf(entry.held);
-      return { value: JSON.parse(json), json: () => json };
-    }
+    const { json } = entry;
+    if (json !== undefined) return { value: JSON.parse(json), json: () => json };
     return this.file(`${folder}/${documentPath(entry.collection, entry.id)}`, entry.crc);
   }
 
@@ -70,10 +67,10 @@ export class ValueReader {
       };
       this.#readLog(`${folder}/${logPath(name)}`, log, { after: low, through, limit }, visitor);
     }
-    for (const { sequence, at, held } of log.pending) {
+    for (const { sequence, at, json } of log.pending) {
       if (found.length >= limit || sequence >= before) break;
       if (sequence > low && sequence > log.carried) {
-        found.push({ log: name, sequence, at, value: JSON.parse(textOf(held)) });
+        found.push({ log: name, sequence, at, value: JSON.parse(json) });
       }
     }
     return found;

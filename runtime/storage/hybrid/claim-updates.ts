@@ -131,7 +131,8 @@ export class ClaimUpdates {
         if (standing === 1) this.#link.saw(seen);
         else this.#link.lapsed();
         for (const object of lost) this.#told.lost(object);
-        if (this.#listed.length > 0) this.#wait();
+        if (this.#listed.length >= LARGEST_UPDATE) this.#plan();
+        else if (this.#listed.length > 0) this.#wait();
       },
       () => {
         this.#answered = number;

@@ -14,6 +14,14 @@ const IDLE_MS = 60_000;
 /** A claim is given up after so long, even if it is used; sooner than its copy lapses. */
 const OLDEST_MS = CLAIMED_MS / 2;
 
+interface Doubt {
+  fence: Fence;
+  /** By `performance.now`. */
+  until: number;
+  /** Another fence is being put in the place of this one, which does not stand any more. */
+  isBeingRestored: boolean;
+}
+
 /**
  * What this instance claims. The first commit on an object claims it, with a round trip; the following ones are fenced by the
  * claim that stands. While the cold side carries a commit out, the server is asked whether the claims still stand; if they do
@@ -27,8 +35,8 @@ export class HotClaims {
   /** The question that was not sent yet. */
   #check: Promise<boolean> | undefined;
   #lastCheck: Promise<unknown> = Promise.resolve();
-  /** Commits of which nobody knows whether they were carried out, with the time until which they may yet be. */
-  #doubtful: { fence: Fence; until: number }[] = [];
+  /** Commits of which nobody knows whether they were carried out, and which may yet be. */
+  #doubtful: Doubt[] = [];
 
   constructor(link: HotLink, hotMs: number) {
     this.#link = link;
@@ -107,7 +115,7 @@ export class HotClaims {
 
   /** Nobody knows whether the commit was carried out, or will be: its fence stays for as long as it may. Never rejects. */
   async doubt(fence: Fence): Promise<void> {
-    const doubt = { fence, until: performance.now() + LAPSE_MS };
+    const doubt: Doubt = { fence, until: performance.now() + LAPSE_MS, isBeingRestored: false };
     this.#doubtful.push(doubt);
     for (const claim of fence.held) claim.spoil();
     if ((await fence.check) !== true || !fence.isAlive) await this.#restore(doubt);
@@ -151,9 +159,9 @@ export class HotClaims {
     for (const claim of this.#claims.values()) {
       if (now - claim.usedAt > IDLE_MS || now - claim.begun > OLDEST_MS) this.giveUp(claim);
     }
-    const over = this.#doubtful.filter(({ until }) => until <= now);
-    this.#doubtful = this.#doubtful.filter(({ until }) => until > now);
-    for (const { fence } of over) this.settle(fence);
+    const isOver = ({ until, isBeingRestored }: Doubt) => until <= now && !isBeingRestored;
+    for (const { fence } of this.#doubtful.filter(isOver)) this.settle(fence);
+    this.#doubtful = this.#doubtful.filter((doubt) => !isOver(doubt));
     for (const doubt of this.#doubtful) if (!doubt.fence.isAlive) await this.#restore(doubt);
   }
 
@@ -161,7 +169,8 @@ export class HotClaims {
   async close(): Promise<void> {
     for (const claim of this.#claims.values()) this.giveUp(claim);
     await this.#updates.close();
-    await this.#link.leave(this.#doubtful.length === 0);
+    // A commit that may yet be carried out is fenced for as long as it may.
+    await this.#link.leave({ lapse: this.#doubtful.length > 0 });
     this.#doubtful = [];
   }
 
@@ -220,9 +229,12 @@ export class HotClaims {
     return fence;
   }
 
-  async #restore(doubt: { fence: Fence; until: number }): Promise<void> {
+  async #restore(doubt: Doubt): Promise<void> {
+    if (doubt.isBeingRestored || !this.#link.trusted) return;
+    doubt.isBeingRestored = true;
     const former = doubt.fence;
     doubt.fence = await this.#again(former);
+    doubt.isBeingRestored = false;
     this.settle(former);
   }
 

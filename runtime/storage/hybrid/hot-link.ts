@@ -40,16 +40,14 @@ const GRACE_MS = 2_000;
  * which forgets all copies, and no longer once a call has failed.
  */
 export class HotLink {
-  readonly instance = randomId(16);
   readonly prefix: string;
   readonly epochKey: string;
-  /** What is there for as long as the lease of this instance holds. */
-  readonly leaseKey: string;
   /** Called when nothing that was known of the server holds any more, with the epoch another one. */
   onForgotten: () => void = () => undefined;
   /** Called when the server is trusted again. */
   onTrusted: () => void = () => undefined;
   readonly #server: HotServer;
+  #instance = randomId(16);
   #trusted = false;
   #epoch = '';
   /** Counts the losses of trust: a renewal that was under way at a loss does not count. */
@@ -65,7 +63,16 @@ export class HotLink {
     this.#server = server;
     this.prefix = `{${namespace}}:hot:`;
     this.epochKey = `${this.prefix}epoch`;
-    this.leaseKey = `${this.prefix}l:${this.instance}`;
+  }
+
+  /** The name under which this instance claims. */
+  get instance(): string {
+    return this.#instance;
+  }
+
+  /** What is there for as long as the lease of this instance holds. */
+  get leaseKey(): string {
+    return `${this.prefix}l:${this.#instance}`;
   }
 
   /** False while everything is read from and written to the cold side alone. */
@@ -168,10 +175,14 @@ export class HotLink {
     }
   }
 
-  /** Ends the lease; with `claims` those that are still there go with it, otherwise they lapse. Never rejects. */
-  async leave(claims: boolean): Promise<void> {
-    if (this.#trusted) await this.run(LEAVE, [claims ? 1 : 0]).catch(() => undefined);
+  /**
+   * Ends the lease, and with it all claims, or with `lapse` leaves both until the lease lapses. From then on this instance
+   * has another name. Never rejects.
+   */
+  async leave({ lapse }: { lapse: boolean }): Promise<void> {
+    if (this.#trusted && !lapse) await this.run(LEAVE, []).catch(() => undefined);
     this.distrust();
+    this.#instance = randomId(16);
   }
 
   /**
@@ -197,7 +208,7 @@ export class HotLink {
     return this.#server.run(script, this.epochKey, [
       this.prefix,
       this.#server.cluster ? 1 : 0,
-      this.instance,
+      this.#instance,
       ...args,
     ]);
   }

@@ -111,14 +111,12 @@ redis.call('DEL', key('w', me))
 return { epoch_now(), unpack(wanted, 1, math.min(#wanted, 5000)) }`,
 );
 
-/** In: 1 when the claims shall go with it; otherwise they stay until the lease lapses. This instance leaves. */
+/** This instance leaves, and its claims with it. */
 export const LEAVE = script(
   'leave',
   `
-if ARGV[4] == '1' then
-  redis.call('SREM', members, me)
-  redis.call('DEL', lease, claims, key('w', me))
-end`,
+redis.call('SREM', members, me)
+redis.call('DEL', lease, claims, key('w', me))`,
 );
 
 /**

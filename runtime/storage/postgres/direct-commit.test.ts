@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { rejection } from '../contract/fixture.ts';
 import { type CommitId, type Operation, REMEMBERED_COMMITS } from '../storage.ts';
@@ -144,6 +145,44 @@ describeWithServers(['postgres'], 'commits by what is known here', () => {
     expect(await storage.read('events')).toHaveLength(3);
   });
 
+  it('keep every text and number, alone and in a group', async () => {
+    const { storage, commit, holder, faults } = await start();
+    const odd = ['', 'NULL', '{"a",\\}', 'é😀\u0000\n\t"', 'X'.repeat(3_000), '\ufffe'];
+    const ids = odd.map((_, i) => `${i} ü😀"\\{},NULL`);
+    const put = (i: number, text: string, rank: number): Operation[] => [
+      { kind: 'put', collection: 'sessions', id: ids[i] as string, value: { text }, index: { rank, text } },
+      { kind: 'append', log: `messages/${ids[i]}`, value: text },
+    ];
+    for (const i of ids.keys()) await commit(put(i, 'new', 0));
+    const before = await holder();
+    const check = async (text: (i: number) => string, rank: (i: number) => number) => {
+      for (const [i, id] of ids.entries()) {
+        expect((await storage.get('sessions', id))?.value).toEqual({ text: text(i) });
+        expect((await storage.read(`messages/${id}`)).at(-1)?.value).toBe(text(i));
+        for (const where of [
+          { field: 'text', is: text(i) },
+          { field: 'rank', is: rank(i) },
+        ]) {
+          const found = await storage.list('sessions', { where: [where], limit: 9 });
+          expect(found.items.map((item) => item.id)).toEqual([id]);
+        }
+      }
+    };
+    const ranks = [-1, -(2 ** 60), 2 ** 53 - 1, 1e300, 0.1, 2 ** 32];
+    await Promise.all(ids.map((_, i) => commit(put(i, odd[i] as string, ranks[i] as number))));
+    await check(
+      (i) => odd[i] as string,
+      (i) => ranks[i] as number,
+    );
+    for (const i of ids.keys()) await commit(put(i, odd.at(i - 1) as string, ranks.at(i - 1) as number));
+    await check(
+      (i) => odd.at(i - 1) as string,
+      (i) => ranks.at(i - 1) as number,
+    );
+    expect(await holder()).toBe(before);
+    expect(faults).toEqual([]);
+  });
+
   it('conflict as ever', async () => {
     const { commit, storage } = await start();
     await commit(save('known'));
@@ -176,6 +215,53 @@ describeWithServers(['postgres'], 'commits by what is known here', () => {
       'storage.corrupt_record',
     );
     expect(await commit([{ kind: 'append', log: 'events', value: 1 }])).toEqual([{ sequence: 1 }]);
+  });
+
+  it('are carried out once each, in several processes whose connections are ended all the time', async () => {
+    const { storage, other, faults } = await start();
+    const answers = new Map<string, unknown>();
+    const commits = (writer: string, at: (number: number) => PostgresStorage) => async () => {
+      for (let number = 1; number <= 60; number++) {
+        const value = `${writer}.${number}`;
+        const operations: Operation[] = [
+          { kind: 'append', log: `messages/${number % 3}`, value },
+          { kind: 'put', collection: 'sessions', id: writer, value, index: { number } },
+        ];
+        // The first half by one process, so that it goes by what it knows.
+        const commit = () => at(number).commit(operations, { writer, number });
+        const answer = await commit();
+        if (number % 7 === 0) expect(await commit()).toEqual(answer);
+        answers.set(value, answer);
+      }
+    };
+    const writers = Array.from({ length: 12 }, (_, i) => `w${i}`);
+    const all = Promise.all(
+      writers.map((writer, i) =>
+        commits(writer, (number) => (number <= 30 || i % 2 === 0 ? storage : other))(),
+      ),
+    );
+    let busy = true;
+    const ended = all.finally(() => {
+      busy = false;
+    });
+    while (busy) {
+      const before = answers.size;
+      await runSql(
+        server.adminUrl,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'smalltalk-console'",
+      );
+      while (busy && answers.size < before + 50) await nextTurn();
+    }
+    await ended;
+    for (const log of ['messages/0', 'messages/1', 'messages/2']) {
+      const entries = await other.read<string>(log);
+      expect(entries.map(({ sequence }) => sequence)).toEqual(entries.map((_, i) => i + 1));
+      expect(entries).toHaveLength(20 * writers.length);
+      for (const { value, sequence } of entries) {
+        expect(answers.get(value)).toEqual([{ sequence }, { version: Number(value.split('.')[1]) }]);
+      }
+    }
+    expect(faults).toEqual([]);
   });
 
   it('do not pile up what is remembered of them', async () => {

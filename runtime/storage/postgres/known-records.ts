@@ -37,7 +37,7 @@ const MAXIMUM_WRITERS = 4;
 export class KnownRecords {
   readonly #documents = new Map<string, KnownDocument>();
   readonly #logs = new Map<string, KnownLog>();
-  /** By writer, the greatest number of its commits that was sent. */
+  /** By writer, the greatest number of its commits that was carried out. */
   readonly #numbers = new Map<string, number>();
   #holder: string | undefined;
   #key = 0;

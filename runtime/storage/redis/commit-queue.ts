@@ -8,7 +8,7 @@ import { COMMIT } from './commit-script.ts';
 import { DirectCommit } from './direct-commit.ts';
 import { encodeFields } from './index-text.ts';
 import { KnownRecords } from './known-records.ts';
-import { entryPrefix, headParts, logPrefix, logSumOf, rememberedPrefix } from './record-text.ts';
+import { entryPrefix, headParts, headPrefix, logPrefix, logSumOf, rememberedPrefix } from './record-text.ts';
 import type { RedisArgument } from './redis-connection.ts';
 import { type RedisServer, unknownFate } from './redis-server.ts';
 
@@ -84,28 +84,27 @@ export class CommitQueue {
     return direct === undefined ? undefined : this.#send(group, direct, owner);
   }
 
-  async #send(group: Waiting[], direct: DirectCommit, owner: string): Promise<boolean> {
+  #send(group: Waiting[], direct: DirectCommit, owner: string): Promise<boolean> {
     const generation = this.#generation;
     const counted = group.length > 1 || Math.abs(direct.bytes + this.#uncounted) > MOST_UNCOUNTED;
     const uncounted = counted ? this.#uncounted : -direct.bytes;
     const change = counted ? -uncounted : direct.bytes;
     const next = this.#nextOwner();
-    const sent = this.#server.direct(owner, next, (namespace, prefix) =>
-      direct.toArguments(namespace, prefix, uncounted),
-    );
+    const sent = this.#server.direct(direct.toArguments(this.#server.prefixes, owner, next, uncounted));
     this.#uncounted += change;
     // At once: the next group is made before this one is answered. If this is not carried out, the next one is not either.
     direct.believe();
     this.#owner = next;
-    const done = await sent;
-    if (!done) {
-      // Another group may have changed it meanwhile, too.
-      if (this.#generation === generation) this.#uncounted -= change;
-      return false;
-    }
-    this.#nextSkip = 1;
-    for (const [i, { resolve }] of group.entries()) resolve(direct.numbers[i] as number[]);
-    return true;
+    return sent.then((done) => {
+      if (!done) {
+        // Another group may have changed it meanwhile, too.
+        if (this.#generation === generation) this.#uncounted -= change;
+        return false;
+      }
+      this.#nextSkip = 1;
+      for (let i = 0; i < group.length; i++) group[i]?.resolve(direct.numbers[i] as number[]);
+      return true;
+    });
   }
 
   #nextOwner(): string {
@@ -213,7 +212,7 @@ function pushOperation(args: RedisArgument[], operation: CheckedOperation, now: 
     case 'put': {
       const { collection, id, json, valueCrc, fields, expectVersion, expiresAt } = operation;
       const head = headParts(collection, id, valueCrc, fields, expiresAt);
-      args.push('p', collection, id, json, head.prefix, head.valueCrc, head.fields);
+      args.push('p', collection, id, json, headPrefix(head), head.valueCrc, head.fields);
       args.push(expectVersion ?? '', head.expiry);
       return;
     }

@@ -263,6 +263,17 @@ describeWithServers(['redis'], 'what was damaged in Redis', () => {
     expect(await storage.read('events')).toHaveLength(COUNT + 1);
   });
 
+  it.each([
+    ['1', 'storage.failed'],
+    ['3', 'storage.newer_version'],
+  ])('does not open data of another format: %s', async (format, code) => {
+    await client.hset(`{damaged-${made}}:meta`, 'format', format);
+    await expect(make().open()).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining(`format ${format}`),
+    });
+  });
+
   it('does not open data whose active generation cannot be told', async () => {
     const meta = `{damaged-${made}}:meta`;
     await client.hset(meta, 'active', 'x');

@@ -12,8 +12,9 @@ import {
   type KnownRing,
   RING,
 } from './known-records.ts';
-import { entryText, headParts, headText, rememberedText } from './record-text.ts';
+import { entryText, headParts, headText } from './record-text.ts';
 import type { RedisArgument } from './redis-connection.ts';
+import type { KeyPrefixes } from './redis-server.ts';
 
 /** With more, the words of a command would not fit on the stack of Lua. */
 const MAXIMUM_OPERATIONS = 500;
@@ -23,8 +24,15 @@ interface NamedCommit {
   id: CommitId;
 }
 
+interface ChangedField {
+  name: string;
+  former: string;
+  next: string;
+}
+
 interface ChangedDocument extends KnownDocument {
   readonly known: KnownDocument;
+  readonly changedFields: ChangedField[];
   head: string;
   json: string;
 }
@@ -80,11 +88,15 @@ export class DirectCommit {
   }
 
   /**
-   * The commands that carry it out, for `DIRECT`. `namespace` and `generation` are what the names of keys begin with;
-   * `uncounted`: bytes of earlier groups that are still to be added.
+   * What `DIRECT` takes, to make `next` the owner after `owner`. `uncounted`: bytes of earlier groups that are still to be added.
    */
-  toArguments(namespace: string, generation: string, uncounted: number): RedisArgument[] {
-    const args: RedisArgument[] = [];
+  toArguments(
+    { namespace, generation }: KeyPrefixes,
+    owner: string,
+    next: string,
+    uncounted: number,
+  ): RedisArgument[] {
+    const args: RedisArgument[] = [owner, next];
     for (const [collection, changed] of this.#documents) {
       args.push(2 + 4 * changed.size, 'HSET', `${generation}d:${collection}`);
       for (const [id, { head, json }] of changed) args.push(`h:${id}`, head, `v:${id}`, json);
@@ -96,9 +108,9 @@ export class DirectCommit {
     }
     const bytes = this.bytes + uncounted;
     if (bytes !== 0) args.push(3, 'INCRBY', `${generation}z`, bytes);
-    args.push(2 + this.#remembered.length, 'HSET', `${namespace}:w:${this.#writer}`);
+    args.push(2 + this.#remembered.length, 'HSET', `${namespace}w:${this.#writer}`);
     for (const word of this.#remembered) args.push(word);
-    if (this.#isFirstSlot) args.push(4, 'ZADD', `${namespace}:writers`, this.#now, this.#writer);
+    if (this.#isFirstSlot) args.push(4, 'ZADD', `${namespace}writers`, this.#now, this.#writer);
     return args;
   }
 
@@ -133,7 +145,7 @@ export class DirectCommit {
     const slot = number % RING;
     this.#greatest = number;
     this.#isFirstSlot ||= slot === 0;
-    this.#remembered.push(slot, rememberedText(this.#ring.prefix, number, numbers.join(',')));
+    this.#remembered.push(slot, this.#ring.text(number, numbers.join(',')));
     return true;
   }
 
@@ -145,7 +157,8 @@ export class DirectCommit {
     const last = before ?? known;
     if (expectVersion !== undefined && expectVersion !== last.version) return undefined;
     const parts = headParts(collection, id, valueCrc, fields, null);
-    if (parts.fields !== known.fields && !haveSameNames(parts.fields, known.fields)) return undefined;
+    const changedFields = changesOf(known.fields, parts.fields);
+    if (changedFields === undefined) return undefined;
     const version = last.version + 1;
     const bytes = Buffer.byteLength(json);
     this.bytes += bytes - last.bytes;
@@ -153,7 +166,8 @@ export class DirectCommit {
       changed = new Map();
       this.#documents.set(collection, changed);
     }
-    changed.set(id, { known, head: headText(parts, version), json, version, fields: parts.fields, bytes });
+    const head = headText(parts, version);
+    changed.set(id, { known, changedFields, head, json, version, fields: parts.fields, bytes });
     return version;
   }
 
@@ -173,10 +187,26 @@ export class DirectCommit {
   }
 }
 
-/** Of two texts of fields, which are in the order of their names. */
-function haveSameNames(fields: string, others: string): boolean {
-  const [one, two] = [fields.split('\0'), others.split('\0')];
-  return one.length === two.length && one.every((part, i) => i % 2 === 1 || part === two[i]);
+/** The fields that are other ones, of two texts of fields; undefined when these do not have the same names, in the same order. */
+function changesOf(before: string, after: string): ChangedField[] | undefined {
+  const changes: ChangedField[] = [];
+  if (before === after) return changes;
+  let at = 0;
+  let from = 0;
+  while (at < before.length && from < after.length) {
+    const nameEnd = before.indexOf('\0', at);
+    const valueEnd = before.indexOf('\0', nameEnd + 1);
+    const name = before.slice(at, nameEnd);
+    const ownNameEnd = after.indexOf('\0', from);
+    const ownValueEnd = after.indexOf('\0', ownNameEnd + 1);
+    if (name !== after.slice(from, ownNameEnd)) return undefined;
+    const former = before.slice(nameEnd + 1, valueEnd);
+    const next = after.slice(ownNameEnd + 1, ownValueEnd);
+    if (former !== next) changes.push({ name, former, next });
+    at = valueEnd + 1;
+    from = ownValueEnd + 1;
+  }
+  return at === before.length && from === after.length ? changes : undefined;
 }
 
 /** Takes the members of former values out of the indexes, whose names begin with `prefix`, and puts the new ones in. */
@@ -185,27 +215,20 @@ function pushIndex(
   prefix: string,
   changed: ReadonlyMap<string, ChangedDocument>,
 ): void {
-  let fields: Map<string, { gone: string[]; come: string[] }> | undefined;
-  for (const [id, { known, fields: own }] of changed) {
-    if (known.fields === own) continue;
-    const former = known.fields.split('\0');
-    const next = own.split('\0');
-    for (let i = 0; i + 1 < next.length; i += 2) {
-      if (former[i + 1] === next[i + 1]) continue;
-      const name = next[i] as string;
-      fields ??= new Map();
+  const fields = new Map<string, { gone: string[]; come: string[] }>();
+  for (const [id, { changedFields }] of changed) {
+    for (const { name, former, next } of changedFields) {
       let members = fields.get(name);
       if (members === undefined) {
         members = { gone: [], come: [] };
         fields.set(name, members);
       }
-      members.gone.push(`${former[i + 1]}\0${id}`);
-      members.come.push('0', `${next[i + 1]}\0${id}`);
+      members.gone.push(`${former}\0${id}`);
+      members.come.push('0', `${next}\0${id}`);
     }
   }
-  if (fields === undefined) return;
   for (const [name, { gone, come }] of fields) {
-    args.push(2 + gone.length, 'ZREM', prefix + name, ...gone);
-    args.push(2 + come.length, 'ZADD', prefix + name, ...come);
+    const key = prefix + name;
+    args.push(2 + gone.length, 'ZREM', key, ...gone, 2 + come.length, 'ZADD', key, ...come);
   }
 }

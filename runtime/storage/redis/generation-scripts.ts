@@ -126,6 +126,8 @@ local function raise(name, prefix, last)
   local log = openLog(name, prefix, true)
   if log.absent or last > log.last then
     change(name, log)
+    -- Another process may have activated the generation meanwhile, and own it.
+    disown()
     log.last = math.max(log.last, last)
     push(name, log, gone(prefix, log.last))
   end

@@ -1,5 +1,4 @@
-import type { LogSum } from './record-text.ts';
-import { rememberedPrefix, rememberedText } from './record-text.ts';
+import { type LogSum, rememberedBy } from './record-text.ts';
 
 /** A document as it was last written or answered, and nothing of it that expires. */
 export interface KnownDocument {
@@ -17,7 +16,8 @@ export interface KnownLog {
 
 /** What is known of the ring in which the last commits of a writer are remembered. */
 export interface KnownRing {
-  readonly prefix: string;
+  /** Makes the text that is remembered of a commit. */
+  readonly text: (number: number, numbers: string) => string;
   /** The greatest number in it. */
   greatest: number;
 }
@@ -59,15 +59,15 @@ export class KnownRecords {
 
   /** Learns a ring from all that is in it; a damaged one is not known. */
   setRing(writer: string, remembered: readonly string[]): void {
-    const prefix = rememberedPrefix(writer);
+    const textOf = rememberedBy(writer);
     let greatest = 0;
     for (const text of remembered) {
       const number = Number.parseInt(text, 10);
       const numbers = text.slice(String(number).length + 10);
-      if (rememberedText(prefix, number, numbers) !== text) return;
+      if (textOf(number, numbers) !== text) return;
       greatest = Math.max(greatest, number);
     }
-    set(this.#rings, writer, { prefix, greatest }, MAXIMUM_RINGS);
+    set(this.#rings, writer, { text: textOf, greatest }, MAXIMUM_RINGS);
   }
 
   /** Something was not as it was believed to be. */

@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import { fault } from '../../contract/error-codes.ts';
 import type { StorageNotice } from '../storage.ts';
 
-/** Since 6.2 there are GETEX, exclusive ranges of streams and XTRIM by id. */
+/** Since 6.2 there are GETEX, and a SET that answers what it replaced. */
 const LEAST_VERSION = [6, 2] as const;
 
 /** What `INFO` says, by name. */

@@ -8,6 +8,13 @@ import type { RedisArgument, RedisConnection, RedisScript } from './redis-connec
 
 type Client = Redis | Cluster;
 
+/** What the names of keys begin with, with its colon. */
+export interface KeyPrefixes {
+  namespace: string;
+  /** Of the generation that is believed to be active. */
+  generation: string;
+}
+
 /** Plain reads of one turn, and the question behind them. */
 interface Turn {
   /** Which generation is believed to be active. */
@@ -31,19 +38,21 @@ export class RedisServer {
   readonly #key: string;
   /** The generation that was active when last heard of: each script is told, and answers another if it is not any more. */
   #active = '';
+  #prefixes: KeyPrefixes;
   #turn: Turn | undefined;
 
   constructor(connection: RedisConnection, namespace: string) {
     this.#connection = connection;
     this.#key = `{${namespace}}`;
+    this.#prefixes = { namespace: `${this.#key}:`, generation: '' };
   }
 
   get active(): string {
     return this.#active;
   }
 
-  set active(id: string) {
-    this.#active = id;
+  get prefixes(): KeyPrefixes {
+    return this.#prefixes;
   }
 
   /** Runs a script as it is. */
@@ -69,22 +78,13 @@ export class RedisServer {
     }
   }
 
-  /**
-   * Runs `DIRECT` once, with commands of what the keys of the namespace and of its active generation begin with. Answers
-   * whether it was carried out; false also when that is not known.
-   */
-  async direct(
-    owner: string,
-    next: string,
-    commands: (namespace: string, generation: string) => RedisArgument[],
-  ): Promise<boolean> {
-    const args = commands(this.#key, `${this.#key}:${this.#active}:`);
-    try {
-      return (await this.#connection.run(DIRECT, `${this.#key}:owner`, [owner, next, ...args])) === 1;
-    } catch {
-      // Whatever it was: it is tried again in another way, which will tell.
-      return false;
-    }
+  /** Runs `DIRECT` once. Answers whether it was carried out; false also when that is not known. */
+  direct(args: RedisArgument[]): Promise<boolean> {
+    // Whatever went wrong: it is tried again in another way, which will tell.
+    return this.#connection.run(DIRECT, `${this.#key}:owner`, args).then(
+      (answer) => answer === 1,
+      () => false,
+    );
   }
 
   /** What is remembered of the commits of a writer. */
@@ -115,7 +115,7 @@ export class RedisServer {
 
   /** Runs a plain command on keys of the generation that is believed to be active. Not sent again: see {@link persist}. */
   plain<T>(command: (client: Client, key: (name: string) => string) => Promise<T>): Promise<T> {
-    const prefix = `${this.#key}:${this.#active}:`;
+    const prefix = this.#prefixes.generation;
     this.#connection.hold();
     return this.#connection.call((client) => command(client, (name) => prefix + name));
   }
@@ -147,7 +147,9 @@ export class RedisServer {
     if (typeof active !== 'string' || active === '') {
       throw fault('storage.corrupt', 'Redis does not say any more which generation of the data is active.');
     }
+    if (active === this.#active) return;
     this.#active = active;
+    this.#prefixes = { namespace: `${this.#key}:`, generation: `${this.#key}:${active}:` };
   }
 
   /** Asks again after each loss of the connection. */

@@ -118,7 +118,7 @@ export class RedisStorage implements TakesChecked {
   }
 
   commit(operations: Operation[], id?: CommitId): Promise<OperationResult[]> {
-    return this.#gate.run('commit', async () => this.#commit(checkOperations(operations), id));
+    return this.#gate.run('commit', () => this.#commit(checkOperations(operations), id));
   }
 
   /** {@link commit} of operations that are checked already. */
@@ -126,7 +126,7 @@ export class RedisStorage implements TakesChecked {
     operations: readonly CheckedOperation[],
     id?: CommitId,
   ): Promise<{ results: OperationResult[] }> {
-    return this.#gate.run('commit', async () => ({ results: await this.#commit(operations, id) }));
+    return this.#gate.run('commit', () => this.#commit(operations, id).then((results) => ({ results })));
   }
 
   get<T>(collection: string, id: string): Promise<StoredDocument<T> | undefined> {
@@ -204,12 +204,13 @@ export class RedisStorage implements TakesChecked {
     }
   }
 
-  async #commit(operations: readonly CheckedOperation[], id?: CommitId): Promise<OperationResult[]> {
+  #commit(operations: readonly CheckedOperation[], id?: CommitId): Promise<OperationResult[]> {
     checkCommitId(id);
     for (const operation of operations) if ('json' in operation) checkSize(operation.json);
     this.#numbered += id === undefined ? 1 : 0;
     const named = id ?? { writer: this.#writer, number: this.#numbered };
-    return toResults(operations, await this.#underWay.track(this.#commits.commit(operations, named)));
+    const commit = this.#underWay.track(this.#commits.commit(operations, named));
+    return commit.then((numbers) => toResults(operations, numbers));
   }
 
   async #open(): Promise<void> {

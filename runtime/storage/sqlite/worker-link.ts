@@ -137,7 +137,8 @@ export class WorkerLink {
   /** A turn later, because whoever was answered mostly has the next call ready at once. */
   readonly #letGo = (): void => {
     this.#letsGo = false;
-    if (this.#pending.size > 0) return;
+    // One that is being ended keeps the process alive until it has, or nobody would be told.
+    if (this.#pending.size > 0 || this.#ended) return;
     this.#holds = false;
     this.#worker.unref();
   };

@@ -73,7 +73,7 @@ const put = (
 });
 const say = (value: unknown): Operation => ({ kind: 'append', log: 'events', value });
 
-it('works commits out upon those that are being written, and shows and answers each when it is durable', async () => {
+it('shows and answers commits that come while others are being written when they are durable, in their order', async () => {
   const { storage, disk } = await open();
   const order: string[] = [];
   const note = (name: string) => (results: unknown) => {
@@ -84,7 +84,7 @@ it('works commits out upon those that are being written, and shows and answers e
   await disk.syncing();
   const second = storage.commit([put('a', 2, { expectVersion: 1 }), say('two')]).then(note('second'));
   const again = storage.commit([put('a', 1), say('one')], { writer: 'w', number: 1 }).then(note('again'));
-  await expect(storage.commit([put('a', 3, { expectVersion: 1 })])).rejects.toMatchObject({
+  const conflict = expect(storage.commit([put('a', 3, { expectVersion: 1 })])).rejects.toMatchObject({
     code: 'storage.version_conflict',
   });
   expect(await storage.get('documents', 'a')).toBeUndefined();
@@ -97,6 +97,7 @@ it('works commits out upon those that are being written, and shows and answers e
   expect((await storage.read('events')).map(({ value }) => value)).toEqual(['one']);
 
   disk.finish();
+  await conflict;
   expect(await second).toEqual([{ version: 2 }, { sequence: 2 }]);
   expect(await again).toEqual([{ version: 1 }, { sequence: 1 }]);
   expect(order).toEqual(['first', 'second', 'again']);
@@ -104,7 +105,7 @@ it('works commits out upon those that are being written, and shows and answers e
   expect((await storage.read('events')).map(({ value }) => value)).toEqual(['one', 'two']);
 });
 
-it('works out anew what stood upon a write that failed', async () => {
+it('refuses those whose write failed, and works out who came behind them upon what is durable', async () => {
   const { storage, disk } = await open();
   const before = storage.commit([put('a', 1), say('before')]);
   await disk.syncing();
