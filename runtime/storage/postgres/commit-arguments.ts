@@ -2,8 +2,8 @@ import { type CheckedOperation, fieldsFromText } from '../checked-input.ts';
 import type { CommitId, IndexValue } from '../storage.ts';
 import { booleanArray, bytesArray, numberArray, textArray } from './array-text.ts';
 import { OPERATION } from './commit-function.ts';
-import type { Statement } from './connections.ts';
 import { documentChecksum, entryChecksumsOf, logChecksum } from './record-checksum.ts';
+import type { Statement } from './row-query.ts';
 import { sortKeyOf } from './sort-key.ts';
 
 export interface NamedCommit {

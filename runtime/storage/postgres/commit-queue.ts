@@ -6,10 +6,11 @@ import { CommitGroups, type WaitingCommit } from '../commit-groups.ts';
 import { type CommitId, REMEMBERED_COMMITS } from '../storage.ts';
 import { versionConflict } from '../version-conflict.ts';
 import { type Carried, COMMIT_STATEMENT, commitArguments } from './commit-arguments.ts';
-import type { Connections, Statement } from './connections.ts';
+import type { Connections } from './connections.ts';
 import { DirectCommit } from './direct-commit.ts';
 import { KnownRecords } from './known-records.ts';
 import { isAway } from './postgres-errors.ts';
+import type { Statement } from './row-query.ts';
 import { queryRows } from './row-query.ts';
 import { WRITE_ONE_STATEMENT, WRITE_STATEMENT, WriteBatch } from './write-arguments.ts';
 

@@ -5,15 +5,7 @@ import { fault } from '../../contract/error-codes.ts';
 import type { PostgresSettings } from '../../settings/settings.ts';
 import { DAMAGED_STATE } from './commit-function.ts';
 import { isAway, isPassing, toFault } from './postgres-errors.ts';
-import { queryRows } from './row-query.ts';
-
-export type Row = unknown[];
-
-/** A statement that the server keeps prepared under its name. */
-export interface Statement {
-  name: string;
-  text: string;
-}
+import { queryRows, type Row, type Statement } from './row-query.ts';
 
 export interface ConnectionOptions {
   settings: PostgresSettings;

@@ -9,7 +9,6 @@ import {
 import type { CommitId, IndexValue } from '../storage.ts';
 import { binaryBytes, binaryNumbers, binaryTexts } from './binary-array.ts';
 import type { Carried, NamedCommit } from './commit-arguments.ts';
-import type { Statement } from './connections.ts';
 import {
   type Columns,
   type Count,
@@ -21,6 +20,7 @@ import {
 } from './direct-statement.ts';
 import type { KnownDocument, KnownLog, KnownRecords } from './known-records.ts';
 import { documentChecksum, entryChecksumsOf, headChecksum, logChecksum } from './record-checksum.ts';
+import type { Statement } from './row-query.ts';
 import { type SortKey, sortKeyOf } from './sort-key.ts';
 
 interface ChangedDocument {

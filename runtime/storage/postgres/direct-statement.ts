@@ -1,4 +1,4 @@
-import type { Statement } from './connections.ts';
+import type { Statement } from './row-query.ts';
 
 /** How many rows of a kind a statement writes: those of one need no array. */
 export type Count = 'none' | 'one' | 'many';

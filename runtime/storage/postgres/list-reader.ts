@@ -5,9 +5,10 @@ import { matches } from '../filters.ts';
 import type { Filter, IndexValue, ListQuery } from '../storage.ts';
 import { textArray } from './array-text.ts';
 import { FieldArrays } from './commit-arguments.ts';
-import type { Connections, Row, Statement } from './connections.ts';
+import type { Connections } from './connections.ts';
 import { type BoundSql, candidateStatement, isCut, walkStatement } from './list-statement.ts';
 import { DOCUMENT_COLUMNS, type DocumentRow, documentRow, type RecordVerifier } from './record-verifier.ts';
+import type { Row, Statement } from './row-query.ts';
 import { sortKeyOf, valueOfKey } from './sort-key.ts';
 
 /** When a filter leaves no more documents than this, they are sorted here; otherwise the order is walked. */

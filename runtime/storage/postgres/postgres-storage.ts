@@ -34,12 +34,13 @@ import type {
 } from '../storage.ts';
 import { StorageGate } from '../storage-gate.ts';
 import { CommitQueue } from './commit-queue.ts';
-import { Connections, type Statement } from './connections.ts';
+import { Connections } from './connections.ts';
 import { ACTIVE_BYTES, GenerationStore } from './generation-store.ts';
 import { ListReader } from './list-reader.ts';
 import { openServer, serverInfo } from './open-server.ts';
 import { ReadReplica } from './read-replica.ts';
 import { FOUND_COLUMNS, foundRow, RecordVerifier } from './record-verifier.ts';
+import type { Statement } from './row-query.ts';
 import { SnapshotReader } from './snapshot-reader.ts';
 
 export interface PostgresStorageOptions extends StorageOptions {

@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg';
 import { fieldsFromText } from '../checked-input.ts';
 import type { LogEntry, SnapshotRecord, StorageFault, StoredDocument } from '../storage.ts';
-import type { Connections, Row } from './connections.ts';
+import type { Connections } from './connections.ts';
 import {
   documentChecksum,
   entryChecksumsOf,
@@ -9,6 +9,7 @@ import {
   numberOfChange,
   valueChecksum,
 } from './record-checksum.ts';
+import type { Row } from './row-query.ts';
 
 /** What {@link RecordVerifier} reads a document from, of `smalltalk_documents d`. */
 export const DOCUMENT_COLUMNS = 'd.generation, d.id, d.version, d.expires_at, d.crc, d.fields, d.json';

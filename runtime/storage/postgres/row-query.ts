@@ -1,5 +1,12 @@
 import { type PoolClient, Query } from 'pg';
-import type { Row, Statement } from './connections.ts';
+
+export type Row = unknown[];
+
+/** A statement that the server keeps prepared under its name. */
+export interface Statement {
+  name: string;
+  text: string;
+}
 
 /** What a query of pg says to the server; pg's types do not name it. */
 interface Wire {

@@ -1,7 +1,7 @@
 import { SNAPSHOT_BATCH_BYTES, SNAPSHOT_BATCH_RECORDS } from '../snapshot-batch.ts';
 import type { SnapshotRecord } from '../storage.ts';
-import type { Row } from './connections.ts';
 import { documentRow, type RecordVerifier } from './record-verifier.ts';
+import type { Row } from './row-query.ts';
 
 /** What the reader needs of a connection. */
 export interface SnapshotClient {

@@ -2,9 +2,9 @@ import { type CheckedOperation, fieldsFromText } from '../checked-input.ts';
 import type { CommitId } from '../storage.ts';
 import { numberArray, textArray } from './array-text.ts';
 import { type Carried, FieldArrays, type NamedCommit } from './commit-arguments.ts';
-import type { Statement } from './connections.ts';
 import type { KnownRecords } from './known-records.ts';
 import { documentChecksum, entryChecksumsOf, logChecksum } from './record-checksum.ts';
+import type { Statement } from './row-query.ts';
 
 /** Takes what {@link WriteBatch.toArguments} answers. */
 export const WRITE_STATEMENT: Statement = {
