@@ -17,13 +17,12 @@ import type {
   StoredDocument,
 } from '../storage.ts';
 import { versionConflict } from '../version-conflict.ts';
+import { ChangingDocuments } from './changing-documents.ts';
+import { LateNotes } from './late-notes.ts';
 import { type KnownDocument, type KnownLog, RecentItems } from './recent-items.ts';
 
 /** Ids of documents that this process has seen begin, at most; the oldest are forgotten first. */
 const MAXIMUM_BEGUN = 50_000;
-
-/** Commits whose beginning or end is noted later, at most. */
-const MAXIMUM_LATE = 256;
 
 /** Takes back what {@link KnownData.apply} did. Only in the reverse order of the calls. */
 export type Undo = () => void;
@@ -46,11 +45,8 @@ export class KnownData {
   #floor = 0;
   /** Ids of documents that began under our eyes: a log that is named after one began after it. */
   readonly #begun = new Set<string>();
-  /** Documents that commits under way are changing; contested when there are several, whose order nobody tells us. */
-  readonly #changing = new Map<string, { commits: number; contested: boolean }>();
-
-  /** What is to be noted, in its order. */
-  #late: (() => void)[] = [];
+  readonly #changing = new ChangingDocuments();
+  readonly #late = new LateNotes();
 
   constructor(maximumBytes: number) {
     this.#items = new RecentItems(maximumBytes, (log) => {
@@ -61,12 +57,12 @@ export class KnownData {
 
   /** To be taken before a read, and handed over with what it found. */
   mark(): number {
-    this.#settle();
+    this.#late.settle();
     return this.#changes;
   }
 
   sawDocument(collection: string, id: string, found: StoredDocument | undefined, since: number): void {
-    this.#settle();
+    this.#late.settle();
     const known = this.#items.document(collection, id);
     if ((known?.changedAt ?? this.#floor) > since || this.#changing.has(`${collection}/${id}`)) return;
     // The same version needs no second look, and the index fields, which a read does not tell, are kept.
@@ -84,7 +80,7 @@ export class KnownData {
 
   /** A commit was refused for a version: if what is known would have refused it otherwise, it is known no more. */
   sawConflict(operations: readonly CheckedOperation[], conflict: CodedError, now: number): void {
-    this.#settle();
+    this.#late.settle();
     const { collection, id, current } = conflict.data;
     try {
       this.predict(operations, now);
@@ -96,7 +92,7 @@ export class KnownData {
   }
 
   sawEntries(log: string, query: CheckedRead, found: readonly LogEntry[], since: number): void {
-    this.#settle();
+    this.#late.settle();
     const known = this.#items.log(log);
     if ((known?.changedAt ?? this.#floor) > since) return;
     const ascending = query.reverse ? found.toReversed() : found;
@@ -129,14 +125,14 @@ export class KnownData {
 
   /** Before a commit is sent. */
   begin(operations: readonly CheckedOperation[]): void {
-    this.#noteLater(() => this.#begins(operations));
+    this.#late.add(() => this.#changing.begin(operations));
   }
 
   /** The storage has carried a commit out. */
   committed(operations: readonly CheckedOperation[], results: readonly OperationResult[], now: number): void {
     // The results are the caller's from now on.
     const numbers = results.map(({ version, sequence }) => version ?? sequence ?? 0);
-    this.#noteLater(() => {
+    this.#late.add(() => {
       this.#take(operations, numbers, now);
       this.#ends(operations);
     });
@@ -144,7 +140,7 @@ export class KnownData {
 
   /** After a commit was refused, or has failed; {@link sawConflict} or {@link forget} comes before it. */
   end(operations: readonly CheckedOperation[]): void {
-    this.#settle();
+    this.#late.settle();
     this.#ends(operations);
   }
 
@@ -153,7 +149,7 @@ export class KnownData {
    * number cannot be known. Changes nothing.
    */
   predict(operations: readonly CheckedOperation[], now: number): number[] {
-    this.#settle();
+    this.#late.settle();
     const versions = new Map<string, number>();
     const sequences = new Map<string, number>();
     const begins = new Set<string>();
@@ -193,10 +189,10 @@ export class KnownData {
 
   /** Takes operations over as carried out with these numbers. */
   apply(operations: readonly CheckedOperation[], numbers: readonly number[], now: number): Undo {
-    this.#settle();
+    this.#late.settle();
     const undone = this.#take(operations, numbers, now);
     return () => {
-      this.#settle();
+      this.#late.settle();
       this.#changes += 1;
       for (const undo of undone.toReversed()) undo();
     };
@@ -204,7 +200,7 @@ export class KnownData {
 
   /** Whether a commit was carried out is not known: nor is what it touches, from now on. */
   forget(operations: readonly CheckedOperation[]): void {
-    this.#settle();
+    this.#late.settle();
     for (const operation of operations) {
       if (operation.kind === 'put' || operation.kind === 'delete') {
         this.#forgetDocument(`${operation.collection}/${operation.id}`);
@@ -215,7 +211,7 @@ export class KnownData {
 
   /** The active data set is another one. */
   clear(): void {
-    this.#settle();
+    this.#late.settle();
     this.#changes += 1;
     this.#floor = this.#changes;
     this.#items.clear();
@@ -224,7 +220,7 @@ export class KnownData {
 
   /** Throws `storage.not_known_now`. */
   get<T>(collection: string, id: string, now: number): StoredDocument<T> | undefined {
-    this.#settle();
+    this.#late.settle();
     const known = this.#items.document(collection, id);
     if (known === undefined) throw notKnown(`what ${collection}/${id} holds`);
     return isThere(known, now) ? toDocument<T>(known) : undefined;
@@ -232,7 +228,7 @@ export class KnownData {
 
   /** From the documents that are known; there may be more. */
   list<T>(collection: string, query: ListQuery, now: number): ListPage<T> {
-    this.#settle();
+    this.#late.settle();
     const rows = this.#items
       .documents(collection)
       .filter((known) => isThere(known, now))
@@ -244,7 +240,7 @@ export class KnownData {
    * Throws `storage.not_known_now`; its data says from where on the log is known (`knownAfter`), if its end is.
    */
   read<T>(log: string, query: CheckedRead): LogEntry<T>[] {
-    this.#settle();
+    this.#late.settle();
     const known = this.#items.log(log);
     if (known === undefined) throw notKnown(`what the log ${log} holds`);
     const knownAfter = knownBehind(known);
@@ -260,39 +256,8 @@ export class KnownData {
     });
   }
 
-  #noteLater(note: () => void): void {
-    this.#late.push(note);
-    if (this.#late.length === 1) setImmediate(() => this.#settle());
-    else if (this.#late.length > MAXIMUM_LATE) this.#settle();
-  }
-
-  #settle(): void {
-    if (this.#late.length === 0) return;
-    const late = this.#late;
-    this.#late = [];
-    for (const note of late) note();
-  }
-
-  #begins(operations: readonly CheckedOperation[]): void {
-    for (const key of documentKeys(operations)) {
-      const changing = this.#changing.get(key);
-      if (changing === undefined) this.#changing.set(key, { commits: 1, contested: false });
-      else {
-        changing.commits += 1;
-        changing.contested = true;
-      }
-    }
-  }
-
   #ends(operations: readonly CheckedOperation[]): void {
-    for (const key of documentKeys(operations)) {
-      const changing = this.#changing.get(key);
-      if (changing === undefined) continue;
-      changing.commits -= 1;
-      if (changing.commits > 0) continue;
-      this.#changing.delete(key);
-      if (changing.contested) this.#forgetDocument(key);
-    }
+    for (const key of this.#changing.end(operations)) this.#forgetDocument(key);
   }
 
   #take(operations: readonly CheckedOperation[], numbers: readonly number[], now: number): Undo[] {
@@ -414,15 +379,6 @@ function knownBehind(log: KnownLog): number {
     behind = covers;
   }
   return behind <= log.trimmed ? 0 : behind;
-}
-
-function documentKeys(operations: readonly CheckedOperation[]): Set<string> {
-  const keys = new Set<string>();
-  for (const operation of operations) {
-    if (operation.kind === 'put' || operation.kind === 'delete')
-      keys.add(`${operation.collection}/${operation.id}`);
-  }
-  return keys;
 }
 
 /** The key in the name of a log, '' when it has none; no document has that id. */
