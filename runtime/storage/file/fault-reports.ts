@@ -10,11 +10,11 @@ export class FaultReports {
     this.#onFault = onFault;
   }
 
-  /** False when all of them were reported before. */
-  add(notices: readonly FaultNotice[]): boolean {
-    const fresh = notices.filter(({ record }) => !this.#reported.has(record));
+  /** False when all of them were reported before. `version` is given for those that are not records of now. */
+  add(notices: readonly FaultNotice[], version = ''): boolean {
+    const fresh = notices.filter(({ record }) => !this.#reported.has(`${version}\n${record}`));
     for (const { record, message } of fresh) {
-      this.#reported.add(record);
+      this.#reported.add(`${version}\n${record}`);
       this.#onFault?.({ code: 'storage.corrupt_record', record, message });
     }
     return fresh.length > 0;
@@ -22,7 +22,11 @@ export class FaultReports {
 
   /** The record is out of the way: another one by its name would be news. */
   forget(record: string): void {
-    this.#reported.delete(record);
+    this.#reported.delete(`\n${record}`);
+  }
+
+  forgetAll(): void {
+    this.#reported.clear();
   }
 }
 

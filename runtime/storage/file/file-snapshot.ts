@@ -1,4 +1,3 @@
-import fs from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { systemCodeOf } from '../../base/errors.ts';
 import { fieldsFromText } from '../checked-input.ts';
@@ -114,7 +113,6 @@ export class FileSnapshot {
       });
     } catch (error) {
       if (systemCodeOf(error) !== 'ENOENT') throw error;
-      if (!fs.existsSync(this.#held.folder)) this.#held.lose();
       this.#held.check();
       this.#faults.entries(log.log, [after + 1]);
       return { records, through };

@@ -102,7 +102,7 @@ export class FileStorage implements Storage {
       list: () => guard(() => this.#store.link.call('generation.list', null)),
       create: (reason) => guard(() => this.#createGeneration(reason)),
       activate: (id) => guard(() => this.#store.activate(id)),
-      drop: (id) => guard(() => this.#store.link.call('generation.drop', { id }).then(() => undefined)),
+      drop: (id) => guard(() => this.#store.drop(id)),
     };
   }
 
@@ -263,19 +263,17 @@ export class FileStorage implements Storage {
 
   async #openSnapshot(generation: string | undefined) {
     const store = this.#store;
-    const active = generation === undefined || (await this.#isActive(generation));
-    const index = active
-      ? store.index
-      : new DataIndex(await store.link.call('generation.scan', { id: generation }));
+    const index =
+      generation === undefined || (await this.#isActive(generation))
+        ? store.index
+        : new DataIndex(await store.link.call('generation.scan', { id: generation }));
     const held = new HeldVersions(store, index);
     const snapshot = new FileSnapshot(held, index, this.#now(), {
-      document: (entry) => {
-        if (active) store.documentDamaged(entry);
-        else store.reportDamaged(`document ${entry.collection}/${entry.id}`);
-      },
+      document: (entry) => store.documentDamaged(entry),
       entries: (log, sequences) => {
-        if (active) store.entriesDamaged(log, sequences);
-        else for (const sequence of sequences) store.reportDamaged(`entry ${log}#${sequence}`);
+        // Another one may have become the active one meanwhile.
+        if (index === store.index) store.entriesDamaged(log, sequences);
+        else for (const sequence of sequences) store.reportDamaged(`entry ${log}#${sequence}`, index.folder);
       },
     });
     return { held, snapshot };

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type CodedError, isCoded } from '../../base/errors.ts';
 import { type CheckedOperation, toResults } from '../checked-input.ts';
 import type { CommitId, OperationResult, StorageFault } from '../storage.ts';
@@ -129,6 +129,8 @@ export class FileStore {
       try {
         const scan = await this.#link.call('generation.activate', { id, now: this.#now(), counters });
         if (scan === null) return;
+        // The records of this one have the same names.
+        this.#faults.forgetAll();
         this.#faults.add(scan.faults);
         this.#index = new DataIndex(scan);
       } catch (error) {
@@ -137,6 +139,15 @@ export class FileStore {
         throw error;
       }
     });
+  }
+
+  /** Removes a generation that is not the active one. */
+  async drop(id: string): Promise<void> {
+    // Before the first of its files is gone, which would be told as damage.
+    for (const held of this.#held) {
+      if (held.folder !== this.#index.folder && basename(held.folder) === id) held.lose();
+    }
+    await this.#link.call('generation.drop', { id });
   }
 
   async close(): Promise<void> {
@@ -170,11 +181,18 @@ export class FileStore {
     await this.#carryOut.settled();
   }
 
-  /** Reports a document whose file is damaged, and moves the file away. */
-  documentDamaged({ collection, id, crc }: DocumentEntry): void {
-    const current = this.#index.collections.get(collection)?.byId.get(id);
-    if (current?.crc === crc && current.json === undefined) this.#index.remove(collection, id);
+  /**
+   * Reports a document whose file is damaged. Only the file of the version that is there now is moved away: one that a snapshot
+   * holds may be of another generation, or another version be in its place.
+   */
+  documentDamaged(entry: DocumentEntry): void {
+    const { collection, id, crc } = entry;
     const notice = damagedDocument(collection, id);
+    if (this.#index.collections.get(collection)?.byId.get(id) !== entry) {
+      this.reportDamaged(notice.record, String(crc));
+      return;
+    }
+    this.#index.remove(collection, id);
     if (!this.#faults.add([notice])) return;
     this.#link.call('setDocumentAside', { collection, id, crc }).then(
       () => this.#faults.forget(notice.record),
@@ -195,9 +213,10 @@ export class FileStore {
     );
   }
 
-  /** Reports a damaged record of a generation that is not the active one, and is left as it is. */
-  reportDamaged(record: string): void {
-    this.#faults.add([{ record, message: `The ${record} failed its checksum; it is not served.` }]);
+  /** Reports a damaged record that is not one of now, and is left as it is; `version` tells it from others by its name. */
+  reportDamaged(record: string, version: string): void {
+    const message = `The ${record} failed its checksum; it is not served.`;
+    this.#faults.add([{ record, message }], version);
   }
 
   /** Recovers if that is necessary, and makes room; rejects when nothing can be written. */

@@ -52,7 +52,7 @@ export class HeldVersions {
     else list.push(kept);
   }
 
-  /** The files are not there any more. */
+  /** The files are not there any more, or will not be. */
   lose(): void {
     this.#gone = true;
   }

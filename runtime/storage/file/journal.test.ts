@@ -1,4 +1,8 @@
-import { expect, it } from 'vitest';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { quickFolder } from '../testing/quick-folder.ts';
+import { FileStorage } from './file-storage.ts';
 import { FrameBuffer, type JournalCommit, readFrames } from './journal-frames.ts';
 
 function commits(count: number): JournalCommit[] {
@@ -115,4 +119,28 @@ it('tells sectors of zeros where everything had been synced, and goes on behind 
   const ofLast = Buffer.concat([first, second]).fill(0, first.length, first.length + SECTOR);
   expect(readFrames(ofLast)).toMatchObject({ tornBytes: 0, damaged: [{ offset: first.length }] });
   expect(readFrames(ofLast, 1)).toMatchObject({ commits: all.slice(0, 6), damaged: [] });
+});
+
+it('refuses a journal of an older form that holds something, changes nothing, and takes one that is empty', async () => {
+  const folder = await mkdtemp(join(quickFolder(), 'storage-older-journal-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const storage = new FileStorage({ folder });
+  onTestFinished(() => storage.close());
+  await storage.open();
+  await storage.commit([{ kind: 'put', collection: 'documents', id: 'a', value: 1 }]);
+  await storage.close();
+  const segment = join(folder, 'journal', '0000000000000002.journal');
+  await writeFile(segment, 'STJ1 and what the older version wrote');
+  for (let start = 0; start < 2; start++) {
+    await expect(storage.open()).rejects.toMatchObject({
+      code: 'storage.failed',
+      message: expect.stringContaining(`${segment} was written by an older version`),
+    });
+  }
+  expect(await readFile(segment, 'latin1')).toBe('STJ1 and what the older version wrote');
+  expect(await readdir(folder)).not.toContain('damaged');
+
+  await writeFile(segment, '');
+  await storage.open();
+  expect(await storage.get('documents', 'a')).toMatchObject({ version: 1, value: 1 });
 });

@@ -133,6 +133,34 @@ describe('a store of which it cannot be told what the data is', () => {
     await storage.close();
   });
 
+  it('keeps what was put back of all that was ever set aside, also when a setting aside was cut short', async () => {
+    const { folder, open, active } = await closedStore();
+    const pointer = join(folder, 'CURRENT');
+    // Its folder was moved, and the process killed before the pointer was written.
+    await writeFile(pointer, 'garbage');
+    const cutShort = join(folder, 'damaged', 'store of a start that was cut short');
+    await mkdir(cutShort, { recursive: true });
+    await rename(join(folder, active), join(cutShort, active));
+    const second = await open(true);
+    const [{ id: secondId } = { id: '' }] = await second.generations.list();
+    await second.commit([put('b', 'kept')]);
+    await second.close();
+    await writeFile(pointer, 'garbage once more');
+    await (await open(true)).close();
+
+    const stores = await readdir(join(folder, 'damaged'));
+    for (const id of [active, secondId]) {
+      for (const store of stores) {
+        await rename(join(folder, 'damaged', store, id), join(folder, id)).catch(() => undefined);
+      }
+    }
+    await (await open(true)).close();
+    expect(await readFile(join(folder, active, 'sessions', 'a', 'session.json'), 'utf8')).toContain('"kept"');
+    expect(await readFile(join(folder, secondId, 'sessions', 'b', 'session.json'), 'utf8')).toContain(
+      '"kept"',
+    );
+  });
+
   it('is left as it is when its pointer cannot be read just now', async () => {
     const { folder, active } = await closedStore();
     await rename(join(folder, 'CURRENT'), join(folder, 'kept'));

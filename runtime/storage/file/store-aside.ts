@@ -6,6 +6,9 @@ import { randomId, timeOrderedId } from '../../base/ids.ts';
 import { readManifest, writeManifest } from '../manifest.ts';
 import { isGenerationFolder } from './generation-folders.ts';
 
+/** How the folders in `damaged` begin that each hold a store. */
+const STORE_ASIDE = 'store ';
+
 /**
  * Puts a store out of the way whose structure cannot be made sense of: the pointer file is damaged or gone, or what it names
  * as the active generation is. Nothing is deleted: everything is moved to `damaged/store <time>`, where somebody can still
@@ -19,7 +22,7 @@ export async function setStoreAside(path: string, now: number): Promise<string> 
     if (!isCoded(error, 'storage.corrupt')) throw error;
     return undefined;
   });
-  const aside = join(path, 'damaged', `store ${nameOfTime(now)} ${randomId(4)}`);
+  const aside = join(path, 'damaged', `${STORE_ASIDE}${nameOfTime(now)} ${randomId(4)}`);
   await makePrivateFolder(join(path, 'damaged'));
   await mkdir(aside, { mode: 0o700 });
   const folders = manifest === undefined ? (await readdir(path)).filter(isGenerationFolder).sort() : [];
@@ -31,6 +34,7 @@ export async function setStoreAside(path: string, now: number): Promise<string> 
     await syncFolder(path);
   }
   await copyIfThere(pointer, join(aside, 'CURRENT'));
+  const missing = manifest === undefined ? [] : [manifest.active];
   const id = timeOrderedId(now, randomId);
   await makePrivateFolder(join(path, id));
   await writeManifest(pointer, {
@@ -39,7 +43,7 @@ export async function setStoreAside(path: string, now: number): Promise<string> 
       ...(manifest?.generations ?? []).filter((generation) => generation.id !== manifest?.active),
       { id, createdAt: now, reason: 'set aside' },
     ],
-    setAside: [...(manifest?.setAside ?? []), ...(manifest === undefined ? folders : [manifest.active])],
+    setAside: [...new Set([...(manifest?.setAside ?? []), ...missing, ...(await allSetAside(path))])],
   });
   return manifest === undefined
     ? `The files of the storage in ${path} are damaged and cannot be used. They are kept in ${aside}. Restore a backup to have your data again.`
@@ -49,6 +53,14 @@ export async function setStoreAside(path: string, now: number): Promise<string> 
 /** A time as a file name that every system takes. */
 function nameOfTime(now: number): string {
   return new Date(now).toISOString().slice(0, 19).replaceAll(':', '-');
+}
+
+/** The generations that lie in any of the stores that were set aside: a pointer that is damaged does not tell of those before. */
+async function allSetAside(path: string): Promise<string[]> {
+  const damaged = join(path, 'damaged');
+  const stores = (await readdir(damaged)).filter((name) => name.startsWith(STORE_ASIDE));
+  const names = await Promise.all(stores.map((name) => readdir(join(damaged, name))));
+  return names.flat().filter(isGenerationFolder).sort();
 }
 
 async function renameIfThere(from: string, to: string): Promise<void> {

@@ -8,6 +8,8 @@ export class Fence {
   ready: Promise<void> | undefined;
   /** Whether its claims were seen to stand after it was handed over. */
   check: Promise<boolean> | undefined;
+  /** When it was handed over, before the claims were asked for; milliseconds since the epoch. */
+  handedOverAt = 0;
   /** The claim that fences each operation. */
   #claims: readonly (Claim | undefined)[] = [];
   /** Each of them once. */

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
 import type { Operation } from '../storage.ts';
 import { describeWithServers } from '../testing/servers/describe-with-servers.ts';
 import { type RedisServer, startRedis } from '../testing/servers/redis-server.ts';
@@ -191,6 +191,59 @@ describeWithServers(['redis'], 'claims', () => {
     } finally {
       await redis.config('SET', 'maxmemory', '0');
     }
+  });
+
+  it('are taken away even when Redis has no room', async () => {
+    const [one, two] = [await start(), await start()];
+    await one.storage.commit([put(1), append(1)]);
+    expect(await documentOf(one)).toBe(1);
+    await redis.config('SET', 'maxmemory', '1');
+    try {
+      await two.storage.commit([put(2), append(2)]);
+      expect(await documentOf(one)).toBe(2);
+      expect(await entriesOf(one)).toEqual([1, 2]);
+    } finally {
+      await redis.config('SET', 'maxmemory', '0');
+    }
+  });
+
+  it('are asked for once more when the cold side took its time', async () => {
+    const one = await start();
+    await one.storage.commit([put(1), append(1)]);
+    await expect.poll(() => redis.keys(`${PREFIX}m:*`)).toHaveLength(2);
+    const answered = one.connection.answered;
+    const { reached, go } = holdNextCommit();
+    const done = one.storage.commit([put(2), append(2)]);
+    await reached;
+    await expect.poll(() => one.connection.answered).toBeGreaterThan(answered);
+    // Only now is it lost what the claims were, and another one keeps what is there still.
+    await redis.flushall();
+    const two = await start();
+    for (let i = 0; i < 2; i++) expect(await documentOf(two)).toBe(1);
+    await expect.poll(() => redis.keys(`${PREFIX}c:*`)).not.toEqual([]);
+    const { now } = Date;
+    const clock = vi.spyOn(Date, 'now').mockImplementation(() => now() + 1_000);
+    onTestFinished(() => clock.mockRestore());
+    go();
+    await done;
+    expect(await documentOf(two)).toBe(2);
+    expect(await entriesOf(two)).toEqual([1, 2]);
+  });
+
+  it('are not passed by when the generation is switched while the connection is lost', async () => {
+    const [one, two] = [await start(), await start()];
+    await cold.commit([put(1)]);
+    expect(await documentOf(two)).toBe(1);
+    await expect.poll(() => redis.keys(`${PREFIX}c:*`)).toHaveLength(1);
+    const { id, seal } = await one.storage.generations.create('test');
+    await seal();
+    one.connection.fate = () => {
+      one.connection.fate = () => 'answered';
+      return 'not sent';
+    };
+    await one.storage.get('sessions', 'other');
+    await one.storage.generations.activate(id);
+    expect(await documentOf(two)).toBeUndefined();
   });
 
   it('keep the order of the calls, whether a commit has to be announced or not', async () => {

@@ -14,6 +14,9 @@ const IDLE_MS = 60_000;
 /** A claim is given up after so long, even if it is used; sooner than its copy lapses. */
 const OLDEST_MS = CLAIMED_MS / 2;
 
+/** When a commit was under way for longer, it is asked once more whether its claims stand. */
+const RECENT_MS = 250;
+
 interface Doubt {
   fence: Fence;
   /** By `performance.now`. */
@@ -79,6 +82,7 @@ export class HotClaims {
 
   /** To be called when the commit was handed to the cold side. */
   handedOver(fence: Fence): void {
+    fence.handedOverAt = Date.now();
     if (this.#link.trusted) fence.check = this.#check ??= this.#ask();
   }
 
@@ -109,8 +113,15 @@ export class HotClaims {
   /** Before a commit is answered: makes sure that nobody believes a copy from before it. Never rejects. */
   async secure(fence: Fence): Promise<void> {
     // Between the question and now the server may have been lost.
-    if ((await fence.check) === true && fence.isAlive) return;
-    this.settle(await this.#again(fence));
+    let isFenced = (await fence.check) === true && fence.isAlive;
+    if (isFenced) {
+      const passed = Date.now() - fence.handedOverAt;
+      if (passed >= 0 && passed < RECENT_MS) return;
+      // The cold side took its time, or the process stood still: what was answered then says little.
+      this.#check ??= this.#ask();
+      isFenced = (await this.#check) && fence.isAlive;
+    }
+    if (!isFenced) this.settle(await this.#again(fence));
   }
 
   /** Nobody knows whether the commit was carried out, or will be: its fence stays for as long as it may. Never rejects. */

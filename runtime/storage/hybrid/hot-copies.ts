@@ -81,9 +81,9 @@ export class HotCopies {
 
   /** Gives up what this instance claims; nothing may be under way. Never rejects. */
   async close(): Promise<void> {
+    await this.#claims.close();
     clearInterval(this.#timer);
     this.#timer = undefined;
-    await this.#claims.close();
     this.#used.clear();
   }
 

@@ -1,3 +1,4 @@
+import { isCoded } from '../../base/errors.ts';
 import { randomId } from '../../base/ids.ts';
 import { BEAT, CLOSE, type HotScript, LEAVE, LOOK, RENEW } from './hot-scripts.ts';
 
@@ -33,6 +34,11 @@ const FRESH_MS = 30_000;
  * busy machine to connect again, because what is written without an announcement other processes do not notice.
  */
 const GRACE_MS = 2_000;
+/**
+ * The same for a server that answers and takes no writes (it was made a replica, its disk is full …): the others can read from
+ * it until their next beat, which is refused like everything that writes.
+ */
+const REFUSED_GRACE_MS = 7_000;
 
 /**
  * One instance's standing with the Redis server: whether it is believed, in which epoch, and the lease under which this
@@ -54,6 +60,8 @@ export class HotLink {
   #losses = 0;
   /** When the trust was lost, by `performance.now`. */
   #lostAt = performance.now();
+  /** It was lost because the server has refused something. */
+  #isRefused = false;
   /** When the last news of the lease was asked for; by two clocks, because one stands still while the machine sleeps. */
   #beatAt = { steady: 0, wall: 0 };
   /** Who waits for the trust to come back. */
@@ -112,6 +120,7 @@ export class HotLink {
     this.#epoch = epoch;
     this.#beatAt = asked;
     this.#trusted = true;
+    this.#isRefused = false;
     for (const wake of this.#waiting) wake();
     this.onTrusted();
   }
@@ -162,7 +171,7 @@ export class HotLink {
 
   /** Runs `switchOver` while nobody reads or keeps a copy, and forgets all of them. */
   async without<T>(switchOver: () => Promise<T>): Promise<T> {
-    if (this.#trusted) {
+    if (await this.trustedWithinGrace()) {
       await this.run(CLOSE, []).then(
         () => this.saw(''),
         () => this.distrust(),
@@ -171,7 +180,7 @@ export class HotLink {
     try {
       return await switchOver();
     } finally {
-      if (this.#trusted) await this.renew();
+      if (await this.trustedWithinGrace()) await this.renew();
     }
   }
 
@@ -191,7 +200,7 @@ export class HotLink {
    */
   trustedWithinGrace(): Promise<boolean> {
     if (this.#trusted) return Promise.resolve(true);
-    const left = this.#lostAt + GRACE_MS - performance.now();
+    const left = this.#graceEnd() - performance.now();
     if (left <= 0) return Promise.resolve(false);
     return new Promise((resolve) => {
       const done = () => {
@@ -199,22 +208,41 @@ export class HotLink {
         this.#waiting.delete(done);
         resolve(this.#trusted);
       };
-      const timer = setTimeout(done, left);
+      const over = () => {
+        // That it refuses may have come out meanwhile.
+        const more = this.#graceEnd() - performance.now();
+        if (more > 0) timer = setTimeout(over, more);
+        else done();
+      };
+      let timer = setTimeout(over, left);
       this.#waiting.add(done);
     });
   }
 
-  run(script: HotScript, args: readonly (string | number)[]): Promise<unknown> {
-    return this.#server.run(script, this.epochKey, [
-      this.prefix,
-      this.#server.cluster ? 1 : 0,
-      this.#instance,
-      ...args,
-    ]);
+  async run(script: HotScript, args: readonly (string | number)[]): Promise<unknown> {
+    const given = [this.prefix, this.#server.cluster ? 1 : 0, this.#instance, ...args];
+    try {
+      return await this.#server.run(script, this.epochKey, given);
+    } catch (error) {
+      throw this.#noted(error);
+    }
   }
 
-  call(commands: readonly HotCommand[]): Promise<unknown[]> {
-    return this.#server.call(commands);
+  async call(commands: readonly HotCommand[]): Promise<unknown[]> {
+    try {
+      return await this.#server.call(commands);
+    } catch (error) {
+      throw this.#noted(error);
+    }
+  }
+
+  #noted(error: unknown): unknown {
+    if (isCoded(error) && error.code !== 'storage.unreachable') this.#isRefused = true;
+    return error;
+  }
+
+  #graceEnd(): number {
+    return this.#lostAt + (this.#isRefused ? REFUSED_GRACE_MS : GRACE_MS);
   }
 
   /** Reads documents, and the beginnings of logs up to an index, with what says whether they may be believed. */

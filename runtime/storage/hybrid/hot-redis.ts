@@ -1,4 +1,5 @@
-import { isCoded } from '../../base/errors.ts';
+import { createHash } from 'node:crypto';
+import { isCoded, messageOf } from '../../base/errors.ts';
 import type { RedisSettings } from '../../settings/settings.ts';
 import { type RedisArgument, RedisConnection } from '../redis/redis-connection.ts';
 import { factsOf } from '../redis/redis-facts.ts';
@@ -18,11 +19,16 @@ export class HotRedis implements HotConnection {
   readonly #connection: RedisConnection;
   #told: { onReady: () => void; onLost: () => void } | undefined;
   #retry: NodeJS.Timeout | undefined;
+  /** Scripts that went over this connection as a whole, so that their hash will do. */
+  readonly #known = new Map<HotScript, string>();
 
   constructor(settings: RedisSettings) {
     this.#connection = new RedisConnection(settings, {
       commandTimeoutMs: COMMAND_TIMEOUT_MS,
-      onReady: () => this.#told?.onReady(),
+      onReady: () => {
+        this.#known.clear();
+        this.#told?.onReady();
+      },
       onLost: () => this.#told?.onLost(),
     });
     this.cluster = this.#connection.cluster;
@@ -41,8 +47,19 @@ export class HotRedis implements HotConnection {
     await this.#connection.close();
   }
 
+  /**
+   * A script whose hash the server does not know is refused, and not sent a second time: it would come behind what was sent
+   * after it, and a read would be answered without what was written before it.
+   */
   run(script: HotScript, key: string, args: readonly RedisArgument[]): Promise<unknown> {
-    return this.#watched(this.#connection.run(script, key, args));
+    return this.#watched(
+      this.#connection.call((client) => {
+        const hash = this.#known.get(script);
+        if (hash !== undefined) return client.call('evalsha', [hash, 1, key, ...args]);
+        this.#known.set(script, createHash('sha1').update(script.lua).digest('hex'));
+        return client.call('eval', [script.lua, 1, key, ...args]);
+      }),
+    );
   }
 
   call(commands: readonly HotCommand[]): Promise<unknown[]> {
@@ -69,17 +86,20 @@ export class HotRedis implements HotConnection {
     try {
       return await answer;
     } catch (error) {
-      // A connection that was lost tells by itself when it is back.
-      if (!isCoded(error, 'storage.unreachable')) this.#tryLater();
+      if (messageOf(error).includes('NOSCRIPT')) {
+        this.#known.clear();
+        this.#tryLater(0);
+        // A connection that was lost tells by itself when it is back.
+      } else if (!isCoded(error, 'storage.unreachable')) this.#tryLater(RETRY_MS);
       throw error;
     }
   }
 
-  #tryLater(): void {
+  #tryLater(ms: number): void {
     if (this.#told === undefined) return;
     this.#retry ??= setTimeout(() => {
       this.#retry = undefined;
       this.#told?.onReady();
-    }, RETRY_MS).unref();
+    }, ms).unref();
   }
 }

@@ -85,6 +85,8 @@ export const RENEW = script(
   'renew',
   `
 local epoch = node .. ARGV[4]
+-- First what frees memory: without room for another epoch there is none, or others would go on to believe this one.
+redis.call('DEL', KEYS[1])
 redis.call('SET', KEYS[1], epoch)
 redis.call('SADD', members, me)
 redis.call('SET', lease, '1', 'PX', ARGV[5])
@@ -136,6 +138,8 @@ local answer = { epoch }
 for i = 5, #ARGV, 2 do
   local object, number = ARGV[i], ARGV[i + 1]
   local shared = false
+  -- First what frees memory: what a server without room refuses it does not refuse behind that, and the claim stands.
+  redis.call('DEL', key('r', object))
   for _, rival in ipairs(rivals) do
     local claim = redis.call('HGET', key('i', rival), object)
     if claim then
@@ -149,7 +153,6 @@ for i = 5, #ARGV, 2 do
   end
   local former = redis.call('HGET', claims, object)
   if former then redis.call('DEL', key('m', me .. '.' .. former)) end
-  redis.call('DEL', key('r', object))
   redis.call('HSET', claims, object, shared and '-' .. number or number)
   local copy, mine = copy_key(epoch, object), key('m', me .. '.' .. number)
   local found = ''

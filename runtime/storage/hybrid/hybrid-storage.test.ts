@@ -56,15 +56,18 @@ describeWithServers(['redis', 'postgres'], 'hybrid', () => {
   const untilTrusted = (storage: Storage) =>
     expect.poll(() => notices(storage), { timeout: 10_000 }).not.toContain('hybrid.redis_away');
 
-  async function start(server: RedisServer): Promise<Storage> {
-    const { schema, drop } = await makeSchema(postgres.url);
-    const storage = createHybridStorage({
+  const connect = (server: RedisServer, schema: string): Storage =>
+    createHybridStorage({
       redis: { url: server.url, clusterNodes: [] },
       postgres: settingsFor(postgres.url),
       hotHours: 1,
       namespace: schema,
       schema,
     });
+
+  async function start(server: RedisServer): Promise<Storage> {
+    const { schema, drop } = await makeSchema(postgres.url);
+    const storage = connect(server, schema);
     onTestFinished(async () => {
       await storage.close();
       await drop();
@@ -99,6 +102,84 @@ describeWithServers(['redis', 'postgres'], 'hybrid', () => {
       await untilTrusted(storage);
       expect((await storage.get('sessions', 'a'))?.value).toBe('meanwhile');
       expect((await storage.read('messages/a')).map(({ value }) => value)).toEqual(['before', 'meanwhile']);
+    },
+  );
+
+  it.each<[string, boolean]>([
+    ['has forgotten the scripts', true],
+    ['has never been sent them', false],
+  ])('reads what it was acknowledged on a Redis that %s', async (_, isToForget) => {
+    const server = await ownRedis();
+    const client = new Redis(server.url);
+    onTestFinished(() => client.disconnect());
+    const storage = await start(server);
+    await untilTrusted(storage);
+    await storage.commit([put(1), append(1)]);
+    if (!isToForget) {
+      await storage.close();
+      await server.restart();
+      await client.flushall();
+      await storage.open();
+    }
+    await untilTrusted(storage);
+    // The copies are there before the next commit claims them.
+    await expect
+      .poll(async () => {
+        await Promise.all([storage.get('sessions', 'a'), storage.read('messages/a')]);
+        return client.keys('*:hot:[cm]:*');
+      })
+      .toHaveLength(2);
+    for (let i = 2; i <= 4; i++) {
+      if (isToForget) await client.script('FLUSH');
+      await storage.commit([put(i), append(i)]);
+      const [document, entries] = await Promise.all([
+        storage.get('sessions', 'a'),
+        storage.read('messages/a'),
+      ]);
+      expect(document?.value).toBe(i);
+      expect(entries).toHaveLength(i);
+    }
+  });
+
+  it.each<[string, 'min-replicas-to-write' | 'maxmemory']>([
+    ['takes no writes', 'min-replicas-to-write'],
+    ['has no room', 'maxmemory'],
+  ])(
+    'shows nothing from before a commit to those who can still read a Redis that %s',
+    {
+      timeout: 30_000,
+    },
+    async (_, setting) => {
+      const server = await ownRedis();
+      const client = new Redis(server.url);
+      onTestFinished(() => client.disconnect());
+      const { schema, drop } = await makeSchema(postgres.url);
+      const [writer, reader] = [connect(server, schema), connect(server, schema)];
+      onTestFinished(async () => {
+        await Promise.all([writer.close(), reader.close()]);
+        await drop();
+      });
+      for (const storage of [writer, reader]) {
+        await storage.open();
+        await untilTrusted(storage);
+        await storage.commit([put(1)]);
+      }
+      await reader.close();
+      await reader.open();
+      await untilTrusted(reader);
+      await expect
+        .poll(async () => {
+          await reader.get('sessions', 'a');
+          return client.keys('*:hot:c:*');
+        })
+        .toHaveLength(1);
+      await client.config('SET', setting, '1');
+      // The server refuses the claim, or at the latest what is put behind the copy before it is read.
+      const other: Operation = { kind: 'put', collection: 'sessions', id: 'b', value: 1 };
+      await writer.commit([other]);
+      expect((await writer.get('sessions', 'b'))?.value).toBe(1);
+      await writer.commit([put(2)]);
+      expect((await reader.get('sessions', 'a'))?.value).toBe(2);
     },
   );
 

@@ -252,7 +252,7 @@ export class HybridStorage implements Storage {
     try {
       await this.#cold.open();
     } catch (error) {
-      await this.#connection.close();
+      await this.#closeHot();
       throw error;
     }
   }
@@ -264,8 +264,13 @@ export class HybridStorage implements Storage {
 
   async #closeBoth(): Promise<void> {
     await this.#underWay.settled();
-    await this.#hot.close();
+    await this.#closeHot();
     await this.#cold.close();
+  }
+
+  /** At once one after the other: a connection that comes back in between would begin anew what was ended. */
+  async #closeHot(): Promise<void> {
+    await this.#hot.close();
     await this.#connection.close();
   }
 

@@ -1,3 +1,4 @@
+import { MAXIMUM_SEQUENCE } from '../checked-input.ts';
 import { byteChanges } from './record-checksum.ts';
 
 /** Raised inside the commit functions; never seen by a caller. */
@@ -6,8 +7,8 @@ const CONFLICT_STATE = 'ST409';
 export const DAMAGED_STATE = 'STDMG';
 
 /** Half of the greatest number that an entry can have. */
-export const MIDDLE_SEQUENCE = 137_438_953_471;
-/** No two entries of a log that follow one another are so far apart, unless the log has a row that says so. */
+const MIDDLE_SEQUENCE = 137_438_953_471;
+/** No entry of a log is so far behind what its row says, or behind 0 when it has none. */
 export const WIDEST_GAP = 68_719_476_736;
 
 /** Kinds of operations as the functions know them. */
@@ -77,24 +78,34 @@ LANGUAGE sql AS $$
     ON CONFLICT (generation, name) DO UPDATE SET last_sequence = excluded.last_sequence, crc = excluded.crc
 $$;
 
+-- The last number that the entries of a log tell of, null when it has none. Entries that are far behind what p_noted and all
+-- others say are not believed, but for this: they may be one entry, which was the last one.
+CREATE FUNCTION smalltalk_last_entry(p_generation integer, p_log text, p_noted bigint) RETURNS bigint
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  noted bigint := least(greatest(p_noted, 0), ${MAXIMUM_SEQUENCE});
+  last bigint;
+BEGIN
+  SELECT max(e.sequence) INTO last FROM smalltalk_entries e WHERE e.generation = p_generation AND e.log = p_log;
+  IF last - noted > ${WIDEST_GAP} THEN
+    SELECT max(e.sequence) INTO last FROM smalltalk_entries e
+      WHERE e.generation = p_generation AND e.log = p_log AND e.sequence <= noted + ${WIDEST_GAP};
+    RETURN greatest(last, noted) + 1;
+  END IF;
+  RETURN last;
+END $$;
+
 -- The last number that was given in a log: that of its last entry, or that of its row. A row that fails its checksum is
--- mended: in the upper half of what is possible it is taken for a flipped bit. So is an entry that is so far behind all
--- others; it may have been the last one.
+-- mended: in the upper half of what is possible it is taken for a flipped bit.
 CREATE FUNCTION smalltalk_counter(p_generation integer, p_log text, p_crc bigint) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   noted record;
   known bigint := 0;
-  last_entry bigint;
 BEGIN
   SELECT c.last_sequence, c.crc = (p_crc # smalltalk_number_crc(c.last_sequence)) AS whole INTO noted
     FROM smalltalk_logs c WHERE c.generation = p_generation AND c.name = p_log;
   IF FOUND AND (noted.whole OR noted.last_sequence BETWEEN 0 AND ${MIDDLE_SEQUENCE}) THEN known := noted.last_sequence; END IF;
-  -- The last two, the greater one last.
-  FOR last_entry IN SELECT sequence FROM (SELECT e.sequence FROM smalltalk_entries e
-    WHERE e.generation = p_generation AND e.log = p_log ORDER BY e.sequence DESC LIMIT 2) two ORDER BY sequence
-  LOOP
-    known := CASE WHEN last_entry - known > ${WIDEST_GAP} THEN known + 1 ELSE greatest(known, last_entry) END;
-  END LOOP;
+  known := greatest(known, smalltalk_last_entry(p_generation, p_log, known));
   IF noted.whole IS FALSE THEN
     RAISE WARNING USING ERRCODE = '${DAMAGED_STATE}', MESSAGE = 'log ' || p_log;
     PERFORM smalltalk_count(p_generation, p_log, known, p_crc);

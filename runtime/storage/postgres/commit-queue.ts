@@ -17,7 +17,7 @@ import { WRITE_ONE_STATEMENT, WRITE_STATEMENT, WriteBatch } from './write-argume
 interface Waiting extends WaitingCommit<Carried> {
   /** Its name was given to it here, so it is new. */
   fresh: boolean;
-  /** It is new here, too: its writer numbers its commits, and has gone on from the one before. */
+  /** So is this one: its writer numbers its commits, and one before it was new to the server. */
   isNext: boolean;
 }
 
@@ -57,8 +57,6 @@ export class CommitQueue {
   #callsUnderWay = 0;
   /** The last commit that is on its way quickly; undefined when none is. */
   #last: Waiting | undefined;
-  /** The newest commit of the last writer that gave one a name. */
-  #newest: CommitId | undefined;
 
   constructor(connections: Connections, now: () => number) {
     this.#connections = connections;
@@ -79,21 +77,10 @@ export class CommitQueue {
   }
 
   commit(operations: readonly CheckedOperation[], id: CommitId, fresh: boolean): Promise<Carried> {
-    const isNext = fresh || this.#isNext(id);
+    const isNext = fresh || id.number > (this.#known.number(id.writer) ?? id.number);
     return new Promise((resolve, reject) =>
       this.#groups.push({ operations, id, fresh, isNext, resolve, reject }),
     );
-  }
-
-  #isNext(id: CommitId): boolean {
-    const newest = this.#newest;
-    if (newest?.writer !== id.writer) {
-      this.#newest = id;
-      return false;
-    }
-    if (id.number <= newest.number) return false;
-    this.#newest = id;
-    return true;
   }
 
   async #quickly(
@@ -106,7 +93,8 @@ export class CommitQueue {
     try {
       const carried = await carryOut(after);
       if (carried === undefined) return false;
-      this.#remember(group);
+      for (const { id } of group) this.#known.setNumber(id);
+      this.#forgetBehind(group);
       for (const [i, { resolve }] of group.entries()) resolve(carried[i] as Carried);
       return true;
     } catch {
@@ -172,9 +160,8 @@ export class CommitQueue {
     }
   }
 
-  /** Keeps count of what the server remembers, and makes it forget the oldest once in a while. */
-  #remember(group: readonly Waiting[]): void {
-    for (const { id } of group) this.#known.setNumber(id);
+  /** Makes the server forget the oldest commits once in a while. */
+  #forgetBehind(group: readonly Waiting[]): void {
     for (const { id } of group) {
       if (id.number % FORGET_EVERY !== 0) continue;
       this.#connections
@@ -203,11 +190,14 @@ export class CommitQueue {
       let first = 0;
       for (const [i, one] of group.entries()) {
         const carried = settle(one, lines[i] ?? '', first);
-        if (carried?.again === false) this.#known.learn(one.operations, carried.numbers);
+        if (carried?.again === false) {
+          this.#known.learn(one.operations, carried.numbers);
+          this.#known.setNumber(one.id);
+        }
         first += one.operations.length;
       }
     });
-    this.#remember(group);
+    this.#forgetBehind(group);
   }
 }
 

@@ -164,6 +164,81 @@ describeWithServers(['postgres'], 'damaged records in PostgreSQL', () => {
     expect(next).toEqual([{ sequence: COUNT + 1 }]);
   });
 
+  it('keeps the number that a log has counted to when damaged entries behind it are set aside', async () => {
+    const { storage, sql, damaged } = await start();
+    const append = () => storage.commit([{ kind: 'append', log: 'events', value: 'next' }]);
+    // The last one first, which leaves a row; then the one before it, which is the last one by then.
+    for (const sequence of [COUNT, COUNT - 1]) {
+      await sql(`UPDATE smalltalk_entries SET json = '"other"' WHERE sequence = ${sequence}`);
+      expect(await storage.read('events')).toHaveLength(sequence - 1);
+      await expect.poll(() => sql('SELECT FROM smalltalk_damaged')).toHaveLength(COUNT + 1 - sequence);
+    }
+    expect(await append()).toEqual([{ sequence: COUNT + 1 }]);
+
+    const writer = await storage.generations.create('counted further');
+    await writer.write([
+      { kind: 'log', log: 'events', lastSequence: 200 },
+      { kind: 'entry', log: 'events', sequence: 50, at: 1, json: '1' },
+    ]);
+    await writer.seal();
+    await storage.generations.activate(writer.id);
+    await sql("UPDATE smalltalk_entries SET json = '2' WHERE sequence = 50");
+    expect(await storage.read('events')).toEqual([]);
+    await expect.poll(() => sql('SELECT FROM smalltalk_damaged')).toHaveLength(3);
+    expect(await append()).toEqual([{ sequence: 201 }]);
+    expect(damaged()).toHaveLength(3);
+  });
+
+  it.each([
+    ['higher', 1n << 20n],
+    ['beyond belief', 1n << 37n],
+    ['beyond all numbers', 1n << 60n],
+    ['lower', 8n],
+  ])('knows the number of the only entry of a log when it is %s', async (_name, bit) => {
+    const { storage, sql, damaged } = await start();
+    await storage.commit([{ kind: 'trim', log: 'events', through: COUNT - 1 }]);
+    await sql(`UPDATE smalltalk_entries SET sequence = sequence # ${bit}`);
+    expect((await recordsOf(storage)).filter(({ kind }) => kind === 'entry')).toEqual([]);
+    await expect.poll(() => sql('SELECT FROM smalltalk_damaged')).toHaveLength(1);
+    expect(damaged()).toEqual([`entry events#${BigInt(COUNT) ^ bit}`]);
+    expect(await storage.commit([{ kind: 'append', log: 'events', value: 'next' }])).toEqual([
+      { sequence: COUNT + 1 },
+    ]);
+  });
+
+  it.each([36n, 45n])(
+    'does not believe a number with the bit %s, whichever way a commit goes, and skips one each time',
+    async (bit) => {
+      const { sql, reopen } = await start();
+      await sql(`UPDATE smalltalk_entries SET sequence = sequence # ${1n << bit} WHERE sequence = 7`);
+      const storage = await reopen();
+      const append: Operation = { kind: 'append', log: 'events', value: 'more' };
+      const remove: Operation = { kind: 'delete', collection: 'sessions', id: 'none' };
+      const put: Operation = { kind: 'put', collection: 'sessions', id: 'other', value: 1 };
+      for (const [i, more] of [[], [remove], [put, put], [], [remove]].entries()) {
+        expect((await storage.commit([append, ...more]))[0]).toEqual({ sequence: COUNT + 2 * (i + 1) });
+      }
+      const numbers = (await storage.read('events')).map(({ sequence }) => sequence);
+      expect(numbers).toHaveLength(COUNT - 1 + 5);
+      expect(numbers.at(-1)).toBe(COUNT + 10);
+    },
+  );
+
+  it('makes a snapshot that can be restored of a log whose last entry is numbered beyond all numbers', async () => {
+    const { storage, sql, damaged } = await start();
+    await sql(
+      `UPDATE smalltalk_entries SET sequence = sequence + (1::bigint << 45) WHERE sequence = ${COUNT}`,
+    );
+    const records = await recordsOf(storage);
+    expect(damaged()).toHaveLength(1);
+    expect(records.find(({ kind }) => kind === 'log')).toMatchObject({ lastSequence: COUNT });
+    const writer = await storage.generations.create('restore');
+    await writer.write(records);
+    await writer.seal();
+    await storage.generations.activate(writer.id);
+    expect(await recordsOf(storage)).toEqual(records);
+  });
+
   it('skips a number when the last entry is beyond belief before anybody has read it', async () => {
     const { sql, reopen } = await start();
     await sql(

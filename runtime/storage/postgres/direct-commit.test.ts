@@ -217,6 +217,34 @@ describeWithServers(['postgres'], 'commits by what is known here', () => {
     expect(await commit([{ kind: 'append', log: 'events', value: 1 }])).toEqual([{ sequence: 1 }]);
   });
 
+  it('do not overtake a group that ends with a commit from before', async () => {
+    const { storage, other } = await start();
+    const again = (number: number): [Operation[], CommitId] => [
+      [{ kind: 'append', log: 'events', value: number }],
+      { writer: 'former', number },
+    ];
+    for (const number of [1, 2]) await storage.commit(...again(number));
+    await other.commit(...again(1));
+    const put = (value: number): Operation[] => [{ kind: 'put', collection: 'sessions', id: 'b', value }];
+    // So many that they make two groups of 8, the first of which the server does not carry out quickly.
+    const fill = (count: number) =>
+      Array.from({ length: count }, (_, i) => other.commit([{ kind: 'append', log: `f/${i}`, value: 1 }]));
+    const answers = [
+      other.commit(put(1)),
+      ...fill(6),
+      other.commit(...again(2)),
+      other.commit(put(2)),
+      ...fill(7),
+    ];
+    const carried = await Promise.all(answers);
+    expect([carried[0], carried[7], carried[8]]).toEqual([
+      [{ version: 1 }],
+      [{ sequence: 2 }],
+      [{ version: 2 }],
+    ]);
+    expect((await storage.get('sessions', 'b'))?.value).toBe(2);
+  });
+
   it('are carried out once each, in several processes whose connections are ended all the time', async () => {
     const { storage, other, faults } = await start();
     const answers = new Map<string, unknown>();

@@ -138,8 +138,9 @@ export class GenerationStore {
   async activate(id: string): Promise<void> {
     await this.#connections.transaction(async (client) => {
       await client.query("SELECT smalltalk_take('')");
+      // In the order in which a drop locks them.
+      const { rows } = await client.query('SELECT active FROM smalltalk_state FOR UPDATE');
       const key = await sealedKey(client, id);
-      const { rows } = await client.query('SELECT active FROM smalltalk_state');
       const active = Number(rows[0]?.active);
       if (active === key) return;
       await carryCountersOver(client, active, key);
@@ -255,11 +256,13 @@ async function carryCountersOver(client: PoolClient, from: number, to: number): 
      SELECT $1, name, last_sequence, crc FROM smalltalk_logs WHERE generation = $2 ${raise}`,
     [to, from],
   );
-  const last = (generation: string) => `(SELECT max(e.sequence) FROM smalltalk_entries e
-    WHERE e.generation = ${generation} AND e.log = n)`;
+  const last = (
+    generation: string,
+  ) => `smalltalk_last_entry(${generation}, n, coalesce((SELECT c.last_sequence
+    FROM smalltalk_logs c WHERE c.generation = ${generation} AND c.name = n), 0))`;
   const { rows } = await client.query<{ name: string; last: string }>(
-    `SELECT n AS name, ${last('$2')}::text AS last FROM smalltalk_log_names($2) n
-     WHERE ${last('$2')} > coalesce(${last('$1')}, 0)`,
+    `SELECT n AS name, last::text FROM smalltalk_log_names($2) n CROSS JOIN LATERAL (SELECT ${last('$2')} AS last OFFSET 0) l
+     WHERE last > coalesce(${last('$1')}, 0)`,
     [to, from],
   );
   await client.query(

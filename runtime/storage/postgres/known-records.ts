@@ -26,18 +26,20 @@ export interface Held {
 }
 
 const MAXIMUM_RECORDS = 20_000;
+/** Characters of the index fields of a document; more are not kept here, for index values may be of any length. */
+const MAXIMUM_FIELDS = 4_096;
 /** Writers; there is one, and perhaps that of an earlier process whose journal is drained. */
 const MAXIMUM_WRITERS = 4;
 
 /**
  * What this process left in the tables when it wrote last. It is believed for as long as nobody else writes: each call of a
- * function of the server leaves its name in `smalltalk_state`, and a statement that goes by what is known here first sees to
+ * function of the server leaves its name in `smalltalk_holder`, and a statement that goes by what is known here first sees to
  * it that the name is still there. What others change without such a call, by a fault, is told by what they changed.
  */
 export class KnownRecords {
   readonly #documents = new Map<string, KnownDocument>();
   readonly #logs = new Map<string, KnownLog>();
-  /** By writer, the greatest number of its commits that was carried out. */
+  /** By writer, the greatest number of its commits that was carried out here, and never before. */
   readonly #numbers = new Map<string, number>();
   #holder: string | undefined;
   #key = 0;
@@ -77,7 +79,8 @@ export class KnownRecords {
   }
 
   setDocument(collection: string, id: string, known: KnownDocument | undefined): void {
-    set(this.#documents, `${collection}/${id}`, known, MAXIMUM_RECORDS);
+    const kept = known !== undefined && known.fields.length <= MAXIMUM_FIELDS ? known : undefined;
+    set(this.#documents, `${collection}/${id}`, kept, MAXIMUM_RECORDS);
   }
 
   setLog(name: string, known: KnownLog | undefined): void {
@@ -100,7 +103,7 @@ export class KnownRecords {
     }
   }
 
-  /** A commit that was carried out. */
+  /** A commit that was carried out here, and never before. */
   setNumber({ writer, number }: CommitId): void {
     const greatest = Math.max(number, this.#numbers.get(writer) ?? 0);
     set(this.#numbers, writer, greatest, MAXIMUM_WRITERS);

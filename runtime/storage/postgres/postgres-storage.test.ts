@@ -134,6 +134,25 @@ describeWithServers(['postgres'], 'PostgreSQL', () => {
     });
   });
 
+  it('activates and drops generations at a time', async () => {
+    const { generations } = await start();
+    for (let round = 0; round < 20; round++) {
+      const active = (await generations.list()).find((one) => one.active)?.id as string;
+      const writer = await generations.create('next');
+      await writer.seal();
+      const [activated, ...dropped] = await Promise.allSettled([
+        generations.activate(writer.id),
+        generations.drop(active),
+        generations.drop(active),
+      ]);
+      expect(activated.status).toBe('fulfilled');
+      // Each came before the activation, or behind it and perhaps behind the other one.
+      for (const one of dropped) {
+        if (one.status === 'rejected') expect(one.reason).toMatchObject({ code: 'storage.invalid' });
+      }
+    }
+  });
+
   it('waits with no connection for another, however many snapshots are read', async () => {
     const storage = await start();
     await storage.commit(

@@ -1,6 +1,7 @@
 import type { PoolClient } from 'pg';
 import { fieldsFromText } from '../checked-input.ts';
 import type { LogEntry, SnapshotRecord, StorageFault, StoredDocument } from '../storage.ts';
+import { WIDEST_GAP } from './commit-function.ts';
 import type { Connections } from './connections.ts';
 import {
   documentChecksum,
@@ -96,7 +97,7 @@ export class RecordVerifier {
       const json = row[3] as string;
       if (checksum(valueChecksum(json), at, sequence) === Number(row[2])) {
         entries.push({ log, sequence, at, value: JSON.parse(json) as T });
-      } else this.#damagedEntry(undefined, log, sequence);
+      } else this.#damagedEntry(undefined, log, row[0] as string);
     }
     return entries;
   }
@@ -114,19 +115,19 @@ export class RecordVerifier {
     if (entryChecksumsOf(log)(valueChecksum(json), at, sequence) === crc) {
       return { kind: 'entry', log, sequence, at, json };
     }
-    this.#damagedEntry(generation, log, sequence);
+    this.#damagedEntry(generation, log, row[0] as string);
     return undefined;
   }
 
-  /** `noted` is its row, if it has one; a damaged one is mended by the next append. `greatest` is the last entry. */
+  /** `noted` is its row, if it has one; a damaged one is mended by the next append. `lastEntry` is what its entries tell. */
   snapshotLog(
     log: string,
     noted: { last: number; crc: number } | undefined,
-    greatest: number,
+    lastEntry: number,
   ): SnapshotRecord {
     const whole = noted !== undefined && logChecksum(log, noted.last) === noted.crc;
     if (noted !== undefined && !whole) this.report(`log ${log}`);
-    return { kind: 'log', log, lastSequence: whole ? Math.max(noted.last, greatest) : greatest };
+    return { kind: 'log', log, lastSequence: whole ? Math.max(noted.last, lastEntry) : lastEntry };
   }
 
   /** Tells of a record, unless that was done before. */
@@ -151,7 +152,8 @@ export class RecordVerifier {
     await Promise.all(this.#work);
   }
 
-  #damagedEntry(generation: number | undefined, log: string, sequence: number): void {
+  /** `sequence` as the server has it: damaged, it may be more than a number here holds exactly. */
+  #damagedEntry(generation: number | undefined, log: string, sequence: string): void {
     this.#damaged(`entry ${log}#${sequence}`, () => this.#entryAside(generation, log, sequence));
   }
 
@@ -183,7 +185,7 @@ export class RecordVerifier {
     });
   }
 
-  #entryAside(known: number | undefined, log: string, sequence: number): Promise<void> {
+  #entryAside(known: number | undefined, log: string, sequence: string): Promise<void> {
     return this.#connections.transaction(async (client) => {
       const generation = await take(client, known);
       const key = [generation, log, sequence];
@@ -197,7 +199,7 @@ export class RecordVerifier {
       const [at, crc] = [Number(rows[0][0]), Number(rows[0][1])];
       const checksum = entryChecksumsOf(log);
       const valueCrc = valueChecksum(rows[0][2] as string);
-      if (checksum(valueCrc, at, sequence) === crc) return;
+      if (checksum(valueCrc, at, Number(sequence)) === crc) return;
       await client.query(
         `WITH gone AS (DELETE FROM smalltalk_entries WHERE generation = $1 AND log = $2 AND sequence = $3
            RETURNING generation, log, sequence, at, crc, json)
@@ -205,26 +207,35 @@ export class RecordVerifier {
          SELECT 'entry ' || log || '#' || sequence, concat_ws(' ', generation, at, crc), json FROM gone`,
         key,
       );
-      const last = await client.query<Row>({
-        text: 'SELECT max(sequence) FROM smalltalk_entries WHERE generation = $1 AND log = $2',
-        values: [generation, log],
-        rowMode: 'array',
-      });
-      const greatest = Number(last.rows[0]?.[0] ?? 0);
-      // If it is its number that is damaged, its checksum tells which it was.
-      const summed = numberOfChange(crc ^ checksum(valueCrc, at));
-      const number = summed >= 1 && summed <= greatest + 1 ? summed : sequence;
+      const counter = await client.query<{ last: string }>(
+        'SELECT smalltalk_counter($1, $2, $3)::text AS last',
+        [generation, log, logChecksum(log)],
+      );
+      const last = Number(counter.rows[0]?.last);
+      const given = givenNumber(sequence, numberOfChange(crc ^ checksum(valueCrc, at)), last);
       // With the last entry of a log goes what tells where it goes on.
-      if (number > greatest) {
+      if (given > last) {
         await client.query('SELECT smalltalk_count($1, $2, $3, $4)', [
           generation,
           log,
-          number,
+          given,
           logChecksum(log),
         ]);
       }
     });
   }
+}
+
+/**
+ * The number that a damaged entry was given, of which its checksum says `summed`: that is true if it is the number that is
+ * damaged, and nothing otherwise. `last` is what the log knows of without it.
+ */
+function givenNumber(sequence: string, summed: number, last: number): number {
+  const flipped = BigInt.asUintN(64, BigInt(sequence) ^ BigInt(summed));
+  const isOneBit = flipped > 0n && (flipped & (flipped - 1n)) === 0n;
+  if (summed >= 1 && (summed <= last + 1 || isOneBit)) return summed;
+  // Not believed by the commits either.
+  return Number(sequence) - last > WIDEST_GAP ? last + 1 : Number(sequence);
 }
 
 /** Lets nobody else write to the end of the transaction. Answers the generation, by default the active one. */

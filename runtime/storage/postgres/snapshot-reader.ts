@@ -83,15 +83,14 @@ export class SnapshotReader {
     let entry = await entries.next();
     const counters = this.#cursor(
       'smalltalk_logs',
-      `SELECT n, l.last_sequence, l.crc, (SELECT max(e.sequence) FROM smalltalk_entries e
-         WHERE e.generation = $1 AND e.log = n)
+      `SELECT n, l.last_sequence, l.crc, smalltalk_last_entry($1, n, coalesce(l.last_sequence, 0))
        FROM smalltalk_log_names($1) n LEFT JOIN smalltalk_logs l ON l.generation = $1 AND l.name = n`,
     );
     for await (const page of counters) {
-      for (const [name, last, crc, greatest] of page) {
+      for (const [name, last, crc, lastEntry] of page) {
         const log = name as string;
         const noted = last === null ? undefined : { last: Number(last), crc: Number(crc) };
-        yield this.#verifier.snapshotLog(log, noted, Number(greatest ?? 0));
+        yield this.#verifier.snapshotLog(log, noted, Number(lastEntry ?? 0));
         while (entry.done !== true && entry.value[0] === log) {
           const [, sequence, at, ownCrc, , value] = entry.value;
           const record = this.#verifier.snapshotEntry(this.#generation, log, [sequence, at, ownCrc, value]);

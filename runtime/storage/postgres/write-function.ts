@@ -1,4 +1,4 @@
-import { MIDDLE_SEQUENCE } from './commit-function.ts';
+import { WIDEST_GAP } from './commit-function.ts';
 
 /**
  * What the server does for commits to records of which it is not known here what they are: quick ways for what most of them
@@ -64,7 +64,7 @@ BEGIN
     ) o CROSS JOIN LATERAL (
       SELECT array_agg(greatest(c.last_sequence, m.sequence, 0) ORDER BY i) AS counters,
         array_agg(c.last_sequence ORDER BY i) AS counter_rows,
-        bool_or(c.crc <> (p_log_crcs[i] # smalltalk_number_crc(c.last_sequence)) OR m.sequence > ${MIDDLE_SEQUENCE}) AS irregular
+        bool_or(c.crc <> (p_log_crcs[i] # smalltalk_number_crc(c.last_sequence)) OR m.sequence - coalesce(c.last_sequence, 0) > ${WIDEST_GAP}) AS irregular
       FROM generate_series(1, cardinality(p_log_names)) i
         LEFT JOIN smalltalk_logs c ON c.generation = s.active AND c.name = p_log_names[i]
         LEFT JOIN LATERAL (SELECT e.sequence FROM smalltalk_entries e
@@ -145,7 +145,7 @@ BEGIN
     FROM smalltalk_state s
       LEFT JOIN smalltalk_documents d ON d.generation = s.active AND d.collection = p_collection AND d.id = p_id
       LEFT JOIN smalltalk_logs c ON c.generation = s.active AND c.name = p_log;
-  IF known.again OR known.head_damaged OR known.counter_damaged OR known.last_entry > ${MIDDLE_SEQUENCE} THEN
+  IF known.again OR known.head_damaged OR known.counter_damaged OR known.last_entry - coalesce(known.counter_row, 0) > ${WIDEST_GAP} THEN
     RETURN NULL;
   END IF;
   IF p_id IS NOT NULL THEN

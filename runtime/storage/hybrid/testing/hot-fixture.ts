@@ -69,6 +69,8 @@ export class TestConnection implements HotConnection {
   fate: () => 'answered' | 'not sent' | 'answer lost' = () => 'answered';
   /** Reads that were served from a copy. */
   hits = 0;
+  /** Questions in plain commands that were answered. */
+  answered = 0;
   /** Names of the scripts that were run. */
   readonly scripts: string[] = [];
   readonly #redis: Redis;
@@ -96,6 +98,7 @@ export class TestConnection implements HotConnection {
     const fate = this.fate();
     if (fate === 'not sent') return this.#lose();
     const answers = await Promise.all(commands.map(([name, ...args]) => this.#redis.call(name, ...args)));
+    this.answered += 1;
     for (const [i, answer] of answers.entries()) {
       const found = commands[i]?.[0] === 'MGET' ? (answer as unknown[]).slice(2) : answer;
       if (Array.isArray(found) && found.some((one) => one !== null)) this.hits += 1;
