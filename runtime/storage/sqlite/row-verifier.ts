@@ -100,15 +100,17 @@ export class RowVerifier {
   }
 
   #damaged(record: string, toSetAside: DamagedRecord | undefined): void {
-    if (this.#reported.has(record)) return;
-    this.#reported.add(record);
+    // One of a generation that is not active may have the name of one that is, and must not hide it.
+    const name = toSetAside === undefined ? `elsewhere ${record}` : record;
+    if (this.#reported.has(name)) return;
+    this.#reported.add(name);
     this.report({
       record,
       message: `The ${record} failed its checksum; it was set aside and is not served.`,
     });
     if (toSetAside === undefined) return;
     this.#setAside(toSetAside).then(
-      () => this.#reported.delete(record),
+      () => this.#reported.delete(name),
       // It could not be written (a full disk, say): it stays where it is, and stays reported.
       () => undefined,
     );
