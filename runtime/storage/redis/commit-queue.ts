@@ -134,14 +134,18 @@ export class CommitQueue {
   }
 
   async #findOut(group: Waiting[]): Promise<void> {
-    const now = this.#now();
-    const owner = this.#nextOwner();
-    const [answers, damaged, lasts, former, owns] = (await this.#server.onActive(
-      COMMIT,
-      commitArguments(group, owner, now),
-    )) as [string[], string[], string[], string, string];
-    // Others have written meanwhile: what was known before need not be so any more.
-    if (former !== this.#owner || this.#generation !== this.#server.active) this.#forget();
+    let owner = '';
+    const args = commitArguments(group, this.#now());
+    const [answers, damaged, lasts, former, owns] = (await this.#server.onActive(COMMIT, () => {
+      // Another one for each attempt: one that was given up may arrive late, and must not make this process the owner of
+      // what others have written meanwhile.
+      owner = this.#nextOwner();
+      return [owner, ...args];
+    })) as [string[], string[], string[], string, string];
+    // Others have written meanwhile, or what is damaged was taken away, also for a commit that was refused: what was known
+    // before need not be so any more.
+    const isChanged = former !== this.#owner || damaged.length > 0;
+    if (isChanged || this.#generation !== this.#server.active) this.#forget();
     if (this.#generation !== this.#server.active) {
       this.#generation = this.#server.active;
       this.#uncounted = 0;
@@ -198,8 +202,9 @@ export class CommitQueue {
   }
 }
 
-function commitArguments(group: readonly Waiting[], owner: string, now: number): RedisArgument[] {
-  const args: RedisArgument[] = [now, MAXIMUM_SEQUENCE, owner, group.length];
+/** All but the generation and the owner. */
+function commitArguments(group: readonly Waiting[], now: number): RedisArgument[] {
+  const args: RedisArgument[] = [now, MAXIMUM_SEQUENCE, group.length];
   for (const { operations, id } of group) {
     args.push(id.writer, rememberedPrefix(id.writer), id.number, operations.length);
     for (const operation of operations) pushOperation(args, operation, now);
@@ -248,6 +253,15 @@ function settle({ operations, id, resolve, reject }: Waiting, answer: string): v
     }
     case 'f':
       reject(fault('storage.failed', `The log ${rest} has used up its numbers.`));
+      return;
+    case 'o':
+      reject(
+        fault(
+          'storage.failed',
+          `Whether commit ${id.number} of ${id.writer} was carried out before is not known: it is older than what is remembered.`,
+          { commit: id },
+        ),
+      );
       return;
     case 'd':
       reject(

@@ -4,21 +4,22 @@ import type { RedisScript } from './redis-connection.ts';
 /**
  * Carries out a group of commits, each all or nothing: checked as a whole before its first write.
  *
- * ARGV: expected generation, now, greatest sequence, text of the owner that the caller becomes, number of commits; for each its
+ * ARGV: expected generation, text of the owner that the caller becomes, now, greatest sequence, number of commits; for each its
  * writer, prefix of what is remembered of it, number and count of operations; for each of these
  * `p` collection id json prefix value-crc fields expected expiry | `d` collection id expected |
  * `a` log log-prefix entry-prefix value-crc json | `t` log log-prefix through.
  * Answers the active generation; and when it is the expected one, for each commit `k <numbers>`, `r <numbers>` (it was carried out
- * before), `c <operation> <current>`, `f <log>` (its numbers are used up) or `d` (what was remembered of it is damaged); then what was found damaged; then name and
- * last number of each log that it wrote to; then the text of the owner before ('' for none), and whether the caller is it
- * now: nobody is while a snapshot is open.
+ * before), `c <operation> <current>`, `f <log>` (its numbers are used up), `d` (what was remembered of it is damaged) or `o` (it
+ * is older than what is remembered, and may have been carried out: one that arrives late, over a connection that was given
+ * up); then what was found damaged; then name and last number of each log that it wrote to; then the text of the owner
+ * before ('' for none), and whether the caller is it now: nobody is while a snapshot is open.
  */
 export const COMMIT: RedisScript = {
   lua: `${COMMON}${RECORDS}
 local meta = call('HMGET', P .. ':meta', 'active', 'snapshots')
 if meta[1] ~= ARGV[1] then return { meta[1] or '' } end
 begin(ARGV[1], meta[2])
-local now, greatest = tonumber(ARGV[2]), tonumber(ARGV[3])
+local now, greatest = tonumber(ARGV[3]), tonumber(ARGV[4])
 local WIDTH = { p = 9, d = 4, a = 6, t = 4 }
 local former, heads = call('GET', P .. ':owner') or '', {}
 
@@ -91,7 +92,7 @@ local function append(at)
   log.last = log.last + 1
   bytes = bytes + #json
   local sequence = whole(log.last)
-  push(name, log, sequence .. ' ' .. ARGV[2] .. ' ' .. crc(prefix, sequence) .. ' ' .. value .. ' ' .. json)
+  push(name, log, sequence .. ' ' .. ARGV[3] .. ' ' .. crc(prefix, sequence) .. ' ' .. value .. ' ' .. json)
   return log.last
 end
 local function trim(at)
@@ -136,13 +137,15 @@ for commit = 1, tonumber(ARGV[5]) do
     call('HDEL', ring, slot)
   elseif whose == number then
     answer = 'r ' .. remembered
+  elseif whose and tonumber(whose) > tonumber(number) then
+    answer = 'o'
   else
     answer = check(at, count)
     if not answer then
       local numbers = carryOut(at, count)
       answer = 'k ' .. numbers
       local added = call('HSET', ring, slot, number .. ' ' .. crc(prefix, number .. ' ' .. numbers) .. ' ' .. numbers)
-      if added == 1 or slot == '0' then call('ZADD', P .. ':writers', ARGV[2], writer) end
+      if added == 1 or slot == '0' then call('ZADD', P .. ':writers', ARGV[3], writer) end
     end
   end
   answers[commit] = answer
@@ -157,7 +160,7 @@ for name, log in pairs(logs) do
   end
 end
 local owns = #snaps == 0
-if owns then call('SET', P .. ':owner', ARGV[4]) else disown() end
+if owns then call('SET', P .. ':owner', ARGV[2]) else disown() end
 return { ARGV[1], answers, notices, lasts, former, owns and '1' or '' }
 `,
 };

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Operation, StorageFault } from '../storage.ts';
 import { describeWithServers } from '../testing/servers/describe-with-servers.ts';
 import { type RedisServer, startRedis } from '../testing/servers/redis-server.ts';
+import { startTcpProxy } from '../testing/servers/tcp-proxy.ts';
 import { RedisStorage } from './redis-storage.ts';
 
 const operations = (number: number): Operation[] => [
@@ -24,10 +25,12 @@ describeWithServers(['redis'], 'Redis', () => {
     const open: RedisStorage[] = [];
     const faults: StorageFault[] = [];
 
-    const storage = async (now = Date.now) => {
+    const storage = async (now = Date.now, reached: { url?: string; commandTimeoutMs?: number } = {}) => {
+      const { url = server.url, ...options } = reached;
       const made = new RedisStorage({
+        ...options,
         now,
-        redis: { url: server.url, clusterNodes: [] },
+        redis: { url, clusterNodes: [] },
         namespace: 'n',
         onFault: (fault) => faults.push(fault),
       });
@@ -135,6 +138,44 @@ describeWithServers(['redis'], 'Redis', () => {
       expect(faults).toEqual([]);
     });
 
+    it('forget what a commit has set aside that was refused for it', async () => {
+      const one = await storage();
+      for (let number = 1; number <= 3; number++) await one.commit(operations(number));
+      const [documents = ''] = await client.keys('{n}:*:d:sessions');
+      await client.hset(documents, 'h:s', 'damaged');
+      const put = { kind: 'put', collection: 'sessions', id: 's', value: 'new' } as const;
+      await expect(one.commit([{ ...put, expectVersion: 2 }])).rejects.toMatchObject({
+        code: 'storage.version_conflict',
+        data: { current: 0 },
+      });
+      expect(faults.map(({ record }) => record)).toEqual(['document sessions/s']);
+      expect(await one.commit(operations(4))).toEqual([{ version: 1 }, { sequence: 4 }]);
+      const titled = { where: [{ field: 'title', is: 'Title' }], limit: 9 };
+      expect((await one.list('sessions', { limit: 9 })).items).toHaveLength(1);
+      expect((await one.list('sessions', titled)).items).toHaveLength(1);
+    });
+
+    it('are not owned again by a request that arrives late, when another process has written meanwhile', async () => {
+      await using proxy = await startTcpProxy({ port: server.port });
+      const one = await storage(Date.now, { url: `redis://127.0.0.1:${proxy.port}`, commandTimeoutMs: 300 });
+      const two = await storage();
+      for (let number = 1; number <= 3; number++) await one.commit(operations(number));
+      // A document that is not known yet goes the long way.
+      const delayed = proxy.delayRequest('a-new-document');
+      const put = one.commit([{ kind: 'put', collection: 'sessions', id: 'a-new-document', value: 1 }]);
+      const arrive = await delayed;
+      expect(await put).toEqual([{ version: 1 }]);
+      for (let number = 4; number <= 6; number++)
+        expect(await two.commit(operations(number))).toEqual(appended(number));
+      const owner = await client.get('{n}:owner');
+      arrive();
+      await expect.poll(() => client.get('{n}:owner')).not.toBe(owner);
+      expect(await one.commit(operations(7))).toEqual(appended(7));
+      const { document, entries } = await state(one);
+      expect(document).toMatchObject({ version: 7, value: { number: 7 } });
+      expect(entries).toEqual(Array.from({ length: 7 }, (_, i) => [i + 1, i + 1]));
+    });
+
     it.each(['owner', 'active generation'])('find out by themselves when the %s is damaged', async (what) => {
       const one = await storage();
       for (let number = 1; number <= 3; number++) await one.commit(operations(number));
@@ -196,6 +237,18 @@ describeWithServers(['redis'], 'Redis', () => {
       expect(await append(one, 4)).toEqual([{ sequence: 4 }]);
       expect(await append(two, 9)).toEqual([{ sequence: 9 }]);
       expect(await one.read('messages/s')).toHaveLength(9);
+    });
+
+    it('are not carried out again when they are older than what is remembered of their writer', async () => {
+      const one = await storage();
+      const append = (number: number) =>
+        one.commit([{ kind: 'append', log: 'messages/s', value: number }], { writer: 'w', number });
+      const numbers = Array.from({ length: 1_100 }, (_, i) => i + 1);
+      for (let at = 0; at < numbers.length; at += 100)
+        await Promise.all(numbers.slice(at, at + 100).map((number) => append(number)));
+      expect(await append(101)).toEqual([{ sequence: 101 }]);
+      await expect(append(10)).rejects.toMatchObject({ code: 'storage.failed' });
+      expect(await append(1_101)).toEqual([{ sequence: 1_101 }]);
     });
 
     it('keep what an open snapshot still needs', async () => {

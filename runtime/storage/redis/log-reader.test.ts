@@ -34,6 +34,10 @@ describeWithServers(['redis'], 'the logs in Redis', () => {
       ...NUMBERS.map(
         (sequence): SnapshotRecord => ({ kind: 'entry', log: LOG, sequence, at: -5, json: '1' }),
       ),
+      { kind: 'log', log: 'messages/leap', lastSequence: 101 },
+      ...[1, 2, 3, 100, 101].map(
+        (sequence): SnapshotRecord => ({ kind: 'entry', log: 'messages/leap', sequence, at: 1, json: '1' }),
+      ),
       { kind: 'log', log: 'messages/none', lastSequence: 7 },
     ]);
   });
@@ -87,8 +91,38 @@ describeWithServers(['redis'], 'the logs in Redis', () => {
     expect(numbers).toEqual([{ sequence: LAST + 1 }, { sequence: 8 }]);
     const records = await recordsOf(storage);
     expect(records).toContainEqual({ kind: 'log', log: LOG, lastSequence: LAST + 1 });
-    expect(records.filter(({ kind }) => kind === 'entry')).toHaveLength(NUMBERS.length + 2);
+    expect(records.filter(({ kind }) => kind === 'entry')).toHaveLength(NUMBERS.length + 5 + 2);
     await storage.commit([{ kind: 'trim', log: LOG, through: LAST + 1 }]);
+  });
+
+  it('are read with all of a commit that appends and trims, or nothing of it', async () => {
+    const log = 'messages/window';
+    await storage.commit([{ kind: 'append', log, value: 0 }]);
+    const lengths = new Set<number>();
+    for (let through = 1; through <= 300; through++) {
+      const written = storage.commit([
+        { kind: 'append', log, value: 0 },
+        { kind: 'trim', log, through },
+      ]);
+      const reads = [];
+      for (let turn = 0; turn < 10; turn++) {
+        reads.push(storage.read(log));
+        await undefined;
+      }
+      for (const entries of await Promise.all(reads)) lengths.add(entries.length);
+      await written;
+    }
+    expect([...lengths]).toEqual([1]);
+  });
+
+  it('say the number of a damaged entry before numbers that are left out in the same way from both sides', async () => {
+    const [list = ''] = await client.keys('{logs}:*:m:messages/leap');
+    await client.lset(list, 2, 'x');
+    const read = await storage.read('messages/leap', { limit: 3, reverse: true });
+    expect(read.map(({ sequence }) => sequence)).toEqual([101, 100, 2]);
+    await expect.poll(() => client.hkeys('{logs}:damaged')).toEqual(['entry messages/leap#3']);
+    expect(faults.splice(0).map(({ record }) => record)).toEqual(['entry messages/leap#3']);
+    await client.del('{logs}:damaged');
   });
 
   it('say the numbers of damaged entries that stand together, at the beginning, within and at the end', async () => {

@@ -53,7 +53,8 @@ export class LogReader {
 
   /**
    * A page from one end of the log in a plain command: a script would turn each element round twice. Where in the list the
-   * others are only a script can find out in one round trip.
+   * others are only a script can find out in one round trip; also which number a damaged one has if its neighbour before it
+   * is not in the page, and what there is at one and the same time when the log is trimmed meanwhile.
    */
   async #page(
     log: string,
@@ -68,13 +69,23 @@ export class LogReader {
         log,
       );
       const page = numbered(log, found, undefined);
-      if (page !== undefined) return { page, trimmed };
+      if (page !== undefined && !(reverse && page[0]?.entry === 'damaged') && !isOlder(page, log, trimmed))
+        return { page, trimmed };
     }
     const args = [log, logPrefix(log), edge, count, reverse ? 1 : 0];
     const answer = await this.#server.onActive(READ_LOG, args);
     const [trimmed, elements, first] = answer as [string | null, string[], number];
     return { page: numbered(log, elements, first) ?? [], trimmed };
   }
+}
+
+/**
+ * Whether something of a page was trimmed, which is asked for behind it. A commit that came in between may have appended
+ * what is not in the page; more often the entries stay while a snapshot needs them.
+ */
+function isOlder(page: readonly NumberedElement[], log: string, trimmed: string | null): boolean {
+  const through = trimmed === null ? 0 : (parseTrimmed(log, trimmed) ?? 0);
+  return through > 0 && page.some(({ sequence, entry }) => sequence <= through && entry !== 'gone');
 }
 
 function valuesOf<T>(jsons: string[]): T[] {

@@ -62,16 +62,19 @@ export class RedisServer {
 
   /**
    * Runs a script on the active generation, which it is told first; answers what comes after the generation. `moved` is
-   * called when another one turns out to be active.
+   * called when another one turns out to be active. Arguments may be made anew for each time that they are sent.
    */
   async onActive(
     script: RedisScript,
-    args: readonly RedisArgument[],
+    args: readonly RedisArgument[] | (() => readonly RedisArgument[]),
     moved?: () => void,
   ): Promise<unknown[]> {
+    const argsNow = typeof args === 'function' ? args : () => args;
     for (;;) {
       const expected = this.#active;
-      const answer = (await this.run(script, expected, ...args)) as unknown[];
+      const answer = (await this.persist(() =>
+        this.#connection.run(script, this.#key, [expected, ...argsNow()]),
+      )) as unknown[];
       if (answer[0] === expected) return answer.slice(1);
       this.follow(answer[0]);
       moved?.();

@@ -27,6 +27,12 @@ export interface TcpProxy extends AsyncDisposable {
    * that connection from then on. Resolves when the first answer was dropped. The client waits until `cut`.
    */
   dropAnswer(marker: string): Promise<void>;
+  /**
+   * Waits for the next piece of a request that contains `marker`, holds it back, and takes nothing more from that
+   * connection. The function that this resolves with sends the piece on, over a connection of its own: whatever has become
+   * of the client's. Nobody is told the answer.
+   */
+  delayRequest(marker: string): Promise<() => void>;
   /** Resets everything and ends it. Idempotent. */
   close(): Promise<void>;
 }
@@ -130,7 +136,17 @@ class ServerProxy implements TcpProxy {
     return this.close();
   }
 
-  #trap(marker: string, spring: (link: Link, piece: Buffer, sprung: () => void) => void): Promise<void> {
+  delayRequest(marker: string): Promise<() => void> {
+    return this.#trap<() => void>(marker, (link, piece, sprung) => {
+      link.client.pause();
+      sprung(() => connect({ port: this.#target, host: '127.0.0.1' }).resume().end(piece));
+    });
+  }
+
+  #trap<T = void>(
+    marker: string,
+    spring: (link: Link, piece: Buffer, sprung: (result: T) => void) => void,
+  ): Promise<T> {
     return new Promise((resolve) => {
       this.#traps.push({ marker, spring: (link, piece) => spring(link, piece, resolve) });
     });
