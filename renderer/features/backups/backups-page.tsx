@@ -182,7 +182,7 @@ export function BackupsPage() {
         />
       )}
       {list.isPending ? (
-        <Stack gap="xs" aria-busy aria-label="Loading the backups">
+        <Stack gap="xs" aria-busy role="status" aria-label="Loading the backups">
           <Skeleton h={24} w={120} />
           <Skeleton h={36} />
           <Skeleton h={36} />

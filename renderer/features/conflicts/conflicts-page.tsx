@@ -36,7 +36,7 @@ export function ConflictsPage() {
           onRetry={() => void list.refetch()}
         />
       )}
-      {list.isPending && <Skeleton h={160} aria-busy aria-label="Loading the conflicts" />}
+      {list.isPending && <Skeleton h={160} aria-busy role="status" aria-label="Loading the conflicts" />}
       {list.isSuccess && items.length === 0 && (
         <EmptyState
           icon={<IconArrowsSplit2 />}

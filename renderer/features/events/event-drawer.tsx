@@ -47,7 +47,7 @@ export function EventDrawer({ reference, event: known, ...rest }: EventDrawerPro
           onRetry={() => void read.refetch()}
         />
       ) : (
-        <Skeleton h={200} aria-label="Loading the event" />
+        <Skeleton h={200} role="status" aria-label="Loading the event" />
       )}
     </DetailDrawer>
   );

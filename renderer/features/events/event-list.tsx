@@ -142,7 +142,7 @@ export function EventList({
       </Table>
       <Center py="xs" mih={40}>
         {loading ? (
-          <Loader size="xs" aria-label="Loading older events" />
+          <Loader size="xs" role="status" aria-label="Loading older events" />
         ) : dropped > 0 ? (
           <Group gap="xs">
             <Text size="xs" c="dimmed">

@@ -114,7 +114,7 @@ export function EventsPage() {
           onReload={history.reload}
         />
       ) : history.isPending ? (
-        <Stack gap="xs" aria-busy aria-label="Loading the events">
+        <Stack gap="xs" aria-busy role="status" aria-label="Loading the events">
           {[1, 2, 3, 4, 5, 6].map((row) => (
             <Skeleton key={row} h={24} />
           ))}

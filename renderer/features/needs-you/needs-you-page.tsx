@@ -110,7 +110,7 @@ function Items({
           onRetry={() => void list.refetch()}
         />
       )}
-      {list.isPending && <Skeleton h={160} aria-busy aria-label="Loading" />}
+      {list.isPending && <Skeleton h={160} aria-busy role="status" aria-label="Loading" />}
       <Wanted shown={items} listed={list.isSuccess} nameOf={nameOf} />
       {list.isSuccess && items.length === 0 && <Nothing state={state} />}
       {items.map((item) => (

@@ -29,7 +29,7 @@ export function RuleTable({
       />
     );
   }
-  if (list.isPending) return <Skeleton h={120} aria-busy aria-label="Loading the rules" />;
+  if (list.isPending) return <Skeleton h={120} aria-busy role="status" aria-label="Loading the rules" />;
   if (items.length === 0) {
     return (
       <EmptyState icon={<IconShieldCheck />} title="You are asked every time">

@@ -224,7 +224,7 @@ function useStartDemoFleet() {
 
 function OverviewSkeleton() {
   return (
-    <Stack gap="sm" aria-busy="true" aria-label="Loading">
+    <Stack gap="sm" aria-busy="true" role="status" aria-label="Loading">
       <Skeleton h={32} w={320} />
       <Skeleton h={44} />
       <Skeleton h={280} />

@@ -70,7 +70,7 @@ export function SessionPage() {
             }
           />
         ) : (
-          <Stack aria-busy aria-label="Loading the session">
+          <Stack aria-busy role="status" aria-label="Loading the session">
             <Skeleton h={60} />
             <Skeleton h={140} />
           </Stack>

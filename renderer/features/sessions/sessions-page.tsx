@@ -102,7 +102,7 @@ export function SessionsPage() {
         />
       )}
       {list.isPending ? (
-        <Stack gap="xs" aria-busy aria-label="Loading the sessions">
+        <Stack gap="xs" aria-busy role="status" aria-label="Loading the sessions">
           {[1, 2, 3, 4, 5].map((row) => (
             <Skeleton key={row} h={36} />
           ))}

@@ -51,7 +51,7 @@ export function BudgetSection() {
           onRetry={() => void state.refetch()}
         />
       )}
-      {state.isPending && <Skeleton h={200} aria-busy aria-label="Loading the budgets" />}
+      {state.isPending && <Skeleton h={200} aria-busy role="status" aria-label="Loading the budgets" />}
       {state.data !== undefined && <Editor state={state.data} />}
     </Card>
   );

@@ -63,7 +63,7 @@ export function SecretSection() {
           onRetry={() => void list.refetch()}
         />
       )}
-      {list.isPending && <Skeleton h={80} aria-busy aria-label="Loading the secrets" />}
+      {list.isPending && <Skeleton h={80} aria-busy role="status" aria-label="Loading the secrets" />}
       <Stack gap="sm">
         {list.data !== undefined && list.data.items.length > 0 && (
           <Table>
