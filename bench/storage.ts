@@ -7,6 +7,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { startPostgres } from '../runtime/storage/testing/servers/postgres-server.ts';
 import { serversMissing } from '../runtime/storage/testing/servers/programs.ts';
@@ -27,6 +28,8 @@ interface SubjectOfGroup {
   cases?: CaseName[];
   /** Gets servers of its own, because it would find what another one of the group has stored. */
   apart?: boolean;
+  /** Milliseconds that it is given after each round for what it has put off, which would slow down whoever comes next. */
+  settleMs?: number;
 }
 
 interface Group {
@@ -65,7 +68,8 @@ const GROUPS: Record<AdapterName, Group> = {
     subjects: [
       { child: 'raw-file', subject: 'write, fsync, rename', role: 'floor', cases: ALONE },
       { child: 'raw-journal', subject: `${CLIENTS} to an fsync`, role: 'floor', cases: TOGETHER },
-      { child: 'file', subject: 'file adapter', role: 'ours' },
+      // It carries out in the files what its journal holds when it was quiet for 250 ms.
+      { child: 'file', subject: 'file adapter', role: 'ours', settleMs: 1_500 },
     ],
     peers: [{ child: 'unstorage-files', subject: 'unstorage fs, NOT durable', role: 'peer' }],
   },
@@ -218,6 +222,7 @@ async function measure(
             name,
             operations / share,
           );
+          if (subject.settleMs !== undefined) await wait(subject.settleMs);
           // The first round warms up.
           if (round > 0)
             results.set(keyOf(subject, name), [...(results.get(keyOf(subject, name)) ?? []), result]);
