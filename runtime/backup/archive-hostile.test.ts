@@ -27,8 +27,9 @@ describe('a foreign file', () => {
     ['random bytes', createHash('shake256', { outputLength: 10_000 }).update('seed').digest()],
   ])('is refused: %s', async (_, bytes) => {
     const path = await place(bytes);
-    expect(['backup.archive_foreign', 'backup.archive_damaged']).toContain((await refusal(path)).code);
-    await expect(readManifest(path)).rejects.toMatchObject({ code: (await refusal(path)).code });
+    const { code } = await refusal(path);
+    expect(['backup.archive_foreign', 'backup.archive_damaged']).toContain(code);
+    await expect(readManifest(path)).rejects.toMatchObject({ code });
   });
 
   it('is refused: a tar of something else', async () => {
