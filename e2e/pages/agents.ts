@@ -55,7 +55,12 @@ export class AgentsPage {
 
   /** In the dialog to add an agent. The radio itself is hidden below its label. */
   async chooseCommandLine(): Promise<void> {
-    await this.addDialog.getByRole('radiogroup', { name: 'Kind of agent' }).getByText('Command line').click();
+    const kinds = this.addDialog.getByRole('radiogroup', { name: 'Kind of agent' });
+    // As a user would: once more when the first click fell into the opening of the dialog.
+    await expect(async () => {
+      await kinds.getByText('Command line').click();
+      await expect(kinds.getByRole('radio', { name: 'Command line' })).toBeChecked({ timeout: 1_000 });
+    }).toPass({ timeout: 15_000 });
   }
 
   /** Adds an agent by its command line; resolves when its details are open. */
