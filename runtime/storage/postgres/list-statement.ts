@@ -14,6 +14,13 @@ const ACTIVE = '(SELECT active FROM smalltalk_state)';
 /** All of a value of the index, also when its key is cut. */
 const uncut = (alias: string) => `coalesce(${alias}."full", ${alias}.key)`;
 
+/**
+ * The document of each row of `f`, by its key. `OFFSET 0` keeps that a query of its own: as a join, before the server knows the
+ * tables, it thinks so little of the number of documents that it looks through all of them for each row.
+ */
+const DOCUMENT_OF_FIELD = `LATERAL (SELECT * FROM smalltalk_documents
+  WHERE generation = f.generation AND collection = f.collection AND id = f.id OFFSET 0) d`;
+
 /** Collects the values of a statement; each is named by its place. */
 class Values {
   readonly all: unknown[] = [];
@@ -91,8 +98,7 @@ export function walkStatement(
     }
   }
   return {
-    sql: `SELECT ${orderBy === undefined ? 'NULL' : uncut('f')}, ${DOCUMENT_COLUMNS} FROM smalltalk_fields f
-      JOIN smalltalk_documents d ON d.generation = f.generation AND d.collection = f.collection AND d.id = f.id
+    sql: `SELECT ${orderBy === undefined ? 'NULL' : uncut('f')}, ${DOCUMENT_COLUMNS} FROM smalltalk_fields f, ${DOCUMENT_OF_FIELD}
       WHERE ${conditions.join(' AND ')} ORDER BY ${order} LIMIT ${limit}`,
     values: values.all,
   };
@@ -106,16 +112,21 @@ export function isCut(uncutKey: Buffer): boolean {
 /** The documents that one filter leaves, their own fields with them, in no order; at most `limit`. */
 export function candidateStatement(collection: string, filter: Filter, limit: number): BoundSql {
   const values = new Values();
-  const conditions = [
+  const place = [
     `f.generation = ${ACTIVE}`,
     `f.collection = ${values.add(collection)}`,
     `f.field = ${values.add(filter.field)}`,
-    condition(filter, 'f', values),
   ];
+  const found = (conditions: string[]) =>
+    `SELECT f.generation, f.collection, f.id FROM smalltalk_fields f WHERE ${[...place, ...conditions].join(' AND ')}`;
+  // Each key by a look of its own: of several, the planner would rather look through the fields of all documents.
+  const fields =
+    'in' in filter
+      ? `SELECT f.* FROM (SELECT DISTINCT unnest(${keysOf(filter.in, values)}) AS key) k,
+          LATERAL (${found(['f.key = k.key', condition(filter, 'f', values)])} OFFSET 0) f`
+      : found([condition(filter, 'f', values)]);
   return {
-    sql: `SELECT d.generation, d.id, d.fields FROM (
-        SELECT f.generation, f.collection, f.id FROM smalltalk_fields f WHERE ${conditions.join(' AND ')} LIMIT ${limit}
-      ) f JOIN smalltalk_documents d ON d.generation = f.generation AND d.collection = f.collection AND d.id = f.id`,
+    sql: `SELECT d.generation, d.id, d.fields FROM (${fields} LIMIT ${limit}) f, ${DOCUMENT_OF_FIELD}`,
     values: values.all,
   };
 }
@@ -128,14 +139,15 @@ function livingCondition(now: string): string {
 
 /**
  * A filter as SQL on a document, of which `alias` is a row with its generation, collection and id. Its fields are few and are
- * found by the id; the `|| ''` keeps the planner from the index by field and key, which holds those of all documents.
+ * found by the id; the `|| ''` keeps the planner from the index by field and key, which holds those of all documents, and
+ * `OFFSET 0` from making a join of it.
  */
 function existence(filter: Filter, alias: string, collection: string, values: Values): string {
   const not = 'isNot' in filter;
   const asked: Filter = not ? { field: filter.field, is: filter.isNot } : filter;
   return `${not ? 'NOT ' : ''}EXISTS (SELECT FROM smalltalk_fields x
     WHERE x.generation = ${alias}.generation AND x.collection = ${collection} AND x.id = ${alias}.id
-      AND x.field || '' = ${values.add(filter.field)} AND ${condition(asked, 'x', values)})`;
+      AND x.field || '' = ${values.add(filter.field)} AND ${condition(asked, 'x', values)} OFFSET 0)`;
 }
 
 /** A filter as SQL on a row of the index of its field. */
@@ -143,18 +155,11 @@ function condition(filter: Filter, alias: string, values: Values): string {
   if ('is' in filter) return equals(sortKeyOf(filter.is), alias, values);
   if ('isNot' in filter) return `NOT (${equals(sortKeyOf(filter.isNot), alias, values)})`;
   if ('in' in filter) {
+    const byKey = `${alias}.key = ANY (${keysOf(filter.in, values)})`;
     const keys = filter.in.map(sortKeyOf);
-    const list = (column: string, bytes: Buffer[]) =>
-      `${column} = ANY (${values.add(bytesArray(bytes), '::bytea[]')})`;
-    const byKey = list(
-      `${alias}.key`,
-      keys.map(({ key }) => key),
-    );
     if (keys.every(({ full }) => full === null)) return byKey;
-    return `${byKey} AND ${list(
-      uncut(alias),
-      keys.map(({ key, full }) => full ?? key),
-    )}`;
+    const whole = bytesArray(keys.map(({ key, full }) => full ?? key));
+    return `${byKey} AND ${uncut(alias)} = ANY (${values.add(whole, '::bytea[]')})`;
   }
   if ('contains' in filter) {
     const needle = values.add(Buffer.from(foldCase(filter.contains)), '::bytea');
@@ -164,6 +169,10 @@ function condition(filter: Filter, alias: string, values: Values): string {
   const bounds = [bound('>=', '>=', sortKeyOf(filter.from), alias, values)];
   if (filter.below !== undefined) bounds.push(bound('<', '<=', sortKeyOf(filter.below), alias, values));
   return bounds.join(' AND ');
+}
+
+function keysOf(of: readonly IndexValue[], values: Values): string {
+  return values.add(bytesArray(of.map((value) => sortKeyOf(value).key)), '::bytea[]');
 }
 
 function equals({ key, full }: SortKey, alias: string, values: Values): string {

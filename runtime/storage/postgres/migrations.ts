@@ -65,8 +65,9 @@ CREATE TABLE smalltalk_fields (
 COMMENT ON TABLE smalltalk_fields IS 'by what documents are listed: the fields column of theirs, in the order of its values';
 CREATE INDEX smalltalk_fields_order ON smalltalk_fields (generation, collection, field, key, id);
 -- Behind that index, for of two that seem to cost the same the planner takes the younger one. Before it knows the table they
--- do seem so, and the other one would lead it past the fields of all documents to those of one.
-ALTER TABLE smalltalk_fields ADD PRIMARY KEY (generation, collection, id, field);
+-- do seem so, and the other one would lead it past the fields of all documents to those of one. It begins with the id, so that
+-- nothing that goes by a field and not by an id can be led past all of them by this one.
+ALTER TABLE smalltalk_fields ADD PRIMARY KEY (id, collection, generation, field);
 
 CREATE TABLE smalltalk_logs (
   generation integer NOT NULL,
