@@ -71,8 +71,9 @@ export async function crashLoop(options: CrashLoopOptions): Promise<CrashReport>
     const problems = await ledger.verify(storage);
     if (cycle % FORGET_AFTER === 0) await ledger.forget(storage);
     await storage.close();
-    // A journal that was torn in the middle is told when a cut may have done it; that it took nothing is verified above.
-    const unexpected = faults.filter(({ message }) => disk === undefined || !message.includes('A power cut'));
+    // A journal that was torn is told when a kill or a cut may have done it; that it took nothing is verified above.
+    const torn = disk === undefined ? 'A kill' : /A kill|A power cut/;
+    const unexpected = faults.filter(({ message }) => message.search(torn) < 0);
     problems.push(...unexpected.map(({ message }) => message));
     const done: CrashCycle = { cycle, kills, acknowledged, reopenMs };
     report.cycles.push(done);

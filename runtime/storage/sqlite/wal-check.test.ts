@@ -89,6 +89,23 @@ it('tells what it cannot put right, keeps it aside, and leaves the last good com
   expect(found).toBeLessThan(12);
 });
 
+it.each([
+  ['its last frame', 0, '. A kill or a power cut in the middle'],
+  ['a frame before others', 3, '. A power cut in the middle'],
+])(
+  'tells of %s what may have left it so, when its page is that of an older log',
+  async (_name, behind, told) => {
+    const bytes = Buffer.from(whole);
+    const frames = (whole.length - HEADER) / FRAME;
+    const torn = HEADER + (frames - 1 - behind) * FRAME;
+    bytes.fill('older', torn + 24, torn + FRAME);
+    await writeFile(`${file}-wal`, bytes);
+    const [notice] = await checkWal(file);
+    expect(notice?.message).toContain(told);
+    expect(notice?.message.includes('A kill')).toBe(behind === 0);
+  },
+);
+
 it('says nothing of a log that was cut short between two commits, and of one from before', async () => {
   const { size } = await stat(`${file}-wal`);
   await truncate(`${file}-wal`, size - FRAME / 2);

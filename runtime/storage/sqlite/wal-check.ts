@@ -21,12 +21,15 @@ interface Walk {
   repairs: { at: number; byte: number }[];
   /** Frames that are of this log and cannot be applied, because one before them is damaged beyond repair. */
   lostFrames: number;
+  /** The damaged one is the last of them. */
+  atTheEnd: boolean;
 }
 
 /**
  * Looks through the write-ahead log of a data file before SQLite does. A single flipped bit in a frame is put right where
  * the checksum says which it was. What is worse ends the log at the last good commit; it is then kept aside, and told.
- * (A power cut in the middle of a sync may leave that, too: what it takes was not acknowledged.)
+ * (A power cut in the middle of a sync may leave that, too, and a kill, if it is the last frame of the log: SQLite writes what
+ * stands before a page and the page one after the other. What they take was not acknowledged.)
  */
 export async function checkWal(file: string): Promise<FaultNotice[]> {
   const path = `${file}-wal`;
@@ -39,7 +42,7 @@ export async function checkWal(file: string): Promise<FaultNotice[]> {
     throw error;
   }
   if (bytes.length < HEADER + FRAME_HEADER) return [];
-  const { repairs, lostFrames } = new WalWalk(bytes).walk();
+  const { repairs, lostFrames, atTheEnd } = new WalWalk(bytes).walk();
   const notices: FaultNotice[] = [];
   if (lostFrames > 0) {
     const aside = `${path}.damaged`;
@@ -48,8 +51,8 @@ export async function checkWal(file: string): Promise<FaultNotice[]> {
       record,
       message:
         `The journal ${path} is damaged: its last ${lostFrames} pages could not be applied, and the data is as it was at ` +
-        `the last good commit before them. The journal was kept as ${aside}. A power cut in the middle of a commit leaves ` +
-        'this, too, and then nothing is missing that had been acknowledged.',
+        `the last good commit before them. The journal was kept as ${aside}. ${atTheEnd ? 'A kill or a power cut' : 'A power cut'} ` +
+        'in the middle of a commit leaves this, too, and then nothing is missing that had been acknowledged.',
     });
   }
   if (repairs.length > 0) {
@@ -84,7 +87,7 @@ class WalWalk {
 
   walk(): Walk {
     let sum = this.#header();
-    if (sum === undefined) return { repairs: [], lostFrames: 1 };
+    if (sum === undefined) return { repairs: [], lostFrames: 1, atTheEnd: false };
     let good = 0;
     let frame = 0;
     for (; this.#offset(frame + 1) <= this.#bytes.length; frame++) {
@@ -95,7 +98,11 @@ class WalWalk {
       if (this.#view.getUint32(this.#offset(frame) + 4) !== 0) good = frame + 1;
     }
     const last = this.#lastCommitFrom(frame);
-    return { repairs: this.#repairs, lostFrames: last < frame ? 0 : last + 1 - good };
+    return {
+      repairs: this.#repairs,
+      lostFrames: last < frame ? 0 : last + 1 - good,
+      atTheEnd: last === frame,
+    };
   }
 
   /** The checksum that the first frame goes on from; undefined when the header cannot be put right. */
