@@ -343,6 +343,30 @@ test('what is on the machine is found, tried and added by a tick; what is not sa
   await close(agents);
 });
 
+test('a mouse that is pressed while the dialog opens, and let go once all is there, has clicked', async ({
+  browser,
+}) => {
+  const agents = await open(browser);
+  const { page } = agents.console;
+  const found = Promise.withResolvers<void>();
+  await page.route('**/api/agents/detected', async (route) => {
+    await found.promise;
+    await route.continue();
+  });
+  await agents.console.open('Agents');
+  await page.getByRole('button', { name: 'Add agent' }).first().click();
+  const label = agents.kinds.getByText('Command line');
+  await label.waitFor();
+  const { x, y, width, height } = await label.evaluate((element) => element.getBoundingClientRect());
+  await page.mouse.move(x + width / 2, y + height / 2);
+  await page.mouse.down();
+  found.resolve();
+  await expect(agents.addDialog.getByText(/^Searched/)).toBeVisible({ timeout: 20_000 });
+  await page.mouse.up();
+  await expect(agents.kinds.getByRole('radio', { name: 'Command line' })).toBeChecked();
+  await close(agents);
+});
+
 for (const colorScheme of ['light', 'dark'] as const) {
   test(`no tab and no dialog of an agent has a serious problem of accessibility, ${colorScheme}`, async ({
     browser,

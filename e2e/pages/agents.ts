@@ -53,14 +53,15 @@ export class AgentsPage {
     return dialog;
   }
 
+  /** How an agent can be added, in the dialog for that. */
+  get kinds(): Locator {
+    return this.addDialog.getByRole('radiogroup', { name: 'Kind of agent' });
+  }
+
   /** In the dialog to add an agent. The radio itself is hidden below its label. */
   async chooseCommandLine(): Promise<void> {
-    const kinds = this.addDialog.getByRole('radiogroup', { name: 'Kind of agent' });
-    // As a user would: once more when the first click fell into the opening of the dialog.
-    await expect(async () => {
-      await kinds.getByText('Command line').click();
-      await expect(kinds.getByRole('radio', { name: 'Command line' })).toBeChecked({ timeout: 1_000 });
-    }).toPass({ timeout: 15_000 });
+    await this.kinds.getByText('Command line').click();
+    await expect(this.kinds.getByRole('radio', { name: 'Command line' })).toBeChecked();
   }
 
   /** Adds an agent by its command line; resolves when its details are open. */

@@ -116,6 +116,8 @@ export const theme = createTheme({
     Modal: Modal.extend({
       defaultProps: {
         centered: true,
+        // Without a movement: a control that moves while the mouse is pressed on it is not clicked.
+        transitionProps: { transition: 'fade', duration: 150 },
         overlayProps: { backgroundOpacity: 0.35 },
         closeButtonProps: { 'aria-label': 'Close' },
       },
