@@ -2,12 +2,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { Job, Session } from './contract/index.ts';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import type { Job, Session, Status } from './contract/index.ts';
 import { createRuntime, type Runtime, readSettings } from './index.ts';
 import { moveOffline } from './move-command.ts';
 import { describeWithServers } from './storage/testing/servers/describe-with-servers.ts';
 import { type RedisServer, startRedis } from './storage/testing/servers/redis-server.ts';
+import { startTcpProxy } from './storage/testing/servers/tcp-proxy.ts';
 
 describeWithServers(['redis'], 'a storage that several runtimes can reach', () => {
   let folder: string;
@@ -69,6 +70,33 @@ describeWithServers(['redis'], 'a storage that several runtimes can reach', () =
     await second.start();
     expect(await sessions(second)).toEqual(['of the first']);
   }, 40_000);
+
+  test('is shared when one could not reach it while another began: both go on, and it says so until that one stops', async () => {
+    const proxy = await startTcpProxy({ port: server.port });
+    onTestFinished(() => proxy.close());
+    const first = await make({
+      ...onRedis('first'),
+      REDIS_URL: `redis://127.0.0.1:${proxy.port}`,
+    });
+    await first.start();
+    await proxy.refuse();
+    const second = await make(onRedis('second'));
+    await second.start();
+    await proxy.heal();
+    const warnings = async () => (await call<Status>(first, '/api/status')).about.warnings;
+    await vi.waitFor(
+      async () =>
+        expect(await warnings()).toContainEqual({
+          code: 'storage.shared',
+          message: expect.stringMatching(/^Another SmallTalk Console works on this storage\. Stop it/),
+        }),
+      { timeout: 40_000, interval: 100 },
+    );
+    // What each of them says of itself is nothing that a user could choose from.
+    expect(await call(first, '/api/storage/conflicts')).toEqual({ items: [] });
+    await second.stop();
+    await vi.waitFor(async () => expect(await warnings()).toEqual([]), { timeout: 40_000, interval: 100 });
+  }, 120_000);
 
   test('is not moved from, nor to, while one works on it', async () => {
     const first = await make(onRedis('first'));

@@ -5,7 +5,8 @@ import type { Logger } from '../base/logger.ts';
 import { fault } from '../contract/error-codes.ts';
 import type { Storage, StoredDocument } from './storage.ts';
 
-const COLLECTION = 'instances';
+/** The collection of what is worth nothing when its time is over. */
+export const LEASES = 'instances';
 const ID = 'owner';
 /** How often whoever has the lease renews it. */
 const RENEW_MS = 3_000;
@@ -92,7 +93,7 @@ export class InstanceLease {
     this.#version = undefined;
     if (version === undefined || !this.#isNeeded || !this.#isReachable) return;
     await this.#options.storage
-      .commit([{ kind: 'delete', collection: COLLECTION, id: ID, expectVersion: version }])
+      .commit([{ kind: 'delete', collection: LEASES, id: ID, expectVersion: version }])
       .catch(() => undefined);
   }
 
@@ -137,7 +138,7 @@ export class InstanceLease {
         const [put] = await storage.commit([
           {
             kind: 'put',
-            collection: COLLECTION,
+            collection: LEASES,
             id: ID,
             value: this.#own,
             expectVersion: found?.version ?? 0,
@@ -166,7 +167,7 @@ export class InstanceLease {
     try {
       if (this.#version !== undefined) {
         const [put] = await this.#options.storage.commit([
-          { kind: 'put', collection: COLLECTION, id: ID, value: this.#own, expectVersion: this.#version },
+          { kind: 'put', collection: LEASES, id: ID, value: this.#own, expectVersion: this.#version },
         ]);
         this.#version = put?.version;
         return;
@@ -209,7 +210,7 @@ async function refuseRenewed(
 }
 
 function findOwner(storage: Storage): Promise<StoredDocument<InstanceOwner> | undefined> {
-  return storage.get<InstanceOwner>(COLLECTION, ID);
+  return storage.get<InstanceOwner>(LEASES, ID);
 }
 
 function isAlive(pid: number): boolean {
@@ -224,8 +225,8 @@ function isAlive(pid: number): boolean {
 function used({ host, pid, since }: InstanceOwner): Error {
   return fault(
     'storage.locked',
-    `Another SmallTalk Console (process ${pid} on ${host}, since ${new Date(since).toISOString()}) works on this storage. ` +
-      'Stop it, or give each a storage of its own.',
+    'Another SmallTalk Console works on this storage. Stop it, or give each a storage of its own. ' +
+      `It is process ${pid} on ${host}, since ${new Date(since).toISOString()}.`,
     { host, pid, since },
   );
 }

@@ -185,7 +185,7 @@ function Row({
       <Group w={116} gap={6} wrap="nowrap" style={{ flex: 'none' }}>
         {mark}
       </Group>
-      <Text size="sm" truncate flex={1} title={text}>
+      <Text size="sm" lineClamp={2} flex={1} title={text}>
         {name !== undefined && <b>{name} </b>}
         {text}
       </Text>
