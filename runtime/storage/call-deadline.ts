@@ -1,10 +1,12 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import { fault } from '../contract/error-codes.ts';
+import { Chain, type Linked } from './chain.ts';
 
-interface PendingCall {
+/** A call that was begun and is not answered yet. */
+export interface PendingCall extends Linked<PendingCall> {
   /** By the monotonic clock, in ms. */
   readonly expires: number;
-  reject(error: unknown): void;
+  readonly expired: (error: Error) => void;
 }
 
 /**
@@ -14,7 +16,7 @@ interface PendingCall {
 export class CallDeadline {
   readonly #clock: Clock;
   readonly #ms: number;
-  readonly #pending = new Set<PendingCall>();
+  readonly #pending = new Chain<PendingCall>();
   #timer: Timer | undefined;
 
   constructor(clock: Clock, ms: number) {
@@ -24,39 +26,50 @@ export class CallDeadline {
 
   run<T>(call: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const pending: PendingCall = { expires: this.#clock.monotonic() + this.#ms, reject };
-      this.#pending.add(pending);
-      this.#timer ??= this.#clock.after(this.#ms, this.#expire);
+      const pending = this.begin(reject);
       call().then(
         (result) => {
-          this.#pending.delete(pending);
-          resolve(result);
+          if (this.end(pending)) resolve(result);
         },
         (error: unknown) => {
-          this.#pending.delete(pending);
-          reject(error);
+          if (this.end(pending)) reject(error);
         },
       );
     });
   }
 
-  /** Lets go of the timer. What is still under way has no deadline any more. */
+  /** For a call that is not worth a promise more: calls `expired` unless {@link end} comes before. */
+  begin(expired: (error: Error) => void): PendingCall {
+    const expires = this.#clock.monotonic() + this.#ms;
+    const pending: PendingCall = { expires, expired, older: undefined, newer: undefined };
+    this.#pending.add(pending);
+    this.#timer ??= this.#clock.after(this.#ms, this.#expire);
+    return pending;
+  }
+
+  /** The call is answered; false when it has expired before. */
+  end(pending: PendingCall): boolean {
+    return this.#pending.remove(pending);
+  }
+
+  /** Lets go of the timer: what is still under way has no deadline, unless another call begins. */
   close(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
-    this.#pending.clear();
   }
 
   readonly #expire = (): void => {
     this.#timer = undefined;
     const now = this.#clock.monotonic();
-    for (const pending of this.#pending) {
+    for (let pending = this.#pending.oldest; pending !== undefined; pending = this.#pending.oldest) {
       if (pending.expires > now) {
         this.#timer = this.#clock.after(pending.expires - now, this.#expire);
         return;
       }
-      this.#pending.delete(pending);
-      pending.reject(fault('storage.unreachable', `The storage did not answer within ${this.#ms / 1000} s.`));
+      this.#pending.remove(pending);
+      pending.expired(
+        fault('storage.unreachable', `The storage did not answer within ${this.#ms / 1000} s.`),
+      );
     }
   };
 }

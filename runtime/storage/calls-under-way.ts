@@ -8,14 +8,20 @@ export class CallsUnderWay {
 
   /** Answers the call itself. */
   track<T>(call: Promise<T>): Promise<T> {
-    this.#count += 1;
-    const done = () => {
-      this.#count -= 1;
-      if (this.#count === 0) for (const wake of this.#waiting.splice(0)) wake();
-    };
-    call.then(done, done);
+    this.begin();
+    call.then(this.end, this.end);
     return call;
   }
+
+  /** For a call whose end is told by {@link end}. */
+  begin(): void {
+    this.#count += 1;
+  }
+
+  readonly end = (): void => {
+    this.#count -= 1;
+    if (this.#count === 0) for (const wake of this.#waiting.splice(0)) wake();
+  };
 
   /** Resolves when there are none. */
   async settled(): Promise<void> {

@@ -1,13 +1,16 @@
 import { messageOf } from '../base/errors.ts';
 import { fault } from '../contract/error-codes.ts';
 import { valueChecksum } from './checksum.ts';
+import { checkField, fieldNamesOf } from './field-names.ts';
 import type {
+  AppendOperation,
   CommitId,
   Filter,
   IndexValue,
   ListQuery,
   Operation,
   OperationResult,
+  PutOperation,
   ReadQuery,
   SnapshotRecord,
 } from './storage.ts';
@@ -73,7 +76,9 @@ export function checkOperations(
   if (operations.length > MAXIMUM_OPERATIONS) {
     throw invalid(`A commit takes at most ${MAXIMUM_OPERATIONS} operations, not ${operations.length}.`);
   }
-  return operations.map((operation) => checkOperation(operation, sum));
+  const checked: CheckedOperation[] = [];
+  for (const operation of operations) checked.push(checkOperation(operation, sum));
+  return checked;
 }
 
 function checkOperation(operation: Operation, sum: (json: string) => number): CheckedOperation {
@@ -85,7 +90,7 @@ function checkOperation(operation: Operation, sum: (json: string) => number): Ch
       if (expiresAt !== undefined && !Number.isSafeInteger(expiresAt)) {
         throw invalid('The expiry must be whole milliseconds since the epoch.');
       }
-      const json = toJson(operation.value, `${collection}/${id}`);
+      const json = toJson(operation);
       return {
         kind: 'put',
         collection,
@@ -108,7 +113,7 @@ function checkOperation(operation: Operation, sum: (json: string) => number): Ch
       };
     case 'append': {
       checkLog(operation.log);
-      const json = toJson(operation.value, operation.log);
+      const json = toJson(operation);
       return { kind: 'append', log: operation.log, json, valueCrc: sum(json) };
     }
     case 'trim':
@@ -166,7 +171,12 @@ function checkId(id: string): void {
   }
 }
 
+/** Whatever it matches is a name, or would be one if it were well-formed. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it leaves out.
+const LOG = /^[a-z_]{1,64}(?:\/[^\0-\x1f\x7f-\x9f]{1,256})?$/;
+
 function checkLog(log: string): void {
+  if (typeof log === 'string' && LOG.test(log) && log.isWellFormed()) return;
   const [family, slash, key] = typeof log === 'string' ? splitOnce(log, '/') : ['', '', ''];
   if (!NAME.test(family)) {
     throw invalid(
@@ -187,26 +197,24 @@ function checkExpectation(version: number | undefined): void {
   }
 }
 
-function toJson(value: unknown, where: string): string {
+function toJson(operation: PutOperation | AppendOperation): string {
   let json: string | undefined;
   try {
-    json = JSON.stringify(value);
+    json = JSON.stringify(operation.value);
   } catch (error) {
-    throw invalid(`The value of ${where} cannot be held as JSON: ${messageOf(error)}`);
+    throw invalid(`The value of ${nameOf(operation)} cannot be held as JSON: ${messageOf(error)}`);
   }
-  if (json === undefined) throw invalid(`The value of ${where} is ${typeof value}, which JSON cannot hold.`);
-  if (json.length > MAXIMUM_VALUE)
-    throw invalid(`The value of ${where} is larger than ${MAXIMUM_VALUE} characters.`);
+  if (json === undefined) {
+    throw invalid(`The value of ${nameOf(operation)} is ${typeof operation.value}, which JSON cannot hold.`);
+  }
+  if (json.length > MAXIMUM_VALUE) {
+    throw invalid(`The value of ${nameOf(operation)} is larger than ${MAXIMUM_VALUE} characters.`);
+  }
   return json;
 }
 
-const FIELD = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/;
-
-function checkField(field: string): void {
-  if (typeof field !== 'string' || !FIELD.test(field)) {
-    throw invalid(`${JSON.stringify(field)} is not the name of an index field.`);
-  }
-}
+const nameOf = (operation: PutOperation | AppendOperation): string =>
+  operation.kind === 'put' ? `${operation.collection}/${operation.id}` : operation.log;
 
 /** An index value in the form in which it is kept and compared: well-formed text, and no negative zero. */
 function checkIndexValue(value: IndexValue): IndexValue {
@@ -217,30 +225,25 @@ function checkIndexValue(value: IndexValue): IndexValue {
   return value === 0 ? 0 : value;
 }
 
-/** Index fields as text, in the order of their names, so that equal fields are equal text. */
-export function fieldsToText(index: Record<string, IndexValue>): string {
-  let text = '';
-  for (const name of sorted(Object.keys(index))) {
-    checkField(name);
-    const value = checkIndexValue(index[name] as IndexValue);
-    // No character of a name is written otherwise in JSON.
-    text += `${text === '' ? '{' : ','}"${name}":${typeof value === 'string' ? JSON.stringify(value) : value}`;
-  }
-  return text === '' ? '' : `${text}}`;
+/** Text that is well-formed, and that JSON writes as it is. */
+const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+
+function indexValueText(value: IndexValue): string {
+  if (typeof value === 'string' && PLAIN.test(value)) return `"${value}"`;
+  const checked = checkIndexValue(value);
+  return typeof checked === 'string' ? JSON.stringify(checked) : `${checked}`;
 }
 
-/** Up to so many names are sorted by hand: the engine's sort makes more of them than of all the rest of a commit's checks. */
-const FEW_NAMES = 16;
-
-function sorted(names: string[]): string[] {
-  if (names.length > FEW_NAMES) return names.sort();
-  for (let i = 1; i < names.length; i++) {
-    const name = names[i] as string;
-    let at = i;
-    for (; at > 0 && (names[at - 1] as string) > name; at--) names[at] = names[at - 1] as string;
-    names[at] = name;
+/** Index fields as text, in the order of their names, so that equal fields are equal text. */
+export function fieldsToText(index: Record<string, IndexValue>): string {
+  const given = Object.keys(index);
+  if (given.length === 0) return '';
+  const { sorted, before } = fieldNamesOf(given);
+  let text = '';
+  for (let i = 0; i < sorted.length; i++) {
+    text += (before[i] as string) + indexValueText(index[sorted[i] as string] as IndexValue);
   }
-  return names;
+  return `${text}}`;
 }
 
 export function fieldsFromText(fields: string): Record<string, IndexValue> {

@@ -4,7 +4,7 @@ import { type MakeId, randomId } from '../base/ids.ts';
 import { fault } from '../contract/error-codes.ts';
 import { CallDeadline } from './call-deadline.ts';
 import { CallsUnderWay } from './calls-under-way.ts';
-import { takesChecked } from './checked-commits.ts';
+import { type TakesChecked, takesChecked } from './checked-commits.ts';
 import {
   type CheckedOperation,
   checkCommitId,
@@ -22,6 +22,7 @@ import { journalNotices, unreachableWithJournal } from './degraded/notices.ts';
 import type { DegradedStorageOptions } from './degraded/options.ts';
 import { Outage } from './degraded/outage.ts';
 import { PendingCommit } from './degraded/pending-commit.ts';
+import { LEASES } from './instance-lease.ts';
 import type {
   CommitId,
   Generations,
@@ -55,6 +56,8 @@ export class DegradedStorage implements Storage {
   readonly supports: Supports;
   readonly generations: Generations;
   readonly #inner: Storage;
+  /** The same, if it takes operations that were checked already. */
+  readonly #takesChecked: TakesChecked | undefined;
   readonly #options: DegradedStorageOptions;
   readonly #clock: Clock;
   readonly #makeId: MakeId;
@@ -76,6 +79,7 @@ export class DegradedStorage implements Storage {
   constructor(options: DegradedStorageOptions) {
     this.#options = options;
     this.#inner = options.storage;
+    this.#takesChecked = takesChecked(options.storage) ? options.storage : undefined;
     this.#clock = options.clock ?? systemClock;
     this.#makeId = options.makeId ?? randomId;
     this.#now = options.now ?? (() => this.#clock.now());
@@ -101,10 +105,11 @@ export class DegradedStorage implements Storage {
       commit: (operations, id) => this.#inTime(() => this.#inner.commit(operations, id)),
       probe: () => this.#inTime(() => this.#inner.info()),
       sendDirectly: (pending) => this.#send(pending),
-      isQuiet: () => this.#underWay.size === 0,
+      isQuiet: () => this.#underWay.isEmpty,
       clock: this.#clock,
       now: this.#now,
       random: options.random ?? Math.random,
+      onJournaled: (pending, result) => this.#tell('commit', result, pending.begun),
       onModeChange: (mode, report) => {
         for (const listener of this.#listeners) listener(mode, report);
       },
@@ -149,21 +154,22 @@ export class DegradedStorage implements Storage {
   commit(operations: Operation[], id?: CommitId): Promise<OperationResult[]> {
     return this.#gate.run(undefined, () => {
       const begun = performance.now();
-      let pending: PendingCommit;
+      let checked: CheckedOperation[];
       try {
         checkCommitId(id);
-        const checked = checkOperations(operations);
-        this.#lastOrder += 1;
-        pending = new PendingCommit(this.#lastOrder, id ?? this.#nextId(), id !== undefined, checked);
+        checked = checkOperations(operations);
       } catch (error) {
         this.#tell('commit', 'error', begun);
         throw error;
       }
-      // Told by whoever answers: the adapter, or this.
-      pending.onJournaled = (result) => this.#tell('commit', result, begun);
+      this.#lastOrder += 1;
+      const named = id !== undefined;
+      const own = id ?? this.#nextId();
+      const pending = new PendingCommit(this.#lastOrder, own, named, checked, begun, this.#unanswered);
       if (this.#outage.isNormal) this.#send(pending, operations);
+      else if (isLease(checked)) pending.reject(this.#waitingForIt());
       else this.#outage.take(pending);
-      return this.#unanswered.track(pending.answer);
+      return pending.answer;
     });
   }
 
@@ -300,45 +306,59 @@ export class DegradedStorage implements Storage {
 
   /** Sends a commit to the storage; when that is lost meanwhile, it goes into the journal with the id that it had. */
   #send(pending: PendingCommit, operations?: Operation[]): void {
-    const { checked } = pending;
     const isRoom = this.#underWay.add(pending);
-    this.#known.begin(checked);
-    const answered = (settle: () => void) => {
-      this.#underWay.delete(pending);
-      settle();
-      this.#underWay.makeRoom();
-      this.#outage.settled();
-    };
-    const send = (own?: Operation[]) => this.#inTime(() => this.#commitInner(pending, own));
+    this.#known.begin(pending.checked);
+    if (isRoom) this.#sendNow(pending, operations);
     // The values are the caller's, who may change them as soon as there was a turn in between.
-    const sent = isRoom ? send(operations) : this.#underWay.room(pending).then(() => send());
-    sent.then(
-      (results) => {
-        this.#known.committed(checked, results, this.#now());
-        answered(() => pending.resolve(results));
-      },
-      (error: unknown) => {
-        if (isCoded(error, 'storage.unreachable')) {
-          pending.lost = error;
-          this.#outage.begin(error);
-          this.#known.end(checked);
-          answered(() => this.#outage.take(pending));
-          return;
-        }
-        this.#learnFrom(error, checked);
-        this.#known.end(checked);
-        answered(() => pending.reject(error));
-      },
-    );
+    else void this.#underWay.room(pending).then(() => this.#sendNow(pending));
   }
 
-  async #commitInner(
-    pending: PendingCommit,
-    operations: Operation[] | undefined,
-  ): Promise<OperationResult[]> {
+  #sendNow(pending: PendingCommit, operations?: Operation[]): void {
     const { checked, id } = pending;
-    if (takesChecked(this.#inner)) return (await this.#inner.commitChecked(checked, id)).results;
-    return this.#inner.commit(operations ?? pending.toOperations(), id);
+    const call = this.#deadline.begin((error) => this.#failed(pending, error));
+    const failed = (error: unknown) => {
+      if (this.#deadline.end(call)) this.#failed(pending, error);
+    };
+    if (this.#takesChecked !== undefined) {
+      this.#takesChecked.commitChecked(checked, id).then(({ results }) => {
+        if (this.#deadline.end(call)) this.#carriedOut(pending, results);
+      }, failed);
+      return;
+    }
+    this.#inner.commit(operations ?? pending.toOperations(), id).then((results) => {
+      if (this.#deadline.end(call)) this.#carriedOut(pending, results);
+    }, failed);
+  }
+
+  #carriedOut(pending: PendingCommit, results: OperationResult[]): void {
+    this.#known.committed(pending.checked, results, this.#now());
+    this.#underWay.delete(pending);
+    pending.resolve(results);
+    this.#answered();
+  }
+
+  #failed(pending: PendingCommit, error: unknown): void {
+    const { checked } = pending;
+    const isLost = isCoded(error, 'storage.unreachable');
+    if (isLost) {
+      pending.lost = error;
+      this.#outage.begin(error);
+    } else this.#learnFrom(error, checked);
+    this.#known.end(checked);
+    this.#underWay.delete(pending);
+    if (isLost && !isLease(checked)) this.#outage.take(pending);
+    else {
+      // It may have been carried out.
+      if (isLost) this.#known.forget(checked);
+      pending.reject(error);
+    }
+    this.#answered();
+  }
+
+  /** A commit is not under way any more. */
+  #answered(): void {
+    this.#underWay.makeRoom();
+    this.#outage.settled();
   }
 
   /** What a commit that was answered with an error says of what is there. */
@@ -396,9 +416,12 @@ export class DegradedStorage implements Storage {
   }
 
   #refuseUnlessNormal(): void {
-    if (this.#outage.isNormal) return;
+    if (!this.#outage.isNormal) throw this.#waitingForIt();
+  }
+
+  #waitingForIt(): Error {
     const { problem = '' } = this.#outage.mode();
-    throw fault(
+    return fault(
       'storage.unreachable',
       `This has to wait until the storage is back and has taken over the journal. ${problem}`.trim(),
     );
@@ -412,6 +435,20 @@ export class DegradedStorage implements Storage {
   #inTime<T>(call: () => Promise<T>): Promise<T> {
     return this.#deadline.run(call);
   }
+}
+
+/**
+ * A lease says who is there now: one that waited in the journal would be believed by its holder meanwhile, and be nothing but
+ * a conflict with whoever took it when the storage is back.
+ */
+function isLease(operations: readonly CheckedOperation[]): boolean {
+  return (
+    operations.length > 0 &&
+    operations.every(
+      (operation) =>
+        (operation.kind === 'put' || operation.kind === 'delete') && operation.collection === LEASES,
+    )
+  );
 }
 
 /** The mode of a storage that may be one that can degrade. */

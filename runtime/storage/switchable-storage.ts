@@ -1,3 +1,4 @@
+import { CallsUnderWay } from './calls-under-way.ts';
 import type {
   CommitId,
   Generations,
@@ -21,7 +22,7 @@ import type {
  */
 export class SwitchableStorage implements Storage {
   #current: Storage;
-  #committing = new Set<Promise<unknown>>();
+  readonly #committing = new CallsUnderWay();
   /** What begins the commits that wait, in their order; undefined while none is held. */
   #waiting: (() => void)[] | undefined;
 
@@ -52,7 +53,7 @@ export class SwitchableStorage implements Storage {
   async hold(): Promise<void> {
     if (this.#waiting !== undefined) throw new Error('The commits are held already');
     this.#waiting = [];
-    await Promise.allSettled([...this.#committing]);
+    await this.#committing.settled();
   }
 
   /** Begins what waits, before anything that comes after this call. Idempotent. */
@@ -81,15 +82,13 @@ export class SwitchableStorage implements Storage {
   }
 
   commit(operations: Operation[], id?: CommitId): Promise<OperationResult[]> {
-    const { promise, resolve } = Promise.withResolvers<OperationResult[]>();
-    const begin = () => {
-      const commit = this.#current.commit(operations, id);
-      this.#committing.add(commit);
-      resolve(commit.finally(() => this.#committing.delete(commit)));
-    };
-    if (this.#waiting === undefined) begin();
-    else this.#waiting.push(begin);
-    return promise;
+    const waiting = this.#waiting;
+    if (waiting === undefined) return this.#commitNow(operations, id);
+    return new Promise((resolve) => waiting.push(() => resolve(this.#commitNow(operations, id))));
+  }
+
+  #commitNow(operations: Operation[], id: CommitId | undefined): Promise<OperationResult[]> {
+    return this.#committing.track(this.#current.commit(operations, id));
   }
 
   get<T = unknown>(collection: string, id: string): Promise<StoredDocument<T> | undefined> {

@@ -1,31 +1,28 @@
 import { type CodedError, isCoded } from '../../base/errors.ts';
 import { fault } from '../../contract/error-codes.ts';
-import {
-  type CheckedDelete,
-  type CheckedOperation,
-  type CheckedPut,
-  type CheckedRead,
-  fieldsFromText,
-} from '../checked-input.ts';
+import type { CheckedDelete, CheckedOperation, CheckedPut, CheckedRead } from '../checked-input.ts';
 import { pageOf } from '../list-page.ts';
-import type {
-  IndexValue,
-  ListPage,
-  ListQuery,
-  LogEntry,
-  OperationResult,
-  StoredDocument,
-} from '../storage.ts';
+import type { ListPage, ListQuery, LogEntry, OperationResult, StoredDocument } from '../storage.ts';
 import { versionConflict } from '../version-conflict.ts';
 import { ChangingDocuments } from './changing-documents.ts';
+import { indexOf, isThere, toDocument } from './known-document.ts';
+import { entriesThrough, keyOfLog, knownBehind } from './known-log.ts';
 import { LateNotes } from './late-notes.ts';
-import { type KnownDocument, type KnownLog, RecentItems } from './recent-items.ts';
+import { type KnownLog, RecentItems } from './recent-items.ts';
 
 /** Ids of documents that this process has seen begin, at most; the oldest are forgotten first. */
 const MAXIMUM_BEGUN = 50_000;
 
 /** Takes back what {@link KnownData.apply} did. Only in the reverse order of the calls. */
 export type Undo = () => void;
+
+/** A commit that began, or one that was carried out. */
+interface CommitNote {
+  operations: readonly CheckedOperation[];
+  /** What its operations were given; undefined while it is under way. */
+  numbers: number[] | undefined;
+  at: number;
+}
 
 /**
  * What is known of the storage without asking it: a bounded part of what was read and written, the least recently used
@@ -46,7 +43,15 @@ export class KnownData {
   /** Ids of documents that began under our eyes: a log that is named after one began after it. */
   readonly #begun = new Set<string>();
   readonly #changing = new ChangingDocuments();
-  readonly #late = new LateNotes();
+  readonly #late = new LateNotes<CommitNote>(({ operations, numbers, at }) => {
+    if (numbers === undefined) {
+      this.#changing.begin(operations);
+      return;
+    }
+    this.#changes += 1;
+    this.#take(operations, numbers, at);
+    this.#ends(operations);
+  });
 
   constructor(maximumBytes: number) {
     this.#items = new RecentItems(maximumBytes, (log) => {
@@ -64,7 +69,7 @@ export class KnownData {
   sawDocument(collection: string, id: string, found: StoredDocument | undefined, since: number): void {
     this.#late.settle();
     const known = this.#items.document(collection, id);
-    if ((known?.changedAt ?? this.#floor) > since || this.#changing.has(`${collection}/${id}`)) return;
+    if ((known?.changedAt ?? this.#floor) > since || this.#changing.has(collection, id)) return;
     // The same version needs no second look, and the index fields, which a read does not tell, are kept.
     if (known !== undefined && found !== undefined && known.version === found.version) return;
     this.#items.setDocument({
@@ -72,7 +77,7 @@ export class KnownData {
       id,
       version: found?.version ?? 0,
       json: found === undefined ? '' : JSON.stringify(found.value),
-      index: undefined,
+      fields: undefined,
       expiresAt: found?.expiresAt ?? null,
       changedAt: since,
     });
@@ -88,7 +93,7 @@ export class KnownData {
       const same = isCoded(error, conflict.code) && error.data.collection === collection;
       if (same && error.data.id === id && error.data.current === current) return;
     }
-    this.#forgetDocument(`${collection}/${id}`);
+    this.#forgetDocument(String(collection), String(id));
   }
 
   sawEntries(log: string, query: CheckedRead, found: readonly LogEntry[], since: number): void {
@@ -125,17 +130,14 @@ export class KnownData {
 
   /** Before a commit is sent. */
   begin(operations: readonly CheckedOperation[]): void {
-    this.#late.add(() => this.#changing.begin(operations));
+    this.#late.add({ operations, numbers: undefined, at: 0 });
   }
 
   /** The storage has carried a commit out. */
   committed(operations: readonly CheckedOperation[], results: readonly OperationResult[], now: number): void {
     // The results are the caller's from now on.
     const numbers = results.map(({ version, sequence }) => version ?? sequence ?? 0);
-    this.#late.add(() => {
-      this.#take(operations, numbers, now);
-      this.#ends(operations);
-    });
+    this.#late.add({ operations, numbers, at: now });
   }
 
   /** After a commit was refused, or has failed; {@link sawConflict} or {@link forget} comes before it. */
@@ -190,7 +192,13 @@ export class KnownData {
   /** Takes operations over as carried out with these numbers. */
   apply(operations: readonly CheckedOperation[], numbers: readonly number[], now: number): Undo {
     this.#late.settle();
-    const undone = this.#take(operations, numbers, now);
+    this.#changes += 1;
+    const undone = operations.map((operation, i) => {
+      const number = numbers[i] ?? 0;
+      const undo = this.#undoOf(operation, number);
+      this.#takeOne(operation, number, now);
+      return undo;
+    });
     return () => {
       this.#late.settle();
       this.#changes += 1;
@@ -203,7 +211,7 @@ export class KnownData {
     this.#late.settle();
     for (const operation of operations) {
       if (operation.kind === 'put' || operation.kind === 'delete') {
-        this.#forgetDocument(`${operation.collection}/${operation.id}`);
+        this.#forgetDocument(operation.collection, operation.id);
         this.#begun.delete(operation.id);
       } else this.#forgetLog(operation.log);
     }
@@ -232,7 +240,7 @@ export class KnownData {
     const rows = this.#items
       .documents(collection)
       .filter((known) => isThere(known, now))
-      .map((known) => ({ known, id: known.id, index: known.index ?? scalarsOf(known.json) }));
+      .map((known) => ({ known, id: known.id, index: indexOf(known) }));
     return pageOf(rows, query, ({ known }) => toDocument<T>(known));
   }
 
@@ -257,12 +265,13 @@ export class KnownData {
   }
 
   #ends(operations: readonly CheckedOperation[]): void {
-    for (const key of this.#changing.end(operations)) this.#forgetDocument(key);
+    this.#changing.end(operations, this.#forgetDocument);
   }
 
-  #take(operations: readonly CheckedOperation[], numbers: readonly number[], now: number): Undo[] {
-    this.#changes += 1;
-    return operations.map((operation, i) => this.#applyOne(operation, numbers[i] ?? 0, now));
+  #take(operations: readonly CheckedOperation[], numbers: readonly number[], now: number): void {
+    for (let i = 0; i < operations.length; i++) {
+      this.#takeOne(operations[i] as CheckedOperation, numbers[i] ?? 0, now);
+    }
   }
 
   /** The entries that a query asks for behind `after`, the newest first; when it is in reverse, only as many as it wants. */
@@ -279,72 +288,76 @@ export class KnownData {
     return isThere(known, now) ? known.version : 0;
   }
 
-  #applyOne(operation: CheckedOperation, number: number, now: number): Undo {
+  #takeOne(operation: CheckedOperation, number: number, now: number): void {
+    const changedAt = this.#changes;
     switch (operation.kind) {
       case 'put': {
         const { collection, id, json, fields, expiresAt } = operation;
-        const index = fieldsFromText(fields);
         if (operation.expectVersion === 0) this.#begin(id);
-        return this.#set({ collection, id, version: number, json, index, expiresAt, changedAt: 0 });
+        this.#items.setDocument({ collection, id, version: number, json, fields, expiresAt, changedAt });
+        return;
       }
       case 'delete': {
         const { collection, id } = operation;
-        return this.#set({
-          collection,
-          id,
-          version: 0,
-          json: '',
-          index: undefined,
-          expiresAt: null,
-          changedAt: 0,
-        });
+        const gone = { version: 0, json: '', fields: undefined, expiresAt: null };
+        this.#items.setDocument({ collection, id, ...gone, changedAt });
+        return;
       }
       case 'append': {
         const { log, json } = operation;
-        const header = this.#items.log(log) ?? this.#items.makeLog(log, this.#changes);
-        const before = header.last;
-        header.changedAt = this.#changes;
-        header.last = Math.max(before ?? 0, number);
+        const header = this.#items.log(log) ?? this.#items.makeLog(log, changedAt);
+        header.changedAt = changedAt;
+        header.last = Math.max(header.last ?? 0, number);
         this.#items.setEntry(header, { sequence: number, at: now, json, covers: number - 1 });
-        return () => {
-          header.last = before;
-          header.changedAt = this.#changes;
-          this.#items.removeEntry(header, number);
-          this.#forgetUnless(log, header);
-        };
+        return;
       }
       case 'trim': {
         const { log, through } = operation;
-        const header = this.#items.log(log) ?? this.#items.makeLog(log, this.#changes);
-        const before = header.trimmed;
-        header.changedAt = this.#changes;
+        const header = this.#items.log(log) ?? this.#items.makeLog(log, changedAt);
+        header.changedAt = changedAt;
         // No further than the log goes: what is appended next is behind the trim.
-        header.trimmed = Math.max(before, Math.min(through, header.last ?? 0));
-        const removed = [...header.entries.values()].filter(({ sequence }) => sequence <= through);
-        for (const { sequence } of removed) this.#items.removeEntry(header, sequence);
-        return () => {
-          header.trimmed = before;
-          header.changedAt = this.#changes;
-          for (const entry of removed) this.#items.setEntry(header, entry);
-          this.#forgetUnless(log, header);
-        };
+        header.trimmed = Math.max(header.trimmed, Math.min(through, header.last ?? 0));
+        for (const { sequence } of entriesThrough(header, through)) this.#items.removeEntry(header, sequence);
       }
     }
+  }
+
+  /** Before {@link #takeOne} does it. */
+  #undoOf(operation: CheckedOperation, number: number): Undo {
+    if (operation.kind === 'put' || operation.kind === 'delete') {
+      const { collection, id } = operation;
+      const known = this.#items.document(collection, id);
+      const before = known === undefined ? undefined : { ...known };
+      return () => {
+        if (before === undefined) this.#forgetDocument(collection, id);
+        else this.#items.setDocument({ ...before, changedAt: this.#changes });
+      };
+    }
+    const { log } = operation;
+    const header = this.#items.log(log) ?? this.#items.makeLog(log, this.#changes);
+    if (operation.kind === 'append') {
+      const { last } = header;
+      return () => {
+        header.last = last;
+        header.changedAt = this.#changes;
+        this.#items.removeEntry(header, number);
+        this.#forgetUnless(log, header);
+      };
+    }
+    const { trimmed } = header;
+    const removed = entriesThrough(header, operation.through);
+    return () => {
+      header.trimmed = trimmed;
+      header.changedAt = this.#changes;
+      for (const entry of removed) this.#items.setEntry(header, entry);
+      this.#forgetUnless(log, header);
+    };
   }
 
   /** What is undone in a log that was dropped and learnt anew meanwhile is not undone in the new one. */
   #forgetUnless(log: string, header: KnownLog): void {
     const current = this.#items.log(log);
     if (current !== undefined && current !== header) this.#forgetLog(log);
-  }
-
-  #set(next: KnownDocument): Undo {
-    const before = this.#items.document(next.collection, next.id);
-    this.#items.setDocument({ ...next, changedAt: this.#changes });
-    return () => {
-      if (before === undefined) this.#forgetDocument(`${next.collection}/${next.id}`);
-      else this.#items.setDocument({ ...before, changedAt: this.#changes });
-    };
   }
 
   #begin(id: string): void {
@@ -356,11 +369,11 @@ export class KnownData {
     }
   }
 
-  #forgetDocument(key: string): void {
+  readonly #forgetDocument = (collection: string, id: string): void => {
     this.#changes += 1;
     this.#floor = this.#changes;
-    this.#items.removeDocument(key);
-  }
+    this.#items.removeDocument(collection, id);
+  };
 
   #forgetLog(log: string): void {
     this.#changes += 1;
@@ -368,45 +381,6 @@ export class KnownData {
     this.#items.removeLog(log);
     this.#begun.delete(keyOfLog(log));
   }
-}
-
-/** The part of a log behind which every entry is known: the greatest number that this cannot be said of. */
-function knownBehind(log: KnownLog): number {
-  if (log.last === undefined) return log.emptyBehind ?? Number.POSITIVE_INFINITY;
-  let behind = log.last;
-  for (const { sequence, covers } of [...log.entries.values()].sort((a, b) => b.sequence - a.sequence)) {
-    if (sequence < behind) break;
-    behind = covers;
-  }
-  return behind <= log.trimmed ? 0 : behind;
-}
-
-/** The key in the name of a log, '' when it has none; no document has that id. */
-function keyOfLog(log: string): string {
-  const at = log.indexOf('/');
-  return at < 0 ? '' : log.slice(at + 1);
-}
-
-function isThere({ version, expiresAt }: KnownDocument, now: number): boolean {
-  return version > 0 && (expiresAt === null || expiresAt > now);
-}
-
-function toDocument<T>({ collection, id, version, json, expiresAt }: KnownDocument): StoredDocument<T> {
-  const value = JSON.parse(json) as T;
-  return { collection, id, version, value, ...(expiresAt === null ? {} : { expiresAt }) };
-}
-
-/**
- * Stands in for the index fields of a document that was only read, because the port does not tell them: fields of the
- * value by the same names. A list from memory is a part of the truth anyway.
- */
-function scalarsOf(json: string): Record<string, IndexValue> {
-  const value: unknown = JSON.parse(json);
-  if (typeof value !== 'object' || value === null) return {};
-  const scalars = Object.entries(value).filter(
-    ([, field]) => typeof field === 'string' || (typeof field === 'number' && Number.isFinite(field)),
-  );
-  return Object.fromEntries(scalars) as Record<string, IndexValue>;
 }
 
 function notKnown(what: string, data: Record<string, unknown> = {}): Error {

@@ -5,19 +5,24 @@ const MAXIMUM_LATE = 256;
  * What is to be noted when there is time for it, in its order: when this turn of the event loop is over, and at the latest
  * when it is settled.
  */
-export class LateNotes {
-  #late: (() => void)[] = [];
+export class LateNotes<Note> {
+  readonly #take: (note: Note) => void;
+  #late: Note[] = [];
 
-  add(note: () => void): void {
+  constructor(take: (note: Note) => void) {
+    this.#take = take;
+  }
+
+  add(note: Note): void {
     this.#late.push(note);
-    if (this.#late.length === 1) setImmediate(() => this.settle());
+    if (this.#late.length === 1) setImmediate(this.settle);
     else if (this.#late.length > MAXIMUM_LATE) this.settle();
   }
 
-  settle(): void {
+  readonly settle = (): void => {
     if (this.#late.length === 0) return;
     const late = this.#late;
     this.#late = [];
-    for (const note of late) note();
-  }
+    for (const note of late) this.#take(note);
+  };
 }

@@ -42,6 +42,8 @@ export interface OutageOptions {
   clock: Clock;
   now: () => number;
   random: () => number;
+  /** A commit is about to be answered by the journal, not by the storage. */
+  onJournaled: (pending: PendingCommit, result: 'ok' | 'error') => void;
   onModeChange: ModeListener;
   onFault: StorageOptions['onFault'];
 }
@@ -111,8 +113,12 @@ export class Outage {
    */
   take(pending: PendingCommit): void {
     const before = pending.named ? this.#answers.get(pending.key) : undefined;
-    if (before !== undefined) before.then(pending.resolve, pending.reject);
-    else if (this.#state === 'normal') this.#options.sendDirectly(pending);
+    if (before !== undefined) {
+      before.then(
+        (results) => pending.resolve(results),
+        (error: unknown) => pending.reject(error),
+      );
+    } else if (this.#state === 'normal') this.#options.sendDirectly(pending);
     else if (this.#state === 'degraded') this.#journal(pending);
     else this.#held.push(pending);
   }
@@ -177,7 +183,7 @@ export class Outage {
     try {
       numbers = known.predict(checked, at);
     } catch (error) {
-      pending.onJournaled('error');
+      this.#options.onJournaled(pending, 'error');
       // It may have been carried out all the same, and its caller is told just that. For now nothing is made of it.
       if (pending.lost !== undefined) this.#uncertain.push(checked);
       pending.reject(pending.lost ?? error);
@@ -189,14 +195,14 @@ export class Outage {
       commitLine(pending.id, at, checked, numbers),
       target(),
       () => {
-        pending.onJournaled('ok');
+        this.#options.onJournaled(pending, 'ok');
         pending.resolve(pending.resultsOf(numbers));
       },
       (error) => {
         undo();
         if (pending.lost !== undefined) this.#uncertain.push(checked);
         this.#answers.delete(pending.key);
-        pending.onJournaled('error');
+        this.#options.onJournaled(pending, 'error');
         pending.reject(pending.lost ?? error);
       },
     );

@@ -1,30 +1,27 @@
-import type { IndexValue } from '../storage.ts';
-
-/** What an item costs beside its text: the objects around it and its places in the maps, about. */
+/** What an item costs beside its text: the object, its place in a map and the headers of its texts, about. */
 const OVERHEAD_BYTES = 300;
 
 /** A link in the chain of all items, in the order of their last use. */
-interface Item {
-  readonly content: Content;
-  bytes: number;
+interface Linked {
   older: Item | undefined;
   newer: Item | undefined;
 }
 
-/** Never changed, only replaced. */
-export interface KnownDocument {
+/** What is known of a document. */
+export interface DocumentState {
   readonly collection: string;
   readonly id: string;
   /** 0: it is not there. */
   readonly version: number;
   readonly json: string;
-  /** Undefined when the document was only read. */
-  readonly index: Record<string, IndexValue> | undefined;
+  /** As text, '' for none; undefined when the document was only read. */
+  readonly fields: string | undefined;
   readonly expiresAt: number | null;
   readonly changedAt: number;
 }
 
-export interface KnownEntry {
+/** What is known of an entry. */
+export interface EntryState {
   readonly sequence: number;
   readonly at: number;
   readonly json: string;
@@ -32,7 +29,25 @@ export interface KnownEntry {
   readonly covers: number;
 }
 
-export interface KnownLog {
+interface KnownDocument extends Linked {
+  readonly kind: 'document';
+  readonly collection: string;
+  readonly id: string;
+  version: number;
+  json: string;
+  fields: string | undefined;
+  expiresAt: number | null;
+  changedAt: number;
+}
+
+interface KnownEntry extends Linked, EntryState {
+  readonly kind: 'entry';
+  readonly log: KnownLog;
+}
+
+export interface KnownLog extends Linked {
+  readonly kind: 'log';
+  readonly name: string;
   /** The last number that was given out, if it is known. */
   last: number | undefined;
   /** While `last` is not known: behind this number there was nothing. */
@@ -40,19 +55,15 @@ export interface KnownLog {
   /** Up to here nothing is there any more. */
   trimmed: number;
   readonly entries: Map<number, KnownEntry>;
-  /** The links of the entries, by their numbers. */
-  readonly items: Map<number, Item>;
   changedAt: number;
 }
 
-type Content =
-  | { kind: 'document'; collection: string; id: string }
-  | { kind: 'log'; log: string }
-  | { kind: 'entry'; log: KnownLog; sequence: number };
+type Item = KnownDocument | KnownEntry | KnownLog;
 
 /**
  * Documents, logs and single entries within a bound of bytes. What was used longest ago goes first; of a log that is read
- * and written at its end, that is its beginning.
+ * and written at its end, that is its beginning. One object for each: there are tens of thousands, which live long, and the
+ * garbage collector would take longer for two or three than everything else that is done here.
  */
 export class RecentItems {
   readonly #maximumBytes: number;
@@ -60,10 +71,10 @@ export class RecentItems {
   readonly #onDropped: (log?: string) => void;
   readonly #collections = new Map<string, Map<string, KnownDocument>>();
   readonly #logs = new Map<string, KnownLog>();
-  /** Of documents, by `<collection>/<id>`. */
-  readonly #documentItems = new Map<string, Item>();
-  readonly #logItems = new Map<string, Item>();
-  /** Linked by hand: taking a key out of a large `Map` and putting it in again, to order it, costs 20 µs. */
+  /**
+   * Linked by hand: taking a key out of a large `Map` and putting it in again, to order it, costs 20 µs. Not by `Chain`: code that
+   * serves more than four kinds of objects is slow, which makes a load a third dearer.
+   */
   #oldest: Item | undefined;
   #newest: Item | undefined;
   #bytes = 0;
@@ -73,137 +84,161 @@ export class RecentItems {
     this.#onDropped = onDropped;
   }
 
-  document(collection: string, id: string): KnownDocument | undefined {
+  /** Its state until it changes; whoever needs that for longer takes a copy. */
+  document(collection: string, id: string): DocumentState | undefined {
     const known = this.#collections.get(collection)?.get(id);
-    if (known !== undefined) this.#touch(this.#documentItems.get(`${collection}/${id}`));
+    if (known !== undefined) this.#touch(known);
     return known;
   }
 
-  documents(collection: string): KnownDocument[] {
+  documents(collection: string): DocumentState[] {
     return [...(this.#collections.get(collection)?.values() ?? [])];
   }
 
-  setDocument(document: KnownDocument): void {
-    const { collection, id, json } = document;
+  setDocument(state: DocumentState): void {
+    const { collection, id, version, json, fields, expiresAt, changedAt } = state;
     let documents = this.#collections.get(collection);
     if (documents === undefined) {
       documents = new Map();
       this.#collections.set(collection, documents);
     }
-    documents.set(id, document);
-    const bytes = OVERHEAD_BYTES + id.length + json.length;
-    this.#put(this.#documentItems, `${collection}/${id}`, bytes, () => ({
-      kind: 'document',
-      collection,
-      id,
-    }));
+    const known = documents.get(id);
+    if (known === undefined) {
+      const item: KnownDocument = {
+        kind: 'document',
+        collection,
+        id,
+        version,
+        json,
+        fields,
+        expiresAt,
+        changedAt,
+        older: undefined,
+        newer: undefined,
+      };
+      documents.set(id, item);
+      this.#add(item);
+      return;
+    }
+    const grown = json.length - known.json.length;
+    known.version = version;
+    known.json = json;
+    known.fields = fields;
+    known.expiresAt = expiresAt;
+    known.changedAt = changedAt;
+    this.#touch(known);
+    this.#grown(grown);
   }
 
-  removeDocument(key: string): void {
-    this.#drop(this.#documentItems.get(key));
+  removeDocument(collection: string, id: string): void {
+    const known = this.#collections.get(collection)?.get(id);
+    if (known !== undefined) this.#drop(known);
   }
 
   log(name: string): KnownLog | undefined {
     const known = this.#logs.get(name);
-    if (known !== undefined) this.#touch(this.#logItems.get(name));
+    if (known !== undefined) this.#touch(known);
     return known;
   }
 
   makeLog(name: string, changedAt: number): KnownLog {
     const log: KnownLog = {
+      kind: 'log',
+      name,
       last: undefined,
       emptyBehind: undefined,
       trimmed: 0,
       entries: new Map(),
-      items: new Map(),
       changedAt,
+      older: undefined,
+      newer: undefined,
     };
     this.#logs.set(name, log);
-    this.#put(this.#logItems, name, OVERHEAD_BYTES + name.length, () => ({ kind: 'log', log: name }));
+    this.#add(log);
     return log;
   }
 
   removeLog(name: string): void {
-    this.#drop(this.#logItems.get(name));
+    const known = this.#logs.get(name);
+    if (known !== undefined) this.#drop(known);
   }
 
-  setEntry(log: KnownLog, entry: KnownEntry): void {
-    const { sequence, covers } = entry;
+  setEntry(log: KnownLog, { sequence, at, json, covers }: EntryState): void {
     const before = log.entries.get(sequence);
-    log.entries.set(
+    if (before !== undefined) this.#drop(before);
+    const entry: KnownEntry = {
+      kind: 'entry',
+      log,
       sequence,
-      before === undefined || covers < before.covers ? entry : { ...entry, covers: before.covers },
-    );
-    const bytes = OVERHEAD_BYTES + entry.json.length;
-    this.#put(log.items, sequence, bytes, () => ({ kind: 'entry', log, sequence }));
+      at,
+      json,
+      covers: before === undefined ? covers : Math.min(covers, before.covers),
+      older: undefined,
+      newer: undefined,
+    };
+    log.entries.set(sequence, entry);
+    this.#add(entry);
   }
 
   touchEntry(log: KnownLog, sequence: number): void {
-    this.#touch(log.items.get(sequence));
+    const known = log.entries.get(sequence);
+    if (known !== undefined) this.#touch(known);
   }
 
   removeEntry(log: KnownLog, sequence: number): void {
-    log.entries.delete(sequence);
-    this.#drop(log.items.get(sequence));
+    const known = log.entries.get(sequence);
+    if (known !== undefined) this.#drop(known);
   }
 
   clear(): void {
     // A log that is forgotten may still be known to whoever takes its entries back: they are no links of the chain any more.
     for (let item = this.#oldest; item !== undefined; item = item.newer) {
-      if (item.content.kind === 'entry') item.content.log.items.clear();
+      if (item.kind === 'entry') item.log.entries.clear();
     }
-    this.#collections.clear();
-    this.#logs.clear();
-    this.#documentItems.clear();
-    this.#logItems.clear();
     this.#oldest = undefined;
     this.#newest = undefined;
+    this.#collections.clear();
+    this.#logs.clear();
     this.#bytes = 0;
   }
 
-  #touch(item: Item | undefined): void {
-    if (item === undefined || item === this.#newest) return;
+  #add(item: Item): void {
+    this.#link(item);
+    this.#grown(bytesOf(item));
+  }
+
+  #grown(bytes: number): void {
+    this.#bytes += bytes;
+    while (this.#bytes > this.#maximumBytes && this.#oldest !== undefined) {
+      const dropped = this.#oldest;
+      this.#drop(dropped);
+      this.#onDropped(dropped.kind === 'log' ? dropped.name : undefined);
+    }
+  }
+
+  #touch(item: Item): void {
+    if (item === this.#newest) return;
     this.#unlink(item);
     this.#link(item);
   }
 
-  #put<Key>(items: Map<Key, Item>, key: Key, bytes: number, contentOf: () => Content): void {
-    const known = items.get(key);
-    if (known === undefined) {
-      const item = { content: contentOf(), bytes, older: undefined, newer: undefined };
-      items.set(key, item);
-      this.#link(item);
-      this.#bytes += bytes;
-    } else {
-      this.#bytes += bytes - known.bytes;
-      known.bytes = bytes;
-      this.#touch(known);
-    }
-    while (this.#bytes > this.#maximumBytes && this.#oldest !== undefined) {
-      const { content: dropped } = this.#oldest;
-      this.#drop(this.#oldest);
-      this.#onDropped(dropped.kind === 'log' ? dropped.log : undefined);
-    }
-  }
-
-  #drop(item: Item | undefined): void {
-    if (item === undefined) return;
-    const { content } = item;
-    if (content.kind === 'document') {
-      const { collection, id } = content;
-      this.#documentItems.delete(`${collection}/${id}`);
-      this.#collections.get(collection)?.delete(id);
-    } else if (content.kind === 'entry') {
-      content.log.items.delete(content.sequence);
-      content.log.entries.delete(content.sequence);
-    } else {
-      const log = this.#logs.get(content.log);
-      this.#logItems.delete(content.log);
-      this.#logs.delete(content.log);
-      for (const entry of log?.items.values() ?? []) this.#drop(entry);
-    }
+  #drop(item: Item): void {
     this.#unlink(item);
-    this.#bytes -= item.bytes;
+    // What is dropped would keep what came behind it, as long as the garbage collector has not come to it.
+    item.older = undefined;
+    item.newer = undefined;
+    this.#bytes -= bytesOf(item);
+    switch (item.kind) {
+      case 'document':
+        this.#collections.get(item.collection)?.delete(item.id);
+        return;
+      case 'entry':
+        item.log.entries.delete(item.sequence);
+        return;
+      case 'log':
+        this.#logs.delete(item.name);
+        for (const entry of item.entries.values()) this.#drop(entry);
+    }
   }
 
   #link(item: Item): void {
@@ -219,5 +254,16 @@ export class RecentItems {
     else older.newer = newer;
     if (newer === undefined) this.#newest = older;
     else newer.older = older;
+  }
+}
+
+function bytesOf(item: Item): number {
+  switch (item.kind) {
+    case 'document':
+      return OVERHEAD_BYTES + item.id.length + item.json.length;
+    case 'entry':
+      return OVERHEAD_BYTES + item.json.length;
+    case 'log':
+      return OVERHEAD_BYTES + item.name.length;
   }
 }
