@@ -1,8 +1,10 @@
 import { MAXIMUM_SEQUENCE } from '../checked-input.ts';
 import { byteChanges } from './record-checksum.ts';
 
-/** Raised inside the commit functions; never seen by a caller. */
-const CONFLICT_STATE = 'ST409';
+/** Raised where a record is not as it was told; never seen by a caller. */
+export const CONFLICT_STATE = 'ST409';
+/** Raised where somebody else has written since, or the group before was not carried out; never seen by a caller. */
+export const OUTDATED_STATE = 'ST410';
 /** The state of the warning by which they tell of a damaged record; its message is the name of the record. */
 export const DAMAGED_STATE = 'STDMG';
 
@@ -53,9 +55,9 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 
 -- Takes everything back that a statement has written which met something else than it was told.
-CREATE FUNCTION smalltalk_refuse() RETURNS text LANGUAGE plpgsql AS $$
+CREATE FUNCTION smalltalk_refuse(p_state text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
-  RAISE EXCEPTION USING ERRCODE = '${CONFLICT_STATE}', MESSAGE = 'not as it was told';
+  RAISE EXCEPTION USING ERRCODE = p_state, MESSAGE = 'not as it was told';
 END $$;
 
 -- Takes a damaged document out of everybody's way; nothing of it is lost.

@@ -9,9 +9,9 @@ import { type Carried, COMMIT_STATEMENT, commitArguments } from './commit-argume
 import type { Connections } from './connections.ts';
 import { DirectCommit } from './direct-commit.ts';
 import { KnownRecords } from './known-records.ts';
+import { Line } from './line.ts';
 import { isAway } from './postgres-errors.ts';
 import type { Statement } from './row-query.ts';
-import { queryRows } from './row-query.ts';
 import { WRITE_ONE_STATEMENT, WRITE_STATEMENT, WriteBatch } from './write-arguments.ts';
 
 interface Waiting extends WaitingCommit<Carried> {
@@ -83,6 +83,11 @@ export class CommitQueue {
     );
   }
 
+  /** Gives back the connection that it keeps. Only when no commit is under way. */
+  close(): void {
+    this.#line.close();
+  }
+
   async #quickly(
     group: Waiting[],
     carryOut: (after: CommitId | undefined) => Promise<Carried[] | undefined>,
@@ -119,11 +124,12 @@ export class CommitQueue {
     after: CommitId | undefined,
   ): Promise<Carried[] | undefined> {
     const { statement, values } = direct.toStatement(after);
+    const answer = this.#line.ask(statement, values);
+    // While the server is at it, and before another group can be made.
     direct.believe();
-    const carried = direct.carried();
-    if ((await this.#line.ask(statement, values)) !== null) {
+    if ((await answer) !== null) {
       this.#refusals = 0;
-      return carried;
+      return direct.carried();
     }
     // Somebody else has written. Those who take turns would lose a round trip with each commit.
     this.#known.lose();
@@ -198,47 +204,6 @@ export class CommitQueue {
       }
     });
     this.#forgetBehind(group);
-  }
-}
-
-/**
- * A connection on which statements follow each other, kept for as long as one of them is under way and nobody else waits for
- * one: those who commit without a pause would never give it back.
- */
-class Line {
-  readonly #connections: Connections;
-  #current: { lent: ReturnType<Connections['lend']>; users: number; failure: unknown } | undefined;
-
-  constructor(connections: Connections) {
-    this.#connections = connections;
-  }
-
-  /** The first column of the first row. Rejects in the words of the port. */
-  async ask(statement: Statement, values: unknown[]): Promise<string | null> {
-    if (this.#connections.areWaitedFor) this.#current = undefined;
-    this.#current ??= { lent: this.#connections.lend(), users: 0, failure: undefined };
-    const current = this.#current;
-    current.users += 1;
-    const { client, giveBack } = await current.lent.catch((error: unknown) => {
-      if (this.#current === current) this.#current = undefined;
-      throw error;
-    });
-    try {
-      const [row] = await queryRows(client, statement, values);
-      return (row?.[0] as string | null | undefined) ?? null;
-    } catch (error) {
-      if (isAway(error)) {
-        current.failure = error;
-        if (this.#current === current) this.#current = undefined;
-      }
-      throw this.#connections.words(error);
-    } finally {
-      current.users -= 1;
-      if (current.users === 0) {
-        if (this.#current === current) this.#current = undefined;
-        giveBack(current.failure);
-      }
-    }
   }
 }
 

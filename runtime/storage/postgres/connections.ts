@@ -17,6 +17,13 @@ export interface ConnectionOptions {
   onDamaged: (record: string) => void;
 }
 
+/** A connection for whoever asked for one. */
+export interface Lent {
+  client: PoolClient;
+  /** With the error if there was one: what broke, or may still be busy, is not used again. Once. */
+  giveBack: (error?: unknown) => void;
+}
+
 /** For so long a commit is tried to be brought to a server that has gone away. */
 const RETRY_BUDGET_MS = 5_000;
 const RETRY_PAUSE_MS = 25;
@@ -44,8 +51,12 @@ export class Connections {
   readonly #pool: Pool;
   readonly #prepared = new WeakSet<PoolClient>();
   readonly #clients = new Set<PoolClient>();
+  /** Connections that were lost. */
+  readonly #broken = new WeakSet<PoolClient>();
   readonly #waiting: (() => void)[] = [];
   readonly #idle: (() => void)[] = [];
+  /** Told when a connection is wanted and none is left: somebody may keep one that he does not use. */
+  keeper: (() => void) | undefined;
   readonly #size: number;
   #free: number;
   #cut = false;
@@ -64,7 +75,8 @@ export class Connections {
     this.#pool.on('connect', (client) => {
       this.#clients.add(client as PoolClient);
       if (this.#cut) destroy(client as PoolClient);
-      client.on('error', () => undefined);
+      client.on('error', () => this.#broken.add(client as PoolClient));
+      client.on('end', () => this.#broken.add(client as PoolClient));
       client.on('notice', ({ code, message }) => {
         if (code === DAMAGED_STATE && message !== undefined) options.onDamaged(message);
       });
@@ -129,12 +141,17 @@ export class Connections {
   }
 
   /** Whoever gets one gives it back, with the error if there was one: what broke, or may still be busy, is not used again. */
-  async lend(): Promise<{ client: PoolClient; giveBack: (error?: unknown) => void }> {
+  async lend(): Promise<Lent> {
     if (this.#free > 0) this.#free -= 1;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else {
+      const freed = new Promise<void>((resolve) => this.#waiting.push(resolve));
+      this.keeper?.();
+      await freed;
+    }
     let client: PoolClient | undefined;
     const giveBack = (error?: unknown) => {
-      const broken = error !== undefined && isAway(error);
+      const broken =
+        (error !== undefined && isAway(error)) || (client !== undefined && this.#broken.has(client));
       if (client !== undefined && broken) destroy(client);
       client?.release(broken);
       const next = this.#waiting.shift();
@@ -157,6 +174,11 @@ export class Connections {
   /** True when somebody waits for a connection to be given back. */
   get areWaitedFor(): boolean {
     return this.#waiting.length > 0;
+  }
+
+  /** True when it is of no use any more to whoever has borrowed it. */
+  isBroken(client: PoolClient): boolean {
+    return this.#broken.has(client);
   }
 
   words(error: unknown): CodedError {

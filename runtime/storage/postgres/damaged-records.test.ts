@@ -1,10 +1,9 @@
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
 import { recordsOf } from '../contract/fixture.ts';
 import type { Operation, StorageFault } from '../storage.ts';
 import { describeWithServers } from '../testing/servers/describe-with-servers.ts';
-import { type PostgresServer, startPostgres } from '../testing/servers/postgres-server.ts';
-import { PostgresStorage } from './postgres-storage.ts';
-import { makeSchema, runSql, settingsFor } from './testing/schema.ts';
+import type { PostgresStorage } from './postgres-storage.ts';
+import { usePostgres } from './testing/postgres-fixture.ts';
 
 const COUNT = 12;
 const ids = Array.from({ length: COUNT }, (_, i) => `id-${String(i).padStart(2, '0')}`);
@@ -19,38 +18,24 @@ const document = (id: string, rank: number): Operation => ({
 const byRank = { orderBy: { field: 'rank', direction: 'ascending' }, limit: 1000 } as const;
 
 describeWithServers(['postgres'], 'damaged records in PostgreSQL', () => {
-  let server: PostgresServer;
-  beforeAll(async () => {
-    server = await startPostgres();
-  });
-  afterAll(() => server.stop());
+  const server = usePostgres();
 
   /** A storage with documents and entries in it, and a way to change its bytes behind its back. */
   async function start() {
-    const { schema, drop } = await makeSchema(server.url);
+    const { make, sql } = await server.newSchema();
     const faults: StorageFault[] = [];
-    const make = () =>
-      new PostgresStorage({
-        postgres: settingsFor(server.url),
-        schema,
-        onFault: (fault) => faults.push(fault),
-      });
-    let storage = make();
-    onTestFinished(async () => {
-      await storage.close();
-      await drop();
-    });
+    const onFault = (fault: StorageFault) => faults.push(fault);
+    let storage = make({ onFault });
     await storage.open();
     const reopen = async () => {
       await storage.close();
-      storage = make();
+      storage = make({ onFault });
       await storage.open();
       return storage;
     };
     await storage.commit(
       ids.flatMap((id, i): Operation[] => [document(id, i), { kind: 'append', log: 'events', value: i + 1 }]),
     );
-    const sql = (text: string) => runSql(server.url, text, schema);
     return { storage, reopen, sql, damaged: () => faults.map(({ record }) => record).sort() };
   }
 

@@ -1,11 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
 import { rejection } from '../contract/fixture.ts';
-import { type CommitId, type Operation, REMEMBERED_COMMITS } from '../storage.ts';
+import { type CommitId, type Operation, REMEMBERED_COMMITS, type StorageFault } from '../storage.ts';
 import { describeWithServers } from '../testing/servers/describe-with-servers.ts';
-import { type PostgresServer, startPostgres } from '../testing/servers/postgres-server.ts';
-import { PostgresStorage } from './postgres-storage.ts';
-import { makeSchema, runSql, settingsFor } from './testing/schema.ts';
+import type { PostgresStorage } from './postgres-storage.ts';
+import { usePostgres } from './testing/postgres-fixture.ts';
+import { runSql } from './testing/schema.ts';
 
 const LOG = 'messages/a';
 const save = (state: string, rank = 1): Operation[] => [
@@ -14,34 +14,20 @@ const save = (state: string, rank = 1): Operation[] => [
 ];
 
 describeWithServers(['postgres'], 'commits by what is known here', () => {
-  let server: PostgresServer;
-  beforeAll(async () => {
-    server = await startPostgres();
-  });
-  afterAll(() => server.stop());
+  const server = usePostgres();
 
   /** Storages on one schema, the first of which has written `save` once and so knows what is there. */
   async function start() {
-    const { schema, drop } = await makeSchema(server.url);
+    const { make, sql } = await server.newSchema();
     const faults: string[] = [];
-    const make = () =>
-      new PostgresStorage({
-        postgres: settingsFor(server.url),
-        schema,
-        onFault: ({ record }) => faults.push(record),
-      });
-    const [storage, other] = [make(), make()];
-    onTestFinished(async () => {
-      await Promise.all([storage.close(), other.close()]);
-      await drop();
-    });
+    const onFault = ({ record }: StorageFault) => faults.push(record);
+    const [storage, other] = [make({ onFault }), make({ onFault })];
     await storage.open();
     await other.open();
     let number = 0;
     /** Under a name of its own, as the rest of the product commits. */
     const commit = (operations: Operation[]) => storage.commit(operations, { writer: 'w', number: ++number });
     await commit(save('first'));
-    const sql = (text: string) => runSql(server.url, text, schema);
     const holder = async () => (await sql('SELECT holder FROM smalltalk_holder'))[0]?.holder;
     return { storage, other, commit, sql, holder, faults };
   }
@@ -215,6 +201,33 @@ describeWithServers(['postgres'], 'commits by what is known here', () => {
       'storage.corrupt_record',
     );
     expect(await commit([{ kind: 'append', log: 'events', value: 1 }])).toEqual([{ sequence: 1 }]);
+  });
+
+  it('are carried out once when they are sent again while they are on their way', async () => {
+    const { storage, commit } = await start();
+    // From the third on it is not looked any more whether a later one is remembered.
+    for (const state of ['second', 'third']) await commit(save(state));
+    const append = (number: number) =>
+      storage.commit([{ kind: 'append', log: LOG, value: number }], { writer: 'w', number });
+    const from = (number: number) => Array.from({ length: 16 }, (_, i) => number + i);
+    // So many that they make two groups of 16, the second of which begins with what the first ends with.
+    const numbers = [...from(4), ...from(12)];
+    const answers = await Promise.all(numbers.map(append));
+    expect(answers).toEqual(numbers.map((sequence) => [{ sequence }]));
+    expect(await storage.read(LOG)).toHaveLength(27);
+  });
+
+  it('are carried out once of which somebody else has carried out a later one', async () => {
+    const { storage, other, commit } = await start();
+    const append = (by: PostgresStorage, number: number) =>
+      by.commit([{ kind: 'append', log: LOG, value: number }], { writer: 'left', number });
+    for (const number of [4, 5, 6]) expect(await append(other, number)).toEqual([{ sequence: number - 2 }]);
+    for (const state of ['known', 'here']) await commit(save(state));
+    const numbers = [1, 2, 3, 4, 5, 6, 7];
+    const answers = [];
+    for (const number of numbers) answers.push(await append(storage, number));
+    expect(answers).toEqual([7, 8, 9, 2, 3, 4, 10].map((sequence) => [{ sequence }]));
+    expect(await storage.read(LOG)).toHaveLength(10);
   });
 
   it('do not overtake a group that ends with a commit from before', async () => {

@@ -60,71 +60,86 @@ interface NewEntry {
  */
 export class DirectCommit {
   readonly #known: KnownRecords;
+  readonly #holder: string;
+  readonly #generation: string;
+  readonly #first: CommitId;
+  readonly #last: CommitId;
+  /** It has to be looked whether one of its commits is remembered, for nothing that is known here rules it out. */
+  readonly #searches: boolean;
   readonly #at: number;
-  readonly #commits: readonly NamedCommit[];
   readonly #numbers: number[][] = [];
   readonly #documents = new Map<string, ChangedDocument>();
   readonly #logs = new Map<string, ChangedLog>();
   readonly #entries: NewEntry[] = [];
 
-  private constructor(known: KnownRecords, commits: readonly NamedCommit[], at: number) {
+  private constructor(known: KnownRecords, holder: string, first: CommitId, commits: number, at: number) {
     this.#known = known;
-    this.#commits = commits;
+    this.#holder = holder;
+    this.#generation = known.generation;
+    this.#first = first;
+    this.#last = { writer: first.writer, number: first.number + commits - 1 };
+    this.#searches = !known.isBeyondAll(first);
     this.#at = at;
   }
 
   /** Undefined when it is more than this, or than what is known. */
   static of(commits: readonly NamedCommit[], known: KnownRecords, at: number): DirectCommit | undefined {
-    const [first] = commits;
-    if (known.holder === undefined || first === undefined) return undefined;
-    const { writer, number } = first.id;
+    const { holder } = known;
+    const first = commits[0]?.id;
+    if (holder === undefined || first === undefined) return undefined;
     // One that may be remembered already: only the functions look for that.
-    if (number <= (known.number(writer) ?? number)) return undefined;
-    const direct = new DirectCommit(known, commits, at);
-    for (const [i, { operations, id }] of commits.entries()) {
-      if (id.writer !== writer || id.number !== number + i || !direct.#add(operations)) return undefined;
+    if (first.number <= (known.number(first.writer) ?? first.number)) return undefined;
+    const direct = new DirectCommit(known, holder, first, commits.length, at);
+    let { number } = first;
+    for (const { operations, id } of commits) {
+      if (id.writer !== first.writer || id.number !== number || !direct.#add(operations)) return undefined;
+      number += 1;
     }
     return direct;
   }
 
   /** `after` must have been carried out, or nothing is. */
   toStatement(after: CommitId | undefined): { statement: Statement; values: unknown[] } {
-    const [first, last] = [this.#commits[0]?.id as CommitId, this.#commits.at(-1)?.id as CommitId];
+    const [first, last] = [this.#first, this.#last];
     const numbers = this.#numbers.map((own) => own.join(',')).join(';');
-    const { holder, generation, key } = this.#known;
+    const generation = this.#generation;
     const remembered = [first.writer, first.number, last.number, this.#at, generation, numbers];
     const values: unknown[] = [
-      holder,
+      this.#holder,
       first.writer,
       first.number,
       last.number,
-      after?.writer,
-      after?.number,
       this.#at,
       generation,
       numbers,
       `\\x${hash('sha256', remembered.join(' '))}`,
-      key,
+      this.#known.key,
     ];
+    if (after !== undefined) values.push(after.writer, after.number);
     const shape = {
-      documents: pushRows(values, [...this.#documents.values()], DOCUMENT, DOCUMENT_VALUES, true),
-      fields: pushRows(values, this.#changedFields(), FIELD, FIELD_VALUES, true),
-      logs: pushRows(values, this.#counterRows(), LOG, LOG_VALUES, true),
-      entries: pushRows(values, this.#entries, ENTRY, ENTRY_VALUES, false),
+      searches: this.#searches,
+      follows: after !== undefined,
+      documents: pushRows(values, [...this.#documents.values()], DOCUMENT_PARAMETERS, true),
+      fields: pushRows(values, this.#changedFields(), FIELD_PARAMETERS, true),
+      logs: pushRows(values, this.#counterRows(), LOG_PARAMETERS, true),
+      entries: pushRows(values, this.#entries, ENTRY_PARAMETERS, false),
     };
     return { statement: directStatement(shape), values };
   }
 
   /** From now on what it writes is taken for what is there. */
   believe(): void {
+    this.#known.sent(this.#last);
     for (const { collection, id, after } of this.#documents.values()) {
       this.#known.setDocument(collection, id, after);
     }
     for (const [log, { last, row }] of this.#logs) this.#known.setLog(log, { last, row });
   }
 
+  /** What became of its commits, when it was carried out. */
   carried(): Carried[] {
-    const { generation } = this.#known;
+    if (this.#searches) this.#known.searched(this.#first.writer, this.#holder);
+    const generation = this.#generation;
     return this.#numbers.map((numbers) => ({ at: this.#at, generation, again: false, numbers }));
   }
 
@@ -147,7 +162,7 @@ export class DirectCommit {
   #put({ collection, id, json, valueCrc, fields, expectVersion, expiresAt }: CheckedPut): number | undefined {
     const name = `${collection}/${id}`;
     const changed = this.#documents.get(name);
-    const before = changed?.after ?? this.#known.document(collection, id);
+    const before = changed?.after ?? this.#known.documentNamed(name);
     if (before === undefined || expiresAt !== null) return undefined;
     if (expectVersion !== undefined && expectVersion !== before.version) return undefined;
     const index = fields === before.fields ? before.index : fieldsFromText(fields);
@@ -194,10 +209,23 @@ export class DirectCommit {
   }
 }
 
-/** The value of each parameter of a row. */
-type Values<Row, C extends Columns> = Record<keyof C, (row: Row) => unknown>;
+/** A parameter of a row, and its value. */
+interface Parameter<Row> {
+  type: Columns[string];
+  of: (row: Row) => unknown;
+}
 
-const DOCUMENT_VALUES: Values<ChangedDocument, typeof DOCUMENT> = {
+function parametersOf<Row, C extends Columns>(
+  columns: C,
+  values: Record<keyof C, (row: Row) => unknown>,
+): Parameter<Row>[] {
+  return Object.keys(columns).map((name) => ({
+    type: columns[name] as Columns[string],
+    of: values[name] as (row: Row) => unknown,
+  }));
+}
+
+const DOCUMENT_PARAMETERS = parametersOf<ChangedDocument, typeof DOCUMENT>(DOCUMENT, {
   collection: ({ collection }) => collection,
   id: ({ id }) => id,
   version: ({ before }) => before.version,
@@ -208,47 +236,44 @@ const DOCUMENT_VALUES: Values<ChangedDocument, typeof DOCUMENT> = {
     documentChecksum(collection, id, after.fields, null, valueCrc, after.version),
   fields: ({ after }) => after.fields,
   json: ({ json }) => json,
-};
+});
 
-const FIELD_VALUES: Values<ChangedField, typeof FIELD> = {
+const FIELD_PARAMETERS = parametersOf<ChangedField, typeof FIELD>(FIELD, {
   collection: ({ collection }) => collection,
   id: ({ id }) => id,
   field: ({ field }) => field,
   key: ({ key }) => key,
   full_key: ({ full }) => full,
   folded: ({ folded }) => folded,
-};
+});
 
-const LOG_VALUES: Values<CounterRow, typeof LOG> = {
+const LOG_PARAMETERS = parametersOf<CounterRow, typeof LOG>(LOG, {
   name: ({ name }) => name,
   last_sequence: ({ row }) => row,
   crc: ({ name, row }) => logChecksum(name, row),
-};
+});
 
-const ENTRY_VALUES: Values<NewEntry, typeof ENTRY> = {
+const ENTRY_PARAMETERS = parametersOf<NewEntry, typeof ENTRY>(ENTRY, {
   log: ({ log }) => log,
   sequence: ({ sequence }) => sequence,
   crc: ({ crc }) => crc,
   json: ({ json }) => json,
-};
+});
 
-function pushRows<Row, C extends Columns>(
+function pushRows<Row>(
   values: unknown[],
   rows: readonly Row[],
-  columns: C,
-  of: Values<Row, C>,
+  parameters: readonly Parameter<Row>[],
   counted: boolean,
 ): Count {
-  const [first, ...others] = rows;
+  const [first] = rows;
   if (first === undefined) return 'none';
-  const names = Object.keys(columns);
-  if (others.length === 0) {
-    for (const name of names) values.push((of[name] as (row: Row) => unknown)(first));
+  if (rows.length === 1) {
+    for (const { of } of parameters) values.push(of(first));
     return 'one';
   }
-  for (const name of names) {
-    const all = rows.map(of[name] as (row: Row) => unknown);
-    const type = columns[name];
+  for (const { type, of } of parameters) {
+    const all = rows.map(of);
     values.push(
       type === 'text'
         ? binaryTexts(all as string[])
@@ -263,6 +288,9 @@ function pushRows<Row, C extends Columns>(
 
 function haveSameNames(index: Record<string, IndexValue>, other: Record<string, IndexValue>): boolean {
   if (index === other) return true;
-  const [names, others] = [Object.keys(index), Object.keys(other)];
-  return names.length === others.length && names.every((name, i) => name === others[i]);
+  const names = Object.keys(index);
+  const others = Object.keys(other);
+  if (names.length !== others.length) return false;
+  for (let i = 0; i < names.length; i++) if (names[i] !== others[i]) return false;
+  return true;
 }

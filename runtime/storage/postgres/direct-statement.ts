@@ -1,9 +1,14 @@
+import { CONFLICT_STATE, OUTDATED_STATE } from './commit-function.ts';
 import type { Statement } from './row-query.ts';
 
 /** How many rows of a kind a statement writes: those of one need no array. */
 export type Count = 'none' | 'one' | 'many';
 
 export interface DirectShape {
+  /** It is looked whether a commit of its number or a greater one is remembered. */
+  searches: boolean;
+  /** It is the second of two on their way: the one before it must have been carried out. */
+  follows: boolean;
   documents: Count;
   fields: Count;
   logs: Count;
@@ -47,13 +52,15 @@ const COUNTS = { none: 0, one: 1, many: 2 } as const;
 const statements = new Map<number, Statement>();
 
 /**
- * A statement that carries out commits whose every number is known beforehand. It writes nothing unless the last that wrote
- * is who it was told: that row is locked, so it stays true to the end, and read anew if somebody had it. Whatever it writes
- * it compares with what is there, and takes everything back when a row is not as it was told.
+ * A statement that carries out commits whose every number is known beforehand. It leaves nothing unless the last that wrote is
+ * who it was told: that row is locked, so it stays true to the end, and read anew if somebody had it. Whatever it writes it
+ * compares with what is there. When one of this is not so, an error takes everything back; the row is looked at first, so
+ * that nothing else waits for a lock then. To make each part ask for it, or wait for it, costs as much as a row.
  */
 export function directStatement(shape: DirectShape): Statement {
-  const { documents, fields, logs, entries } = shape;
-  const place = COUNTS[documents] + 3 * (COUNTS[fields] + 3 * (COUNTS[logs] + 3 * COUNTS[entries]));
+  const { searches, follows, documents, fields, logs, entries } = shape;
+  const rows = COUNTS[documents] + 3 * (COUNTS[fields] + 3 * (COUNTS[logs] + 3 * COUNTS[entries]));
+  const place = 4 * rows + 2 * Number(searches) + Number(follows);
   let statement = statements.get(place);
   if (statement === undefined) {
     statement = { name: `smalltalk_direct_${place}`, text: textOf(shape) };
@@ -91,7 +98,7 @@ class DirectText {
     this.add(
       `into_${table}`,
       `INSERT INTO smalltalk_${table} (${Object.keys(into).join(', ')})
-        SELECT ${Object.values(into).join(', ')} FROM gate${from}`,
+        SELECT ${Object.values(into).join(', ')}${from === '' ? '' : ` FROM ${from}`}`,
     );
   }
 
@@ -111,10 +118,10 @@ class DirectText {
     const { key, told, set } = rules(of);
     const found = Object.entries(key).map(([column, value]) => `t.${column} = ${value}`);
     const changes = Object.entries(set).map(([column, value]) => `${column} = ${value}`);
-    const begin = `UPDATE smalltalk_${table} t SET ${changes.join(', ')} FROM`;
+    const begin = `UPDATE smalltalk_${table} t SET ${changes.join(', ')}`;
     const name = `in_${table}`;
     if (count === 'one') {
-      this.add(name, `${begin} gate WHERE ${[...found, ...told].join(' AND ')} RETURNING 1`);
+      this.add(name, `${begin} WHERE ${[...found, ...told].join(' AND ')} RETURNING 1`);
       this.#asTold.push(`EXISTS (SELECT FROM ${name})`);
       return;
     }
@@ -122,7 +129,7 @@ class DirectText {
     const place = `SELECT t.ctid FROM smalltalk_${table} t WHERE ${found.join(' AND ')}`;
     this.add(
       name,
-      `${begin} (SELECT u.*, (${place}) AS place FROM gate${from} OFFSET 0) u
+      `${begin} FROM (SELECT u.*, (${place}) AS place FROM ${from} OFFSET 0) u
         WHERE ${['t.ctid = u.place', ...told].join(' AND ')} RETURNING 1`,
     );
     this.#asTold.push(`(SELECT count(*) FROM ${name}) = ${this.scalars({ rows: 'bigint' }).rows}`);
@@ -137,55 +144,59 @@ class DirectText {
     if (count === 'one') this.#asTold.push(row);
     else {
       const rows = this.scalars({ rows: 'bigint' }).rows;
-      this.#asTold.push(`(SELECT count(*) FROM gate${from} WHERE ${row}) = ${rows}`);
+      this.#asTold.push(`(SELECT count(*) FROM ${from} WHERE ${row}) = ${rows}`);
     }
   }
 
   toString(): string {
     const asTold = this.#asTold.length === 0 ? 'true' : this.#asTold.join(' AND ');
     return `WITH ${this.#parts.join(',\n')}
-      SELECT CASE WHEN ${asTold} THEN 'done' ELSE smalltalk_refuse() END FROM gate`;
+      SELECT CASE WHEN NOT EXISTS (SELECT FROM gate) THEN smalltalk_refuse('${OUTDATED_STATE}')
+        WHEN ${asTold} THEN 'done' ELSE smalltalk_refuse('${CONFLICT_STATE}') END`;
   }
 
-  /** What stands for each column, and what is to be joined for it. */
+  /** What stands for each column, and where it comes from when there are several rows. */
   #rows<T extends Columns>(count: Count, columns: T): { of: Record<keyof T, string>; from: string } {
     if (count === 'one') return { of: this.scalars(columns), from: '' };
     const names = Object.keys(columns);
     const arrays = names.map((name) => `$${++this.#parameters}::${columns[name]}[]`);
     return {
       of: Object.fromEntries(names.map((name) => [name, `u.${name}`])) as Record<keyof T, string>,
-      from: `, unnest(${arrays.join(', ')}) u (${names.join(', ')})`,
+      from: `unnest(${arrays.join(', ')}) u (${names.join(', ')})`,
     };
   }
 }
 
-function textOf({ documents, fields, logs, entries }: DirectShape): string {
+function textOf({ searches, follows, documents, fields, logs, entries }: DirectShape): string {
   const text = new DirectText();
   const its = text.scalars({
     holder: 'text',
     writer: 'text',
     first: 'bigint',
     last: 'bigint',
-    afterWriter: 'text',
-    afterNumber: 'bigint',
     at: 'bigint',
     generation: 'text',
     numbers: 'text',
     digest: 'bytea',
     key: 'integer',
   });
-  text.add(
-    'gate',
-    `SELECT 1 FROM smalltalk_holder WHERE only_one AND holder = ${its.holder}
-      AND NOT EXISTS (SELECT FROM smalltalk_commits WHERE writer = ${its.writer} AND number >= ${its.first})
-      AND (${its.afterNumber} IS NULL OR EXISTS (
-        SELECT FROM smalltalk_commits WHERE writer = ${its.afterWriter} AND number = ${its.afterNumber}))
-      FOR SHARE`,
-  );
+  const conditions = ['only_one', `holder = ${its.holder}`];
+  if (searches) {
+    conditions.push(
+      `NOT EXISTS (SELECT FROM smalltalk_commits WHERE writer = ${its.writer} AND number >= ${its.first})`,
+    );
+  }
+  if (follows) {
+    const after = text.scalars({ writer: 'text', number: 'bigint' });
+    conditions.push(
+      `EXISTS (SELECT FROM smalltalk_commits WHERE writer = ${after.writer} AND number = ${after.number})`,
+    );
+  }
+  text.add('gate', `SELECT 1 FROM smalltalk_holder WHERE ${conditions.join(' AND ')} FOR SHARE`);
   text.add(
     'remembered',
     `INSERT INTO smalltalk_commits (writer, number, first_number, at, generation, numbers, digest)
-      SELECT ${its.writer}, ${its.last}, ${its.first}, ${its.at}, ${its.generation}, ${its.numbers}, ${its.digest} FROM gate`,
+      VALUES (${its.writer}, ${its.last}, ${its.first}, ${its.at}, ${its.generation}, ${its.numbers}, ${its.digest})`,
   );
   text.update('documents', documents, DOCUMENT, (of) => ({
     key: { generation: its.key, collection: of.collection, id: of.id },

@@ -44,6 +44,8 @@ export class KnownRecords {
   #holder: string | undefined;
   #key = 0;
   #generation = '';
+  /** The writer whose commits were sent last by what is known here, and their greatest number. */
+  #sent: { writer: string; last: number; searched: boolean } | undefined;
 
   /** The name that must be in the tables; undefined when nothing is known. */
   get holder(): string | undefined {
@@ -59,7 +61,12 @@ export class KnownRecords {
   }
 
   document(collection: string, id: string): KnownDocument | undefined {
-    return this.#documents.get(`${collection}/${id}`);
+    return this.documentNamed(`${collection}/${id}`);
+  }
+
+  /** The same by the name `<collection>/<id>`. */
+  documentNamed(name: string): KnownDocument | undefined {
+    return this.#documents.get(name);
   }
 
   log(name: string): KnownLog | undefined {
@@ -68,6 +75,25 @@ export class KnownRecords {
 
   number(writer: string): number | undefined {
     return this.#numbers.get(writer);
+  }
+
+  /**
+   * True when no commit of this writer can be remembered that has this number or a greater one: such were looked for, and
+   * since then nobody else has written, and this process no further than `sent` tells.
+   */
+  isBeyondAll({ writer, number }: CommitId): boolean {
+    return this.#sent?.searched === true && this.#sent.writer === writer && number > this.#sent.last;
+  }
+
+  /** The last commit of a group that is on its way, by what is known here. */
+  sent({ writer, number }: CommitId): void {
+    if (this.#sent?.writer !== writer) this.#sent = { writer, last: number, searched: false };
+    else this.#sent.last = Math.max(number, this.#sent.last);
+  }
+
+  /** A group of this writer was carried out that would not have been if a commit with its numbers or greater ones had been remembered. */
+  searched(writer: string, holder: string): void {
+    if (this.#holder === holder && this.#sent?.writer === writer) this.#sent.searched = true;
   }
 
   /** A call of this process has written, and left its name. What was known stays so if it wrote last before, too. */
@@ -112,15 +138,21 @@ export class KnownRecords {
   /** Something was not as it was believed to be. */
   lose(): void {
     this.#holder = undefined;
+    this.#sent = undefined;
     this.#documents.clear();
     this.#logs.clear();
   }
 }
 
-/** The one that was set longest ago gives way. */
+/**
+ * The one that came first gives way. One that is known stays in its place: a map that is taken from and added to with every
+ * commit is made anew again and again, and each former one keeps the next, with all that it held, from being collected.
+ */
 function set<T>(map: Map<string, T>, key: string, value: T | undefined, most: number): void {
-  map.delete(key);
-  if (value === undefined) return;
+  if (value === undefined) {
+    map.delete(key);
+    return;
+  }
   map.set(key, value);
   if (map.size <= most) return;
   const [oldest] = map.keys();

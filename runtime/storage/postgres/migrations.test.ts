@@ -1,29 +1,19 @@
 import { Client } from 'pg';
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { rejection } from '../contract/fixture.ts';
 import { describeWithServers } from '../testing/servers/describe-with-servers.ts';
-import { type PostgresServer, startPostgres } from '../testing/servers/postgres-server.ts';
 import { FIRST_MIGRATION, MIGRATIONS, migrate } from './migrations.ts';
-import { PostgresStorage } from './postgres-storage.ts';
-import { makeSchema, runSql, settingsFor } from './testing/schema.ts';
+import { usePostgres } from './testing/postgres-fixture.ts';
+import { runSql } from './testing/schema.ts';
 
 const NUMBERS = MIGRATIONS.map((_, i) => ({ number: FIRST_MIGRATION + i }));
 const LAST = FIRST_MIGRATION + MIGRATIONS.length - 1;
 const VIEWS = ['agent_states', 'chat_messages', 'event_logs', 'health_checks', 'sessions'];
 
 describeWithServers(['postgres'], 'the tables in PostgreSQL', () => {
-  let server: PostgresServer;
-  beforeAll(async () => {
-    server = await startPostgres();
-  });
-  afterAll(() => server.stop());
+  const server = usePostgres();
 
-  async function start() {
-    const { schema, drop } = await makeSchema(server.url);
-    onTestFinished(drop);
-    const make = () => new PostgresStorage({ postgres: settingsFor(server.url), schema });
-    return { schema, make, sql: (text: string) => runSql(server.url, text, schema) };
-  }
+  const start = () => server.newSchema();
   const relations = (schema: string) =>
     runSql<{ name: string }>(
       server.url,

@@ -205,7 +205,7 @@ COMMENT ON VIEW event_logs IS 'the events that are kept, by sequence';
 export const MIGRATIONS: readonly string[] = [TABLES + COMMIT_FUNCTIONS + WRITE_FUNCTIONS + VIEWS];
 
 /** The number of the first one: those before it were in use before there was a release. */
-export const FIRST_MIGRATION = 4;
+export const FIRST_MIGRATION = 5;
 
 /** The names that it takes in a schema. */
 const NAMES = [...TABLES.matchAll(/CREATE TABLE (\w+)/g), ...VIEWS.matchAll(/CREATE VIEW (\w+)/g)].map(

@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import type { PostgresSettings } from '../../settings/settings.ts';
 import { checkOperations } from '../checked-input.ts';
+import { storageUnderTest } from '../contract/fixture.ts';
 import { describeStorageContract } from '../storage.contract.ts';
 import type { Filter, StorageFault } from '../storage.ts';
 import { describeWithServers } from '../testing/servers/describe-with-servers.ts';
@@ -19,20 +20,7 @@ describeWithServers(['postgres'], 'PostgreSQL', () => {
   describeStorageContract('postgres', async (options) => {
     const { schema, drop } = await makeSchema(server.url);
     const make = () => new PostgresStorage({ ...options, postgres: settingsFor(server.url), schema });
-    let storage = make();
-    return {
-      get storage() {
-        return storage;
-      },
-      async reopen() {
-        await storage.close();
-        storage = make();
-        await storage.open();
-        return storage;
-      },
-      another: make,
-      dispose: drop,
-    };
+    return storageUnderTest(make, drop);
   });
 
   async function start(
@@ -178,6 +166,18 @@ describeWithServers(['postgres'], 'PostgreSQL', () => {
       20,
       ...numbers.filter((number) => number !== 20),
     ]);
+  });
+
+  it('gives the connection that it keeps for commits to whoever finds no other', async () => {
+    const storage = await start(undefined, { poolMax: 1 });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => {
+      vi.useRealTimers();
+    });
+    for (const sequence of [1, 2]) {
+      expect(await storage.commit([{ kind: 'append', log: 'events', value: 1 }])).toEqual([{ sequence }]);
+      expect(await storage.read('events')).toHaveLength(sequence);
+    }
   });
 
   it('lends its connection to those who read while others commit without a pause', async () => {

@@ -362,6 +362,7 @@ export class PostgresStorage implements Storage {
     if (parts === undefined) return;
     for (const connections of parts.snapshots) connections.cut();
     await this.#underWay.settled();
+    parts.queue.close();
     await parts.generations.close();
     await parts.removal;
     await parts.verifier.settled();

@@ -1,4 +1,5 @@
 import { type PoolClient, Query } from 'pg';
+import { bindMessage } from './bind-message.ts';
 
 export type Row = unknown[];
 
@@ -11,17 +12,15 @@ export interface Statement {
 /** What a query of pg says to the server; pg's types do not name it. */
 interface Wire {
   parse(statement: Statement): void;
-  bind(values: { statement: string; values: unknown[]; valueMapper: (value: unknown) => unknown }): void;
-  execute(): void;
-  sync(): void;
+  stream: { writable: boolean; write(bytes: Buffer): boolean };
+  parsedStatements: Record<string, string>;
   submittedNamedStatements: Record<string, string>;
 }
 
 interface WireQuery {
   name: string;
-  values: unknown[];
+  text: string;
   callback: (error: Error | null) => void;
-  hasBeenParsed(wire: Wire): boolean;
 }
 
 const BaseQuery = Query as unknown as new (text: string) => WireQuery;
@@ -32,24 +31,25 @@ const BaseQuery = Query as unknown as new (text: string) => WireQuery;
  */
 class RowQuery extends BaseQuery {
   readonly received: Row[] = [];
+  readonly #values: readonly unknown[];
 
-  constructor({ name, text }: Statement, values: unknown[]) {
+  constructor({ name, text }: Statement, values: readonly unknown[]) {
     super(text);
     this.name = name;
-    this.values = values;
+    this.#values = values;
   }
 
-  /** Instead of pg's, which asks the server to describe what it answers. */
-  prepare(wire: Wire): void {
-    const { name, values } = this;
-    const text = (this as unknown as Statement).text;
-    if (!this.hasBeenParsed(wire)) {
+  /** Instead of pg's, which asks the server to describe what it answers, and writes in several pieces. */
+  submit(wire: Wire): null {
+    const { name, text } = this;
+    const { parsedStatements, submittedNamedStatements, stream } = wire;
+    if ((parsedStatements[name] ?? submittedNamedStatements[name]) === undefined) {
       wire.parse({ name, text });
-      if (name !== '') wire.submittedNamedStatements[name] = text;
+      if (name !== '') submittedNamedStatements[name] = text;
     }
-    wire.bind({ statement: name, values, valueMapper: wireValue });
-    wire.execute();
-    wire.sync();
+    // One that broke meanwhile says so by itself.
+    if (stream.writable) stream.write(bindMessage(name, this.#values));
+    return null;
   }
 
   handleDataRow({ fields }: { fields: Row }): void {
@@ -61,12 +61,6 @@ class RowQuery extends BaseQuery {
   handleReadyForQuery(): void {
     this.callback(null);
   }
-}
-
-/** Text, bytes or null, in what the protocol knows of. */
-function wireValue(value: unknown): unknown {
-  if (typeof value === 'string' || value instanceof Buffer) return value;
-  return value === null || value === undefined ? null : String(value);
 }
 
 /** The rows that a statement answers; rejects with pg's errors. Values are text, numbers, truth values, bytes or null. */

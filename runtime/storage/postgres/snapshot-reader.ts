@@ -1,15 +1,14 @@
-import { SNAPSHOT_BATCH_BYTES, SNAPSHOT_BATCH_RECORDS } from '../snapshot-batch.ts';
+import type { PoolClient } from 'pg';
+import { SNAPSHOT_BATCH_BYTES, SnapshotBatch } from '../snapshot-batch.ts';
 import type { SnapshotRecord } from '../storage.ts';
+import { textArray } from './array-text.ts';
 import { documentRow, type RecordVerifier } from './record-verifier.ts';
 import type { Row } from './row-query.ts';
 
-/** What the reader needs of a connection. */
-export interface SnapshotClient {
-  query(config: { text: string; values?: unknown[]; rowMode: 'array' }): Promise<{ rows: Row[] }>;
-}
-
-/** A value up to so many bytes comes with its row; larger ones are fetched as they are needed. */
-const INLINE_BYTES = 8 * 1024;
+/** Rows that come in one answer, … */
+const ROWS = 250;
+/** … each with its value if that has at most so many bytes; larger ones are fetched as they are needed. */
+const INLINE_BYTES = 1024;
 
 const json = `octet_length(json), CASE WHEN octet_length(json) <= ${INLINE_BYTES} THEN json END`;
 
@@ -29,15 +28,15 @@ const ENTRIES = {
 
 /**
  * Streams one generation, through cursors of a transaction that sees everything as it was when it began, and that locks
- * nothing that a commit or an activation takes. At most some MB are in memory, whatever the size of the values.
+ * nothing that a commit or an activation takes. At most some 100 KB are in memory, or one value that is larger.
  */
 export class SnapshotReader {
-  readonly #client: SnapshotClient;
+  readonly #client: PoolClient;
   readonly #verifier: RecordVerifier;
   readonly #generation: number;
   readonly #now: number;
 
-  constructor(client: SnapshotClient, verifier: RecordVerifier, generation: number, now: number) {
+  constructor(client: PoolClient, verifier: RecordVerifier, generation: number, now: number) {
     this.#client = client;
     this.#verifier = verifier;
     this.#generation = generation;
@@ -45,42 +44,39 @@ export class SnapshotReader {
   }
 
   async *batches(): AsyncGenerator<SnapshotRecord[], void, void> {
-    let batch: SnapshotRecord[] = [];
-    let bytes = 0;
-    for await (const record of this.#records()) {
-      batch.push(record);
-      bytes += record.kind === 'log' ? 0 : record.json.length;
-      if (batch.length < SNAPSHOT_BATCH_RECORDS && bytes < SNAPSHOT_BATCH_BYTES) continue;
-      yield batch;
-      batch = [];
-      bytes = 0;
+    const batch = new SnapshotBatch();
+    for await (const rows of this.#parts(DOCUMENTS)) {
+      yield* rows.flatMap((row) => this.#document(row)).flatMap((record) => batch.add(record));
     }
-    if (batch.length > 0) yield batch;
+    for await (const records of this.#logs()) yield* records.flatMap((record) => batch.add(record));
+    yield* batch.rest();
   }
 
-  async *#records(): AsyncGenerator<SnapshotRecord, void, void> {
-    for await (const row of this.#rows(DOCUMENTS)) {
-      const [collection, id, version, expiresAt, crc, fields, , value] = row;
-      const document = documentRow(collection as string, [
-        this.#generation,
-        id,
-        version,
-        expiresAt,
-        crc,
-        fields,
-        value,
-      ]);
-      const record = this.#verifier.snapshotDocument(document);
-      // Only now, when the time of its expiry is known to be what was written.
-      const living = document.expiresAt === null || document.expiresAt > this.#now;
-      if (record !== undefined && living) yield record;
-    }
-    yield* this.#logs();
+  #document([collection, id, version, expiresAt, crc, fields, , value]: Row): SnapshotRecord[] {
+    const document = documentRow(collection as string, [
+      this.#generation,
+      id,
+      version,
+      expiresAt,
+      crc,
+      fields,
+      value,
+    ]);
+    const record = this.#verifier.snapshotDocument(document);
+    // Only now, when the time of its expiry is known to be what was written.
+    const living = document.expiresAt === null || document.expiresAt > this.#now;
+    return record !== undefined && living ? [record] : [];
   }
 
-  async *#logs(): AsyncGenerator<SnapshotRecord, void, void> {
-    const entries = this.#rows(ENTRIES);
-    let entry = await entries.next();
+  #entry(log: string, [, sequence, at, crc, , value]: Row): SnapshotRecord[] {
+    const record = this.#verifier.snapshotEntry(this.#generation, log, [sequence, at, crc, value]);
+    return record === undefined ? [] : [record];
+  }
+
+  async *#logs(): AsyncGenerator<SnapshotRecord[], void, void> {
+    const parts = this.#parts(ENTRIES);
+    /** The entries that were read last and belong to no log before. */
+    let entries: Row[] = [];
     const counters = this.#cursor(
       'smalltalk_logs',
       `SELECT n, l.last_sequence, l.crc, smalltalk_last_entry($1, n, coalesce(l.last_sequence, 0))
@@ -90,67 +86,79 @@ export class SnapshotReader {
       for (const [name, last, crc, lastEntry] of page) {
         const log = name as string;
         const noted = last === null ? undefined : { last: Number(last), crc: Number(crc) };
-        yield this.#verifier.snapshotLog(log, noted, Number(lastEntry ?? 0));
-        while (entry.done !== true && entry.value[0] === log) {
-          const [, sequence, at, ownCrc, , value] = entry.value;
-          const record = this.#verifier.snapshotEntry(this.#generation, log, [sequence, at, ownCrc, value]);
-          if (record !== undefined) yield record;
-          entry = await entries.next();
+        yield [this.#verifier.snapshotLog(log, noted, Number(lastEntry ?? 0))];
+        for (;;) {
+          if (entries.length === 0) entries = (await parts.next()).value ?? [];
+          const own = entries.findIndex(([of]) => of !== log);
+          const taken = entries.splice(0, own < 0 ? entries.length : own);
+          if (taken.length === 0) break;
+          yield taken.flatMap((row) => this.#entry(log, row));
         }
       }
     }
   }
 
-  /** All rows of a table with their values. */
-  async *#rows(table: typeof DOCUMENTS | typeof ENTRIES): AsyncGenerator<Row, void, void> {
+  /** All rows of a table with their values, as many at a time as make up a batch. */
+  async *#parts(table: typeof DOCUMENTS | typeof ENTRIES): AsyncGenerator<Row[], void, void> {
     const [first, second] = table.key;
     const select = `SELECT ${table.columns} FROM ${table.table} WHERE generation = $1 ORDER BY ${first}, ${second}`;
     for await (const page of this.#cursor(table.name, select)) {
-      for (let i = 0; i < page.length; i++) {
-        const row = page[i] as Row;
-        if (row.at(-1) === null) await this.#fetchValues(table, page, i);
-        yield row;
-        // It may be large, and the page stays until its last row.
-        row.length = 0;
-      }
+      while (page.length > 0) yield await this.#withValues(table, page.splice(0, partOf(page)));
     }
   }
 
-  /** The values of the rows from one on, as many as make up a batch; at least of that one. */
-  async #fetchValues(table: typeof DOCUMENTS | typeof ENTRIES, page: Row[], from: number): Promise<void> {
-    const wanted: Row[] = [];
-    let bytes = 0;
-    for (let i = from; i < page.length; i++) {
-      const row = page[i] as Row;
-      if (row.at(-1) !== null) continue;
-      bytes += Number(row.at(-2));
-      if (wanted.length > 0 && bytes > SNAPSHOT_BATCH_BYTES) break;
-      wanted.push(row);
-    }
+  /**
+   * The rows with the values that they came without. In new rows: those that came may have grown old by V8's count, and would
+   * then keep the values until the whole heap is collected.
+   */
+  async #withValues(table: typeof DOCUMENTS | typeof ENTRIES, rows: Row[]): Promise<Row[]> {
+    const wanted = rows.filter((row) => row.at(-1) === null);
+    if (wanted.length === 0) return rows;
     const [first, second, type] = table.key;
-    const { rows } = await this.#client.query({
-      text: `SELECT w.place, t.json FROM unnest($2::text[], $3::${type}[]) WITH ORDINALITY w (a, b, place)
+    const found = await this.#ask(
+      `SELECT w.place, t.json FROM unnest($2::text[], $3::${type}[]) WITH ORDINALITY w (a, b, place)
         JOIN ${table.table} t ON t.generation = $1 AND t.${first} = w.a AND t.${second} = w.b`,
-      values: [this.#generation, wanted.map((row) => row[0]), wanted.map((row) => row[1])],
-      rowMode: 'array',
-    });
-    for (const [place, value] of rows) {
-      const row = wanted[Number(place) - 1];
-      if (row !== undefined) row[row.length - 1] = value;
-    }
+      [
+        this.#generation,
+        textArray(wanted.map((row) => row[0] as string)),
+        textArray(wanted.map((row) => row[1] as string)),
+      ],
+    );
+    const values = new Map(found.map(([place, value]) => [wanted[Number(place) - 1], value]));
+    return rows.map((row) => (values.has(row) ? row.with(-1, values.get(row)) : row));
   }
 
   async *#cursor(name: string, select: string): AsyncGenerator<Row[], void, void> {
     // A cursor takes no parameters; this one is a whole number of the server's own.
     const bound = select.replaceAll('$1', String(this.#generation));
-    await this.#client.query({ text: `DECLARE ${name} NO SCROLL CURSOR FOR ${bound}`, rowMode: 'array' });
+    await this.#ask(`DECLARE ${name} NO SCROLL CURSOR FOR ${bound}`);
     for (;;) {
-      const { rows } = await this.#client.query({
-        text: `FETCH ${SNAPSHOT_BATCH_RECORDS} FROM ${name}`,
-        rowMode: 'array',
-      });
+      const rows = await this.#ask(`FETCH ${ROWS} FROM ${name}`);
+      // Whoever takes it may take it apart.
+      const isLast = rows.length < ROWS;
       if (rows.length > 0) yield rows;
-      if (rows.length < SNAPSHOT_BATCH_RECORDS) return;
+      if (isLast) return;
     }
   }
+
+  /**
+   * The function by which the client hands over its answer is of a kind that is never young, so all that it leads to stays
+   * until V8 collects the whole heap: the memory would grow by many times what is read at a time. So the answer is emptied.
+   */
+  async #ask(text: string, values?: unknown[]): Promise<Row[]> {
+    const result = await this.#client.query<Row>({ text, ...(values && { values }), rowMode: 'array' });
+    const { rows } = result;
+    result.rows = [];
+    return rows;
+  }
+}
+
+/** How many of the rows make up a batch, by the sizes of their values; at least one. */
+function partOf(rows: Row[]): number {
+  let size = 0;
+  const end = rows.findIndex((row, i) => {
+    size += Number(row.at(-2));
+    return i > 0 && size > SNAPSHOT_BATCH_BYTES;
+  });
+  return end < 0 ? rows.length : end;
 }
