@@ -2,13 +2,13 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { systemCodeOf } from '../../base/errors.ts';
 import { fieldsFromText } from '../checked-input.ts';
 import { compareText } from '../collation.ts';
-import { SNAPSHOT_BATCH_BYTES, SNAPSHOT_BATCH_RECORDS } from '../snapshot-batch.ts';
+import { SNAPSHOT_BATCH_BYTES, SNAPSHOT_BATCH_RECORDS, SnapshotBatch } from '../snapshot-batch.ts';
 import type { SnapshotRecord } from '../storage.ts';
 import { type DataIndex, type DocumentEntry, isLiving, type LogState } from './data-index.ts';
 import { logPath } from './file-names.ts';
 import type { HeldVersions } from './held-versions.ts';
 import { decodeEntry } from './log-lines.ts';
-import { LogReader } from './log-reader.ts';
+import { type EntryVisitor, LogReader, type Place } from './log-reader.ts';
 
 /** The event loop gets its turn after so many ms of reading. */
 const TURN_MS = 4;
@@ -27,7 +27,7 @@ export class FileSnapshot {
   readonly #faults: SnapshotFaults;
   readonly #documents: DocumentEntry[];
   readonly #logs: LogState[];
-  readonly #logReader = new LogReader();
+  readonly #logReader = new LogReader({ keepsBuffer: true });
 
   constructor(held: HeldVersions, index: DataIndex, now: number, faults: SnapshotFaults) {
     this.#held = held;
@@ -44,24 +44,16 @@ export class FileSnapshot {
   }
 
   async *batches(): AsyncGenerator<SnapshotRecord[], void, void> {
-    let batch: SnapshotRecord[] = [];
-    let bytes = 0;
+    const batch = new SnapshotBatch();
     let turn = performance.now();
     for await (const record of this.#records()) {
-      const size = record.kind === 'log' ? 0 : record.json.length;
-      if (batch.length >= SNAPSHOT_BATCH_RECORDS || (bytes + size > SNAPSHOT_BATCH_BYTES && bytes > 0)) {
-        yield batch;
-        batch = [];
-        bytes = 0;
-        turn = performance.now();
-      }
-      batch.push(record);
-      bytes += size;
-      if (performance.now() - turn < TURN_MS) continue;
-      await nextTurn();
+      const full = batch.add(record);
+      if (full.length > 0) yield* full;
+      else if (performance.now() - turn < TURN_MS) continue;
+      else await nextTurn();
       turn = performance.now();
     }
-    if (batch.length > 0) yield batch;
+    yield* batch.rest();
   }
 
   async *#records(): AsyncGenerator<SnapshotRecord, void, void> {
@@ -84,25 +76,32 @@ export class FileSnapshot {
 
   async *#entries(log: LogState): AsyncGenerator<SnapshotRecord, void, void> {
     const { log: name, after, carried } = log;
+    let ended: Place | undefined;
     for (let passed = after; passed < carried; ) {
-      const page = await this.#page(log, passed);
+      const page = await this.#page(log, passed, ended);
       yield* page.records;
       passed = page.through;
+      ended = page.ended;
     }
     for (const { sequence, at, json } of log.pending) {
       if (sequence > after && sequence > carried) yield { kind: 'entry', log: name, sequence, at, json };
     }
   }
 
-  /** Some entries of the file behind a number, and up to where they reach. */
-  async #page(log: LogState, after: number): Promise<{ records: SnapshotRecord[]; through: number }> {
+  /** Some entries of the file behind a number, and up to where they reach. `before` is where those before ended. */
+  async #page(
+    log: LogState,
+    after: number,
+    before: Place | undefined,
+  ): Promise<{ records: SnapshotRecord[]; through: number; ended?: Place | undefined }> {
     const file = await this.#held.logFile(logPath(log.log));
     const records: SnapshotRecord[] = [];
     let through = log.carried;
     let bytes = 0;
     const range = { after, through: log.carried, limit: SNAPSHOT_BATCH_RECORDS };
+    let ended: Place | undefined;
     try {
-      this.#logReader.read(file, log.log, log.size, range, {
+      const visitor: EntryVisitor = {
         entry(line, start, end, encoding) {
           const { sequence, at, json } = decodeEntry(line, start, end, encoding);
           records.push({ kind: 'entry', log: log.log, sequence, at, json });
@@ -110,7 +109,8 @@ export class FileSnapshot {
           return bytes < SNAPSHOT_BATCH_BYTES;
         },
         damaged: (sequences) => this.#faults.entries(log.log, sequences),
-      });
+      };
+      ended = this.#logReader.readPart(file, log.log, log.size, range, visitor, before);
     } catch (error) {
       if (systemCodeOf(error) !== 'ENOENT') throw error;
       this.#held.check();
@@ -120,6 +120,6 @@ export class FileSnapshot {
     const last = records.at(-1);
     const more = records.length === SNAPSHOT_BATCH_RECORDS || bytes >= SNAPSHOT_BATCH_BYTES;
     if (more && last?.kind === 'entry') through = last.sequence;
-    return { records, through };
+    return { records, through, ended };
   }
 }

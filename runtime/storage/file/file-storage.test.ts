@@ -1,5 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { storageUnderTest } from '../contract/fixture.ts';
 import { describeStorageContract } from '../storage.contract.ts';
 import { quickFolder } from '../testing/quick-folder.ts';
 import { FileKeeper } from './file-keeper.ts';
@@ -11,17 +12,8 @@ const startKeeper = (folder: string) => new KeeperDispatch(new FileKeeper(folder
 
 describeStorageContract('file', async (options) => {
   const folder = await mkdtemp(join(quickFolder(), 'storage-contract-'));
-  let storage = new FileStorage({ ...options, folder, startKeeper });
-  return {
-    get storage() {
-      return storage;
-    },
-    async reopen() {
-      await storage.close();
-      storage = new FileStorage({ ...options, folder, startKeeper });
-      await storage.open();
-      return storage;
-    },
-    dispose: () => rm(folder, { recursive: true, force: true }),
-  };
+  return storageUnderTest(
+    () => new FileStorage({ ...options, folder, startKeeper }),
+    () => rm(folder, { recursive: true, force: true }),
+  );
 });

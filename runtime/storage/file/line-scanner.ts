@@ -33,6 +33,11 @@ export class LineScanner {
     return this.#filled;
   }
 
+  /** What it reads into: the one that it was given, or a larger one. */
+  get buffer(): Buffer {
+    return this.#buffer;
+  }
+
   /** How the bytes become text. */
   get encoding(): LineEncoding {
     this.#encoding ??= isAscii(this.#filled) ? 'latin1' : 'utf8';

@@ -11,6 +11,8 @@ import {
 
 /** Up to this size a file is read from its beginning; a larger one is searched. */
 const SMALL = 64 * 1024;
+/** The largest buffer that is kept: one for a huge line would be filled for every part after it. */
+const MOST_KEPT = 256 * 1024;
 /** Most missing numbers that one damaged place is given the blame for. */
 const MOST_NAMED = 100;
 
@@ -19,6 +21,12 @@ export interface Range {
   after: number;
   through: number;
   limit: number;
+}
+
+/** Where in which file a part ended. */
+export interface Place {
+  file: bigint;
+  position: number;
 }
 
 export interface EntryVisitor {
@@ -33,7 +41,13 @@ export interface EntryVisitor {
 
 /** Reads a log file forward; every line that it passes is checked. Throws system errors. */
 export class LogReader {
-  readonly #buffer = Buffer.allocUnsafeSlow(SMALL);
+  readonly #keeps: boolean;
+  #buffer: Buffer = Buffer.allocUnsafeSlow(SMALL);
+
+  /** `keepsBuffer` when much is read in parts: lines that are longer than the buffer need a larger one only once. */
+  constructor({ keepsBuffer = false } = {}) {
+    this.#keeps = keepsBuffer;
+  }
 
   /** `size` may be an old one: it only decides how to begin. */
   read(path: string, log: string, size: number, range: Range, visitor: EntryVisitor): void {
@@ -45,11 +59,51 @@ export class LogReader {
     }
   }
 
-  readOpen(fd: number, log: string, size: number, range: Range, visitor: EntryVisitor): void {
-    const seed = seedOf(log);
+  /**
+   * Reads a part of a file and answers where it ended: given that, the next part begins there, instead of being searched for.
+   * `range.after` must be the last entry of the part before. Undefined when nothing is left, or where an entry ends is not known.
+   */
+  readPart(
+    path: string,
+    log: string,
+    size: number,
+    range: Range,
+    visitor: EntryVisitor,
+    ended?: Place,
+  ): Place | undefined {
+    const fd = fs.openSync(path, 'r');
+    try {
+      const { ino } = fs.fstatSync(fd, { bigint: true });
+      // Another file has its entries elsewhere, even if it has the same ones.
+      const position =
+        ended?.file === ino
+          ? this.#pass(fd, log, ended.position, range.after, range, visitor)
+          : this.readOpen(fd, log, size, range, visitor);
+      return position === undefined ? undefined : { file: ino, position };
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  /** Answers where the last entry ended that was wanted, if it is known and was not the last of all. */
+  readOpen(fd: number, log: string, size: number, range: Range, visitor: EntryVisitor): number | undefined {
     const first = headerLength(log);
     const position = size <= SMALL || range.after === 0 ? first : this.positionAfter(fd, log, range.after);
-    new Pass(new LineScanner(fd, position, this.#buffer), seed, range, visitor).run(position === first);
+    return this.#pass(fd, log, position, position === first ? 0 : undefined, range, visitor);
+  }
+
+  #pass(
+    fd: number,
+    log: string,
+    position: number,
+    passed: number | undefined,
+    range: Range,
+    visitor: EntryVisitor,
+  ): number | undefined {
+    const scanner = new LineScanner(fd, position, this.#buffer);
+    const ended = new Pass(scanner, seedOf(log), range, visitor).run(passed);
+    if (this.#keeps && scanner.buffer.length <= MOST_KEPT) this.#buffer = scanner.buffer;
+    return ended;
   }
 
   /**
@@ -99,16 +153,21 @@ class Pass {
     this.#visitor = visitor;
   }
 
-  run(fromBeginning: boolean): void {
-    if (fromBeginning) this.#passed = 0;
+  /**
+   * `passed` is the number of the entry before the first line, 0 when there is none; undefined when that is not known. Answers
+   * where the line begins behind the last that was wanted; undefined when that is not where an entry ends.
+   */
+  run(passed: number | undefined): number | undefined {
+    this.#passed = passed;
     const scanner = this.#scanner;
     while (scanner.next()) {
       const sequence = sequenceIn(scanner.bytes, scanner.start, scanner.end, this.#seed);
       if (sequence > 0) {
-        if (!this.#whole(scanner.bytes, scanner.start, scanner.end, sequence)) return;
-      } else if (!this.#broken(scanner.bytes, scanner.start, scanner.end)) return;
+        if (!this.#whole(scanner.bytes, scanner.start, scanner.end, sequence)) return scanner.following;
+      } else if (!this.#broken(scanner.bytes, scanner.start, scanner.end)) return undefined;
     }
     this.#settle(this.#range.through + 1);
+    return undefined;
   }
 
   /** False when nothing more is wanted. */
