@@ -6,7 +6,7 @@ import type { CommitId } from '../storage.ts';
 import { versionConflict } from '../version-conflict.ts';
 import { COMMIT } from './commit-script.ts';
 import { DirectCommit } from './direct-commit.ts';
-import { encodeFields } from './index-text.ts';
+import { encodedFields, fieldsText } from './index-text.ts';
 import { KnownRecords } from './known-records.ts';
 import { entryPrefix, headParts, headPrefix, logPrefix, logSumOf, rememberedPrefix } from './record-text.ts';
 import type { RedisArgument } from './redis-connection.ts';
@@ -90,7 +90,7 @@ export class CommitQueue {
     const uncounted = counted ? this.#uncounted : -direct.bytes;
     const change = counted ? -uncounted : direct.bytes;
     const next = this.#nextOwner();
-    const sent = this.#server.direct(direct.toArguments(this.#server.prefixes, owner, next, uncounted));
+    const sent = this.#server.direct(direct.toRequest(this.#server.prefixes, uncounted), owner, next);
     this.#uncounted += change;
     // At once: the next group is made before this one is answered. If this is not carried out, the next one is not either.
     direct.believe();
@@ -173,7 +173,7 @@ export class CommitQueue {
           collection,
           document,
           expiresAt === null
-            ? { version: Number(given[i]), fields: encodeFields(fields), bytes: Buffer.byteLength(json) }
+            ? { version: Number(given[i]), fields: encodedFields(fields), bytes: Buffer.byteLength(json) }
             : undefined,
         );
       } else if (operation.kind === 'delete') {
@@ -216,7 +216,7 @@ function pushOperation(args: RedisArgument[], operation: CheckedOperation, now: 
   switch (operation.kind) {
     case 'put': {
       const { collection, id, json, valueCrc, fields, expectVersion, expiresAt } = operation;
-      const head = headParts(collection, id, valueCrc, fields, expiresAt);
+      const head = headParts(collection, id, valueCrc, fieldsText(encodedFields(fields)), expiresAt);
       args.push('p', collection, id, json, headPrefix(head), head.valueCrc, head.fields);
       args.push(expectVersion ?? '', head.expiry);
       return;

@@ -84,6 +84,78 @@ describeWithServers(['redis'], 'Redis', () => {
       expect(faults).toEqual([]);
     });
 
+    it('write text of any language, one by one as many at once', async () => {
+      const one = await storage();
+      const names = Array.from({ length: 40 }, (_, i) => `Zoë ${i} 😀`);
+      const commit = (name: string, number: number) =>
+        one.commit([
+          {
+            kind: 'put',
+            collection: 'sessions',
+            id: name,
+            value: { [`größe ${name}`]: number },
+            index: { state: 'ruhig', title: `日本 ${name} ${number}\0\x01`, updatedAt: -number },
+          },
+          { kind: 'append', log: `messages/${name}`, value: `${number} €` },
+        ]);
+      for (const number of [1, 2]) for (const name of names) await commit(name, number);
+      await client.config('RESETSTAT');
+      for (const name of names) await commit(name, 3);
+      await Promise.all(names.map((name) => commit(name, 4)));
+      // The long way looks for the length of the value that it replaces.
+      expect(await calls('hstrlen')).toBe(0);
+      for (const [i, name] of names.entries()) {
+        expect(await one.get('sessions', name)).toMatchObject({
+          version: 4,
+          value: { [`größe ${name}`]: 4 },
+        });
+        const entries = await one.read(`messages/${name}`);
+        expect(entries.map(({ value }) => value)).toEqual(['1 €', '2 €', '3 €', '4 €']);
+        const title = `日本 ${name} 4\0\x01`;
+        const listed = await one.list('sessions', { where: [{ field: 'title', is: title }], limit: 9 });
+        expect(listed.items.map(({ id }) => id)).toEqual([names[i]]);
+      }
+      const byTime = { orderBy: { field: 'updatedAt', direction: 'descending' }, limit: 99 } as const;
+      expect((await one.list('sessions', byTime)).items).toHaveLength(names.length);
+      // Nothing was left behind in an index: what leads astray would have been taken out, and told.
+      const [titles = ''] = await client.keys('{n}:*:x:sessions:title');
+      expect(await client.zcard(titles)).toBe(names.length);
+      expect(faults).toEqual([]);
+    });
+
+    it('write the same by scripts of their own as by the one for all', async () => {
+      const [one, two] = [await storage(), await storage()];
+      const puts = (value: number, fields: number): Operation[] =>
+        ['a', 'b'].map((id) => ({
+          kind: 'put',
+          collection: `of_${'x'.repeat(fields)}`,
+          id,
+          value,
+          index: Object.fromEntries(Array.from({ length: fields }, (_, i) => [`f${i}`, value + i])),
+        }));
+      // Up to twelve commands, of which those of more than eight go to the script that takes any.
+      const counts = [1, 2, 3, 4, 5, 6];
+      for (const value of [1, 2]) for (const count of counts) await one.commit(puts(value, count));
+      await client.config('RESETSTAT');
+      for (const count of counts) await one.commit(puts(3, count));
+      expect(await calls('hstrlen')).toBe(0);
+      for (const count of counts) {
+        const collection = `of_${'x'.repeat(count)}`;
+        for (const reader of [one, two]) {
+          for (let i = 0; i < count; i++) {
+            const found = await reader.list(collection, { where: [{ field: `f${i}`, is: 3 + i }], limit: 9 });
+            expect(found.items.map(({ id, version, value }) => [id, version, value])).toEqual([
+              ['a', 3, 3],
+              ['b', 3, 3],
+            ]);
+            const [index = ''] = await client.keys(`{n}:*:x:${collection}:f${i}`);
+            expect(await client.zcard(index)).toBe(2);
+          }
+        }
+      }
+      expect(faults).toEqual([]);
+    });
+
     it('are worked out anew when another process was there meanwhile', async () => {
       const [one, two] = [await storage(), await storage()];
       for (let number = 1; number <= 30; number++) {

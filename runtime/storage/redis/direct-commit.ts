@@ -5,6 +5,8 @@ import {
   MAXIMUM_SEQUENCE,
 } from '../checked-input.ts';
 import type { CommitId } from '../storage.ts';
+import { DirectRequest } from './direct-script.ts';
+import { changedFields, type EncodedField, fieldsText } from './index-text.ts';
 import {
   type KnownDocument,
   type KnownLog,
@@ -13,7 +15,6 @@ import {
   RING,
 } from './known-records.ts';
 import { entryText, headParts, headText } from './record-text.ts';
-import type { RedisArgument } from './redis-connection.ts';
 import type { KeyPrefixes } from './redis-server.ts';
 
 /** With more, the words of a command would not fit on the stack of Lua. */
@@ -24,15 +25,8 @@ interface NamedCommit {
   id: CommitId;
 }
 
-interface ChangedField {
-  name: string;
-  former: string;
-  next: string;
-}
-
 interface ChangedDocument extends KnownDocument {
   readonly known: KnownDocument;
-  readonly changedFields: ChangedField[];
   head: string;
   json: string;
 }
@@ -40,7 +34,7 @@ interface ChangedDocument extends KnownDocument {
 interface ChangedLog {
   readonly known: KnownLog;
   last: number;
-  readonly elements: string[];
+  readonly elements: { text: string; bytes: number }[];
 }
 
 /**
@@ -61,7 +55,7 @@ export class DirectCommit {
   readonly #ring: KnownRing;
   #greatest: number;
   /** Slots with their texts. */
-  readonly #remembered: RedisArgument[] = [];
+  readonly #remembered: string[] = [];
   #isFirstSlot = false;
 
   private constructor(known: KnownRecords, ring: KnownRing, writer: string, now: number) {
@@ -87,31 +81,34 @@ export class DirectCommit {
     return direct;
   }
 
-  /**
-   * What `DIRECT` takes, to make `next` the owner after `owner`. `uncounted`: bytes of earlier groups that are still to be added.
-   */
-  toArguments(
-    { namespace, generation }: KeyPrefixes,
-    owner: string,
-    next: string,
-    uncounted: number,
-  ): RedisArgument[] {
-    const args: RedisArgument[] = [owner, next];
+  /** `uncounted`: bytes of earlier groups that are still to be added. */
+  toRequest({ namespace, generation }: KeyPrefixes, uncounted: number): DirectRequest {
+    const request = new DirectRequest();
     for (const [collection, changed] of this.#documents) {
-      args.push(2 + 4 * changed.size, 'HSET', `${generation}d:${collection}`);
-      for (const [id, { head, json }] of changed) args.push(`h:${id}`, head, `v:${id}`, json);
-      pushIndex(args, `${generation}x:${collection}:`, changed);
+      const words = request.command('HSET', `${generation}d:${collection}`);
+      for (const [id, { head, json, bytes }] of changed) {
+        const idBytes = Buffer.byteLength(id);
+        words.add(`h:${id}`, 2 + idBytes);
+        words.add(head);
+        words.add(`v:${id}`, 2 + idBytes);
+        words.add(json, bytes);
+      }
+      changeIndexes(request, `${generation}x:${collection}:`, changed);
     }
     for (const [log, { elements }] of this.#logs) {
-      args.push(2 + elements.length, 'RPUSH', `${generation}m:${log}`);
-      for (const element of elements) args.push(element);
+      const words = request.command('RPUSH', `${generation}m:${log}`);
+      for (const { text, bytes } of elements) words.add(text, bytes);
     }
     const bytes = this.bytes + uncounted;
-    if (bytes !== 0) args.push(3, 'INCRBY', `${generation}z`, bytes);
-    args.push(2 + this.#remembered.length, 'HSET', `${namespace}w:${this.#writer}`);
-    for (const word of this.#remembered) args.push(word);
-    if (this.#isFirstSlot) args.push(4, 'ZADD', `${namespace}writers`, this.#now, this.#writer);
-    return args;
+    if (bytes !== 0) request.command('INCRBY', `${generation}z`).addAscii(String(bytes));
+    const remembered = request.command('HSET', `${namespace}w:${this.#writer}`);
+    for (const word of this.#remembered) remembered.addAscii(word);
+    if (this.#isFirstSlot) {
+      const words = request.command('ZADD', `${namespace}writers`);
+      words.addAscii(String(this.#now));
+      words.addAscii(this.#writer);
+    }
+    return request;
   }
 
   /** From now on what it writes is taken for what is there. */
@@ -145,7 +142,7 @@ export class DirectCommit {
     const slot = number % RING;
     this.#greatest = number;
     this.#isFirstSlot ||= slot === 0;
-    this.#remembered.push(slot, this.#ring.text(number, numbers.join(',')));
+    this.#remembered.push(String(slot), this.#ring.text(number, numbers.join(',')));
     return true;
   }
 
@@ -156,9 +153,8 @@ export class DirectCommit {
     if (known === undefined || expiresAt !== null) return undefined;
     const last = before ?? known;
     if (expectVersion !== undefined && expectVersion !== last.version) return undefined;
-    const parts = headParts(collection, id, valueCrc, fields, null);
-    const changedFields = changesOf(known.fields, parts.fields);
-    if (changedFields === undefined) return undefined;
+    const after = changedFields(known.fields, fields);
+    if (after === undefined) return undefined;
     const version = last.version + 1;
     const bytes = Buffer.byteLength(json);
     this.bytes += bytes - last.bytes;
@@ -166,8 +162,8 @@ export class DirectCommit {
       changed = new Map();
       this.#documents.set(collection, changed);
     }
-    const head = headText(parts, version);
-    changed.set(id, { known, changedFields, head, json, version, fields: parts.fields, bytes });
+    const head = headText(headParts(collection, id, valueCrc, fieldsText(after), null), version);
+    changed.set(id, { known, head, json, version, fields: after, bytes });
     return version;
   }
 
@@ -181,54 +177,34 @@ export class DirectCommit {
     }
     if (changed.last >= MAXIMUM_SEQUENCE) return undefined;
     changed.last += 1;
-    this.bytes += Buffer.byteLength(json);
-    changed.elements.push(entryText(changed.last, this.#now, json, changed.known.sum, valueCrc));
+    const bytes = Buffer.byteLength(json);
+    this.bytes += bytes;
+    const text = entryText(changed.last, this.#now, json, changed.known.sum, valueCrc);
+    // What stands before the value are digits and spaces.
+    changed.elements.push({ text, bytes: text.length - json.length + bytes });
     return changed.last;
   }
 }
 
-/** The fields that are other ones, of two texts of fields; undefined when these do not have the same names, in the same order. */
-function changesOf(before: string, after: string): ChangedField[] | undefined {
-  const changes: ChangedField[] = [];
-  if (before === after) return changes;
-  let at = 0;
-  let from = 0;
-  while (at < before.length && from < after.length) {
-    const nameEnd = before.indexOf('\0', at);
-    const valueEnd = before.indexOf('\0', nameEnd + 1);
-    const name = before.slice(at, nameEnd);
-    const ownNameEnd = after.indexOf('\0', from);
-    const ownValueEnd = after.indexOf('\0', ownNameEnd + 1);
-    if (name !== after.slice(from, ownNameEnd)) return undefined;
-    const former = before.slice(nameEnd + 1, valueEnd);
-    const next = after.slice(ownNameEnd + 1, ownValueEnd);
-    if (former !== next) changes.push({ name, former, next });
-    at = valueEnd + 1;
-    from = ownValueEnd + 1;
-  }
-  return at === before.length && from === after.length ? changes : undefined;
-}
-
 /** Takes the members of former values out of the indexes, whose names begin with `prefix`, and puts the new ones in. */
-function pushIndex(
-  args: RedisArgument[],
+function changeIndexes(
+  request: DirectRequest,
   prefix: string,
   changed: ReadonlyMap<string, ChangedDocument>,
 ): void {
-  const fields = new Map<string, { gone: string[]; come: string[] }>();
-  for (const [id, { changedFields }] of changed) {
-    for (const { name, former, next } of changedFields) {
-      let members = fields.get(name);
-      if (members === undefined) {
-        members = { gone: [], come: [] };
-        fields.set(name, members);
+  const indexes = new Map<string, ReturnType<DirectRequest['index']>>();
+  for (const [id, { known, fields }] of changed) {
+    for (let i = 0; i < fields.length; i++) {
+      const former = known.fields[i] as EncodedField;
+      const next = fields[i] as EncodedField;
+      if (next === former) continue;
+      let index = indexes.get(next.name);
+      if (index === undefined) {
+        index = request.index(prefix + next.name);
+        indexes.set(next.name, index);
       }
-      members.gone.push(`${former}\0${id}`);
-      members.come.push('0', `${next}\0${id}`);
+      index.gone.add(`${former.encoded}\0${id}`);
+      index.come.add(`${next.encoded}\0${id}`);
     }
-  }
-  for (const [name, { gone, come }] of fields) {
-    const key = prefix + name;
-    args.push(2 + gone.length, 'ZREM', key, ...gone, 2 + come.length, 'ZADD', key, ...come);
   }
 }

@@ -17,6 +17,7 @@ import {
   RENEW,
   SEAL,
 } from './generation-scripts.ts';
+import { encodedFields, fieldsText } from './index-text.ts';
 import {
   entryText,
   type GenerationRecord,
@@ -284,7 +285,8 @@ class BuildPages {
     for (const record of records) {
       if (record.kind === 'document') {
         const { collection, id, version, json, index, expiresAt = null } = record;
-        const parts = headParts(collection, id, valueChecksum(json), fieldsToText(index), expiresAt);
+        const fields = fieldsText(encodedFields(fieldsToText(index)));
+        const parts = headParts(collection, id, valueChecksum(json), fields, expiresAt);
         page.push('p', collection, id, json, headText(parts, version), parts.fields, parts.expiry);
         characters += json.length;
       } else if (record.kind === 'log') {

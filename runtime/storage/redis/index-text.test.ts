@@ -4,7 +4,15 @@ import { fieldsToText } from '../checked-input.ts';
 import { compareIndexValues } from '../collation.ts';
 import { matches } from '../filters.ts';
 import type { Filter, IndexValue } from '../storage.ts';
-import { decodeFields, decodeIndexValue, encodeFields, encodeIndexValue, rangesOf } from './index-text.ts';
+import {
+  changedFields,
+  decodeFields,
+  decodeIndexValue,
+  encodedFields,
+  encodeIndexValue,
+  fieldsText,
+  rangesOf,
+} from './index-text.ts';
 
 const value: fc.Arbitrary<IndexValue> = fc.oneof(
   fc.double({ noNaN: true, noDefaultInfinity: true }).map((number) => (number === 0 ? 0 : number)),
@@ -29,7 +37,28 @@ describe('index values as text', () => {
       fc.property(value, (one) => {
         expect(decodeIndexValue(encodeIndexValue(one))).toBe(one);
         const fields = { __proto__: one, rank: 1, title: one };
-        expect(decodeFields(encodeFields(fieldsToText(fields)))).toEqual({ rank: 1, title: one });
+        expect(decodeFields(fieldsText(encodedFields(fieldsToText(fields))))).toEqual({
+          rank: 1,
+          title: one,
+        });
+      }),
+    );
+  });
+
+  it('are the same when worked out from those before as by themselves', () => {
+    const names = fc.dictionary(fc.constantFrom('__proto__', 'a', 'b', 'c'), value, {
+      noNullPrototype: false,
+    });
+    fc.assert(
+      fc.property(names, names, (one, two) => {
+        const before = encodedFields(fieldsToText(one));
+        const alone = encodedFields(fieldsToText(two));
+        const after = changedFields(before, fieldsToText(two));
+        const isAlike = Object.keys(one).sort().join() === Object.keys(two).sort().join();
+        expect(after).toEqual(isAlike ? alone : undefined);
+        for (const [i, field] of (after ?? []).entries()) {
+          expect(field === before[i]).toBe(field.value === before[i]?.value);
+        }
       }),
     );
   });

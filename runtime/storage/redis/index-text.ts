@@ -1,5 +1,6 @@
 import { fieldsFromText } from '../checked-input.ts';
 import type { Filter, IndexValue } from '../storage.ts';
+import { hex } from './record-text.ts';
 
 /**
  * Index values as text whose bytes sort as the values do: numbers before text, numbers by size, text by code point. A
@@ -24,7 +25,7 @@ function sortableNumber(value: number): string {
   bits.setFloat64(0, value);
   const high = bits.getInt32(0);
   const low = bits.getInt32(4);
-  return value < 0 ? digits(~high) + digits(~low) : digits(high | SIGN) + digits(low);
+  return value < 0 ? hex(~high) + hex(~low) : hex(high | SIGN) + hex(low);
 }
 
 function numberOf(text: string): number {
@@ -38,15 +39,46 @@ function numberOf(text: string): number {
 
 const SIGN = 0x80000000 | 0;
 
-const digits = (word: number): string => (word >>> 0).toString(16).padStart(8, '0');
+/** An index field of a document, with its value as the index has it. */
+export interface EncodedField {
+  readonly name: string;
+  readonly value: IndexValue;
+  readonly encoded: string;
+}
 
-/** The index fields of a checked put as one text: name, NUL, value, NUL of each. */
-export function encodeFields(fields: string): string {
-  const values = fieldsFromText(fields);
-  let text = '';
-  for (const name of Object.keys(values)) {
-    text += `${name}\0${encodeIndexValue(values[name] as IndexValue)}\0`;
+/** The index fields of a checked put. */
+export function encodedFields(checked: string): EncodedField[] {
+  const values = fieldsFromText(checked);
+  return Object.keys(values).map((name) => encodedField(name, values[name] as IndexValue));
+}
+
+/**
+ * The same for a document whose fields were `before`; undefined when these do not have the same names. Those that have
+ * kept their values are the same objects.
+ */
+export function changedFields(before: readonly EncodedField[], checked: string): EncodedField[] | undefined {
+  const values = fieldsFromText(checked);
+  const names = Object.keys(values);
+  if (names.length !== before.length) return undefined;
+  const after: EncodedField[] = [];
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i] as string;
+    const former = before[i] as EncodedField;
+    if (former.name !== name) return undefined;
+    const value = values[name] as IndexValue;
+    after.push(value === former.value ? former : encodedField(name, value));
   }
+  return after;
+}
+
+function encodedField(name: string, value: IndexValue): EncodedField {
+  return { name, value, encoded: encodeIndexValue(value) };
+}
+
+/** Index fields as the head of a document has them: name, NUL, value, NUL of each. */
+export function fieldsText(fields: readonly EncodedField[]): string {
+  let text = '';
+  for (const { name, encoded } of fields) text += `${name}\0${encoded}\0`;
   return text;
 }
 

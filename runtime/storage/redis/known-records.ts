@@ -1,10 +1,10 @@
+import type { EncodedField } from './index-text.ts';
 import { type LogSum, rememberedBy } from './record-text.ts';
 
 /** A document as it was last written or answered, and nothing of it that expires. */
 export interface KnownDocument {
   version: number;
-  /** As the head holds them. */
-  fields: string;
+  fields: readonly EncodedField[];
   /** Bytes of its value. */
   bytes: number;
 }

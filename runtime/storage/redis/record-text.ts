@@ -1,17 +1,17 @@
 import { crc32 } from 'node:zlib';
 import { continuedChecksum, numbersChecksumsOf } from '../checksum.ts';
-import { encodeFields } from './index-text.ts';
 
-/**
+/*
  * The records as they lie in Redis. Each carries CRC-32s that cover its identity and its content; what only the server knows
  * when it writes (a version, a sequence) comes last, so that a script can go on with the sum over those few digits.
  */
-const hex = (crc: number): string =>
-  (TWO_DIGITS[crc >>> 24] as string) +
-  (THREE_DIGITS[(crc >>> 12) & 0xfff] as string) +
-  (THREE_DIGITS[crc & 0xfff] as string);
 
-/** `toString(16)` takes six times as long, and five of these are in a commit. */
+/** 32 bits as eight digits. `toString(16)` takes six times as long, and there are seven of these in a commit. */
+export const hex = (bits: number): string =>
+  (TWO_DIGITS[bits >>> 24] as string) +
+  (THREE_DIGITS[(bits >>> 12) & 0xfff] as string) +
+  (THREE_DIGITS[bits & 0xfff] as string);
+
 const TWO_DIGITS = Array.from({ length: 0x100 }, (_, n) => n.toString(16).padStart(2, '0'));
 const THREE_DIGITS = Array.from({ length: 0x1000 }, (_, n) => n.toString(16).padStart(3, '0'));
 
@@ -19,6 +19,7 @@ const THREE_DIGITS = Array.from({ length: 0x1000 }, (_, n) => n.toString(16).pad
 export interface HeadParts {
   prefixCrc: number;
   valueCrc: string;
+  /** As `fieldsText` writes them. */
   fields: string;
   expiry: string;
 }
@@ -27,10 +28,9 @@ export function headParts(
   collection: string,
   id: string,
   valueCrc: number,
-  checkedFields: string,
+  fields: string,
   expiresAt: number | null,
 ): HeadParts {
-  const fields = encodeFields(checkedFields);
   const value = hex(valueCrc);
   return {
     prefixCrc: crc32(`document\n${collection}\n${id}\n${value}\n${fields}\n`),
@@ -51,7 +51,7 @@ export interface Head {
   version: number;
   expiresAt: number | null;
   valueCrc: number;
-  /** As {@link encodeFields} writes them. */
+  /** As `fieldsText` writes them. */
   fields: string;
 }
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll } from 'vitest';
+import { storageUnderTest } from '../contract/fixture.ts';
 import { describeStorageContract } from '../storage.contract.ts';
 import { describeWithServers } from '../testing/servers/describe-with-servers.ts';
 import { type RedisCluster, startRedisCluster } from '../testing/servers/redis-cluster.ts';
@@ -17,20 +18,7 @@ describeWithServers(['redis'], 'Redis as a cluster', () => {
     made += 1;
     const namespace = `contract-${made}`;
     const make = () => new RedisStorage({ ...options, redis: { clusterNodes: cluster.nodes }, namespace });
-    let storage = make();
-    return {
-      get storage() {
-        return storage;
-      },
-      async reopen() {
-        await storage.close();
-        storage = make();
-        await storage.open();
-        return storage;
-      },
-      another: make,
-      // The servers go with all of their data when the suite ends.
-      dispose: async () => undefined,
-    };
+    // The servers go with all of their data when the suite ends.
+    return storageUnderTest(make, async () => undefined);
   });
 });

@@ -7,6 +7,7 @@ import { CallDeadline } from '../call-deadline.ts';
 import { probeRedis } from './probe-redis.ts';
 import { type Address, addressesOf } from './redis-address.ts';
 import { toFault } from './redis-errors.ts';
+import { WrittenCommand, type WrittenWords } from './written-words.ts';
 
 export interface RedisConnectionOptions {
   /** Time in which each command must be answered, in ms; the client's default is to wait for ever. */
@@ -129,7 +130,21 @@ export class RedisConnection {
 
   /** Runs a script whose keys all share one hash tag; answers text. */
   run(script: RedisScript, key: string, args: readonly RedisArgument[]): Promise<unknown> {
-    return this.call((client) => this.#evaluate(client, script, key, args));
+    // As one list: a large commit has more arguments than a call can have.
+    return this.call((client) =>
+      this.#evaluate(script, (name, program) => client.call(name, [program, 1, key, ...args])),
+    );
+  }
+
+  /** {@link run} with arguments that are written already. */
+  runWritten(script: RedisScript, key: string, args: WrittenWords): Promise<unknown> {
+    return this.call((client) =>
+      this.#evaluate(script, (name, program) => {
+        const command = new WrittenCommand(name, program, key, args);
+        client.sendCommand(command);
+        return command.promise;
+      }),
+    );
   }
 
   /** Any other command on keys of that hash tag. */
@@ -150,20 +165,17 @@ export class RedisConnection {
   }
 
   #evaluate(
-    client: Redis | Cluster,
     { lua }: RedisScript,
-    key: string,
-    args: readonly RedisArgument[],
+    send: (name: 'evalsha' | 'eval', program: string) => Promise<unknown>,
   ): Promise<unknown> {
     let hash = this.#hashes.get(lua);
     if (hash === undefined) {
       hash = createHash('sha1').update(lua).digest('hex');
       this.#hashes.set(lua, hash);
     }
-    // As one list: a large commit has more arguments than a call can have.
-    return client.call('evalsha', [hash, 1, key, ...args]).catch((error: unknown) => {
+    return send('evalsha', hash).catch((error: unknown) => {
       if (!String(error).includes('NOSCRIPT')) throw error;
-      return client.call('eval', [lua, 1, key, ...args]);
+      return send('eval', lua);
     });
   }
 

@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks';
 import type { Cluster, Redis } from 'ioredis';
 import { CodedError, isCoded } from '../../base/errors.ts';
 import { fault } from '../../contract/error-codes.ts';
-import { DIRECT } from './direct-script.ts';
+import type { DirectRequest } from './direct-script.ts';
 import { ACTIVE } from './read-scripts.ts';
 import type { RedisArgument, RedisConnection, RedisScript } from './redis-connection.ts';
 
@@ -81,10 +81,14 @@ export class RedisServer {
     }
   }
 
-  /** Runs `DIRECT` once. Answers whether it was carried out; false also when that is not known. */
-  direct(args: RedisArgument[]): Promise<boolean> {
+  /**
+   * Carries it out if `owner` is the one, who is replaced by `next`. Is tried once; answers whether it was carried out, false
+   * also when that is not known.
+   */
+  direct(request: DirectRequest, owner: string, next: string): Promise<boolean> {
+    const { script, args } = request.toScript(owner, next);
     // Whatever went wrong: it is tried again in another way, which will tell.
-    return this.#connection.run(DIRECT, `${this.#key}:owner`, args).then(
+    return this.#connection.runWritten(script, `${this.#key}:owner`, args).then(
       (answer) => answer === 1,
       () => false,
     );

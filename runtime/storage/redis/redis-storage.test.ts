@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll } from 'vitest';
+import { storageUnderTest } from '../contract/fixture.ts';
 import { describeStorageContract } from '../storage.contract.ts';
 import { describeWithServers } from '../testing/servers/describe-with-servers.ts';
 import { type RedisServer, startRedis } from '../testing/servers/redis-server.ts';
@@ -18,24 +19,11 @@ describeWithServers(['redis'], 'Redis', () => {
     const namespace = `contract-${made}`;
     const make = () =>
       new RedisStorage({ ...options, redis: { url: server.url, clusterNodes: [] }, namespace });
-    let storage = make();
-    return {
-      get storage() {
-        return storage;
-      },
-      async reopen() {
-        await storage.close();
-        storage = make();
-        await storage.open();
-        return storage;
-      },
-      another: make,
-      async dispose() {
-        const client = new Redis(server.url);
-        const keys = await client.keys(`{${namespace}}*`);
-        if (keys.length > 0) await client.unlink(...keys);
-        client.disconnect();
-      },
-    };
+    return storageUnderTest(make, async () => {
+      const client = new Redis(server.url);
+      const keys = await client.keys(`{${namespace}}*`);
+      if (keys.length > 0) await client.unlink(...keys);
+      client.disconnect();
+    });
   });
 });

@@ -1,7 +1,7 @@
 import { fault } from '../../contract/error-codes.ts';
 import { MAXIMUM_SEQUENCE } from '../checked-input.ts';
 import { compareText } from '../collation.ts';
-import { SNAPSHOT_BATCH_BYTES, SNAPSHOT_BATCH_RECORDS } from '../snapshot-batch.ts';
+import { SNAPSHOT_BATCH_BYTES, SNAPSHOT_BATCH_RECORDS, SnapshotBatch } from '../snapshot-batch.ts';
 import type { SnapshotRecord } from '../storage.ts';
 import { type DamagedRecords, soundHead } from './damaged-records.ts';
 import { decodeFields } from './index-text.ts';
@@ -18,6 +18,13 @@ export interface OpenSnapshot {
   id: string;
   generation: string;
   collections: string[];
+}
+
+/** As a script answers it: a long one in pieces. */
+type Text = string | string[];
+
+function textOf(text: Text | null | undefined): string | null {
+  return typeof text === 'string' ? text : (text?.join('') ?? null);
 }
 
 /** Reads what was there when the snapshot began: the scripts that change anything meanwhile keep what it was before. */
@@ -39,24 +46,11 @@ export class SnapshotReader {
     for (const collection of this.#snapshot.collections.toSorted(compareText)) {
       yield* this.#documents(collection);
     }
-    let batch: SnapshotRecord[] = [];
-    let bytes = 0;
+    const batch = new SnapshotBatch();
     for await (const records of this.#logs()) {
-      for (const record of records) {
-        const size = record.kind === 'log' ? 0 : record.json.length;
-        if (
-          batch.length >= SNAPSHOT_BATCH_RECORDS ||
-          (batch.length > 0 && bytes + size > SNAPSHOT_BATCH_BYTES)
-        ) {
-          yield batch;
-          batch = [];
-          bytes = 0;
-        }
-        batch.push(record);
-        bytes += size;
-      }
+      for (const record of records) yield* batch.add(record);
     }
-    if (batch.length > 0) yield batch;
+    yield* batch.rest();
   }
 
   async *#documents(collection: string): AsyncGenerator<SnapshotRecord[], void, void> {
@@ -73,13 +67,15 @@ export class SnapshotReader {
       if (ids.length === 0) return;
       after = ids.at(-1) as string;
       while (ids.length > 0) {
-        const answer = (await this.#ask(SNAPSHOT_DOCUMENTS, collection, SNAPSHOT_BATCH_BYTES, ...ids)) as (
-          | string
-          | null
-        )[];
+        const answer = (await this.#ask(
+          SNAPSHOT_DOCUMENTS,
+          collection,
+          SNAPSHOT_BATCH_BYTES,
+          ...ids,
+        )) as (Text | null)[];
         const records: SnapshotRecord[] = [];
         for (const [i, id] of ids.splice(0, answer.length / 2).entries()) {
-          const record = this.#document(collection, id, answer[2 * i] ?? null, answer[2 * i + 1] ?? null);
+          const record = this.#document(collection, id, textOf(answer[2 * i]), textOf(answer[2 * i + 1]));
           if (record !== undefined) records.push(record);
         }
         if (records.length > 0) yield records;
@@ -154,29 +150,50 @@ export class SnapshotReader {
   async *#entries(log: string, after: number, last: number): AsyncGenerator<SnapshotRecord[], void, void> {
     let index: number | '' = '';
     for (;;) {
-      const answer = await this.#ask(
-        SNAPSHOT_ENTRIES,
+      const page = this.#page(
+        await this.#ask(
+          SNAPSHOT_ENTRIES,
+          log,
+          logPrefix(log),
+          after,
+          index,
+          SNAPSHOT_BATCH_RECORDS,
+          SNAPSHOT_BATCH_BYTES,
+        ),
         log,
-        logPrefix(log),
         after,
-        index,
-        SNAPSHOT_BATCH_RECORDS,
-        SNAPSHOT_BATCH_BYTES,
+        last,
       );
-      const [from, first, ...elements] = answer as [number, number, ...string[]];
-      if (elements.length === 0) return;
-      const records: SnapshotRecord[] = [];
-      let edge = 0;
-      for (const { sequence, entry } of numbered(log, elements, first) ?? []) {
-        edge = Math.max(edge, sequence);
-        if (sequence <= after || sequence > last || entry === 'gone') continue;
-        if (entry === 'damaged') this.#damaged.entry(log, sequence, this.#isActive());
-        else records.push({ kind: 'entry', log, sequence, at: entry.at, json: entry.json });
-      }
-      yield records;
-      if (edge >= last) return;
-      index = from + elements.length;
+      if (page === undefined) return;
+      yield page.records;
+      if (page.edge >= last) return;
+      index = page.next;
     }
+  }
+
+  /**
+   * What `SNAPSHOT_ENTRIES` answered, up to which number it goes, and the index behind it. Undefined when there is nothing more.
+   * Apart from the generator, which would hold on to all that it names while it waits.
+   */
+  #page(
+    answer: unknown[],
+    log: string,
+    after: number,
+    last: number,
+  ): { records: SnapshotRecord[]; edge: number; next: number } | undefined {
+    const [from, first] = answer as [number, number];
+    const elements = answer.slice(2).map((text) => textOf(text as Text)) as string[];
+    if (elements.length === 0) return undefined;
+    const records: SnapshotRecord[] = [];
+    let edge = 0;
+    for (const { sequence, entry } of numbered(log, elements, first) ?? []) {
+      edge = Math.max(edge, sequence);
+      if (sequence <= after || sequence > last || entry === 'gone') continue;
+      if (entry === 'damaged') this.#damaged.entry(log, sequence, this.#isActive());
+      else records.push({ kind: 'entry', log, sequence, at: entry.at, json: entry.json });
+    }
+    answer.length = 0;
+    return { records, edge, next: from + elements.length };
   }
 
   /** Only of the active generation can damaged records be set aside. */
@@ -186,7 +203,11 @@ export class SnapshotReader {
 
   async #ask(script: RedisScript, ...args: (string | number)[]): Promise<unknown[]> {
     const { id, generation } = this.#snapshot;
-    const [state, ...answer] = (await this.#server.run(script, id, generation, ...args)) as unknown[];
+    const received = (await this.#server.run(script, id, generation, ...args)) as unknown[];
+    const [state, ...answer] = received;
+    // What the client answers stays reachable until V8 collects the whole heap: it makes functions that lead to the answer, of
+    // a kind that is never young. With all values the memory would grow by many times a batch.
+    received.length = 0;
     if (state === 'ok') return answer;
     throw fault(
       'storage.failed',

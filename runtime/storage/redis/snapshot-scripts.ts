@@ -19,7 +19,29 @@ for _, c in ipairs(call('SMEMBERS', P .. ':' .. gid .. ':c')) do answer[#answer 
 return answer`,
 };
 
+/**
+ * A long text is answered as a list of pieces, cut between characters. What the client receives in several chunks it gathers in a
+ * buffer that grows with each such text and lives as long as any of them: for pieces it stays small.
+ */
+const PIECE_BYTES = 8 * 1024;
+
 const OPEN = `${COMMON}
+local function pieces(text)
+  if not text or #text <= ${PIECE_BYTES} then return text end
+  local found, from = {}, 1
+  while from <= #text do
+    local behind = math.min(from + ${PIECE_BYTES}, #text + 1)
+    -- Of a damaged text all may be middles of characters.
+    for _ = 1, 3 do
+      local first = byte(text, behind)
+      if not first or first < 0x80 or first >= 0xc0 then break end
+      behind = behind - 1
+    end
+    found[#found + 1] = string.sub(text, from, behind - 1)
+    from = behind
+  end
+  return found
+end
 if not call('ZSCORE', P .. ':leases', 's:' .. ARGV[1]) then return { 'gone' } end
 local G, S = P .. ':' .. ARGV[2] .. ':', P .. ':s:' .. ARGV[1]
 `;
@@ -46,7 +68,7 @@ for i = 5, #ARGV do
   if value then size = size + #value end
   if i > 5 and size > tonumber(ARGV[4]) then break end
   answer[#answer + 1] = head
-  answer[#answer + 1] = value
+  answer[#answer + 1] = pieces(value)
 end
 return answer`,
 };
@@ -85,17 +107,22 @@ local notices = {}
 ${LOGS}
 local first = tonumber(ARGV[6]) or behind(ARGV[3], ARGV[4], tonumber(ARGV[5]))
 local key = G .. 'm:' .. ARGV[3]
-local number = first < call('LLEN', key) and numberAt(key, ARGV[4], first) or 0
-local answer, size, step, left, from = { 'ok', first, number }, 0, 16, tonumber(ARGV[7]), first
-while size < tonumber(ARGV[8]) and left > 0 do
-  local count = math.min(step, left)
+local answer, size, from, count = { 'ok', first, 0 }, 0, first, 1
+local left, most = tonumber(ARGV[7]), tonumber(ARGV[8])
+while left > 0 do
   local page = call('LRANGE', key, from, from + count - 1)
+  if from == first and page[1] then
+    answer[3] = numberOf(page[1], ARGV[4]) or numberAt(key, ARGV[4], first)
+  end
   for _, element in ipairs(page) do
-    answer[#answer + 1] = element
+    answer[#answer + 1] = pieces(element)
     size = size + #element
+    if size >= most then return answer end
   end
   if #page < count then break end
-  from, left, step = from + count, left - count, step * 2
+  from, left = from + count, left - count
+  -- As many as there is room for if they are like those before; they may be much longer.
+  count = math.min(left, 8 * count, math.max(1, math.ceil((most - size) * (#answer - 3) / size)))
 end
 return answer`,
 };
