@@ -14,6 +14,7 @@ export const LONGEST: readonly string[] = [
   'runtime/storage/faults/file-crash.test.ts',
   'runtime/storage/faults/sqlite-damage.test.ts',
   'runtime/storage/faults/sqlite-disk.test.ts',
+  'runtime/shared-storage.test.ts',
   'runtime/storage/degraded/servers.test.ts',
   'runtime/proofs/kill-loop.test.ts',
   'runtime/storage/faults/file-damage.test.ts',

@@ -1,0 +1,3 @@
+import { describeStorm } from './storm.contract.ts';
+
+describeStorm('file');

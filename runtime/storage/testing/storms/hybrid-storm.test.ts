@@ -1,0 +1,4 @@
+import { describeWithServers } from '../servers/describe-with-servers.ts';
+import { describeStorm } from './storm.contract.ts';
+
+describeWithServers(['redis', 'postgres'], 'Redis before PostgreSQL', () => describeStorm('hybrid'));

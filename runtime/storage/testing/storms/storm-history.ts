@@ -1,0 +1,335 @@
+/**
+ * What was noted in a storm, and whether it can be: pure, so that the proof is itself tested. Nothing here waits or reads;
+ * every function answers what is wrong, in words.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { Operation, OperationResult, SnapshotRecord } from '../../storage.ts';
+import type { Moment, Note, Span } from './storm-notes.ts';
+import { byName, few, gapsOf, snapshotProblems } from './storm-snapshot.ts';
+
+/** A moment at which the data became other data: what was acknowledged before it need not be there any more. */
+export interface Break extends Span {
+  /** `lost`: also the numbers that had been given are given again. */
+  what: 'switched' | 'lost';
+}
+
+interface Commit {
+  name: string;
+  operations: Operation[];
+  answers: { results: OperationResult[]; span: Span }[];
+  refused: boolean;
+  /** When it was sent again and refused, though it had been acknowledged. */
+  forgotten: Span[];
+}
+
+export class StormHistory {
+  readonly #commits = new Map<string, Commit>();
+  readonly #reads: Extract<Note, ['document' | 'entries', ...unknown[]]>[] = [];
+  /** Seen in snapshots. */
+  readonly #gaps: [log: string, behind: number][] = [];
+  readonly #endedSnapshots: [why: string, Span][] = [];
+  readonly #breaks: Break[];
+  readonly #problems: string[] = [];
+
+  /** `breaks`: those that nobody noted. */
+  constructor(notes: Iterable<Note>, breaks: readonly Break[] = []) {
+    this.#breaks = [...breaks];
+    for (const note of notes) this.#take(note);
+    this.#breaks.sort((a, b) => a.began - b.began);
+  }
+
+  get counts(): { acknowledged: number; refused: number; unknown: number; reads: number } {
+    const commits = [...this.#commits.values()];
+    const acknowledged = commits.filter(({ answers }) => answers.length > 0).length;
+    const refused = commits.filter((commit) => commit.refused).length;
+    return {
+      acknowledged,
+      refused,
+      unknown: commits.length - acknowledged - refused,
+      reads: this.#reads.length,
+    };
+  }
+
+  /** What is wrong, given what is there in the end; an empty list is the only good answer. */
+  problems(found: readonly SnapshotRecord[]): string[] {
+    return [
+      ...this.#problems,
+      ...this.#answerProblems(),
+      ...this.#snapshotEndProblems(),
+      ...this.#numberProblems(),
+      ...this.#readProblems(),
+      ...snapshotProblems(found),
+      ...this.#foundProblems(found),
+      ...this.#gapProblems(found),
+    ];
+  }
+
+  #take(note: Note): void {
+    switch (note[0]) {
+      case 'sent': {
+        const [, { writer, number }, operations] = note;
+        const name = `${writer}.${number}`;
+        this.#commits.set(name, { name, operations, answers: [], refused: false, forgotten: [] });
+        return;
+      }
+      case 'acknowledged': {
+        const [, { writer, number }, results, span] = note;
+        this.#commits.get(`${writer}.${number}`)?.answers.push({ results, span });
+        return;
+      }
+      case 'refused': {
+        const commit = this.#commits.get(`${note[1].writer}.${note[1].number}`);
+        if (commit !== undefined) commit.refused = true;
+        return;
+      }
+      case 'forgotten':
+        this.#commits.get(`${note[1].writer}.${note[1].number}`)?.forgotten.push(note[2]);
+        return;
+      case 'document':
+      case 'entries':
+        this.#reads.push(note);
+        return;
+      case 'gap':
+        this.#gaps.push([note[1], note[2]]);
+        return;
+      case 'switched':
+        this.#breaks.push({ what: 'switched', ...note[1] });
+        return;
+      case 'snapshot ended':
+        this.#endedSnapshots.push([note[1], note[2]]);
+        return;
+      case 'problem':
+        this.#problems.push(note[1]);
+    }
+  }
+
+  /** A commit that is sent again is answered as it was, unless it had been lost between the two. */
+  #answerProblems(): string[] {
+    const problems: string[] = [];
+    for (const { name, answers, forgotten } of this.#commits.values()) {
+      const [first, ...others] = answers;
+      if (first === undefined) continue;
+      const isLostBy = ({ ended }: Span) => this.#isLost({ began: first.span.began, ended });
+      for (const { results, span } of others) {
+        if (isDeepStrictEqual(first.results, results) || isLostBy(span)) continue;
+        problems.push(
+          `${name} was answered ${JSON.stringify(first.results)} and then ${JSON.stringify(results)}`,
+        );
+      }
+      if (forgotten.some((span) => !isLostBy(span)))
+        problems.push(`${name} was acknowledged and then refused`);
+    }
+    return few(problems);
+  }
+
+  /** What a server knows of a snapshot is lost with all else. */
+  #snapshotEndProblems(): string[] {
+    return this.#endedSnapshots
+      .filter(([, span]) => !this.#isLost(span))
+      .map(([why]) => `a snapshot was rejected: ${why}`);
+  }
+
+  #isLost(span: Span): boolean {
+    return this.#breaks.some((one) => one.what === 'lost' && overlaps(one, span));
+  }
+
+  /** No number of a log and no version of a document is given twice. */
+  #numberProblems(): string[] {
+    const given = new Map<string, string>();
+    const problems: string[] = [];
+    for (const { name, operations, answers } of this.#commits.values()) {
+      for (const { results, span } of answers) {
+        for (const [i, operation] of operations.entries()) {
+          const number = this.#numberOf(operation, results[i], span);
+          if (number === undefined) continue;
+          const other = given.get(number);
+          if (other !== undefined && other !== name)
+            problems.push(`${number} was given to ${other} and ${name}`);
+          given.set(number, name);
+        }
+      }
+    }
+    return few(problems);
+  }
+
+  /** Names the number that an operation was given; undefined when it may be given again. */
+  #numberOf(operation: Operation, result: OperationResult | undefined, span: Span): string | undefined {
+    if (operation.kind === 'append') {
+      const era = this.#eraOf(span, ({ what }) => what === 'lost');
+      return era === undefined ? undefined : `${operation.log}#${result?.sequence} (${era})`;
+    }
+    // A document that is deleted begins anew.
+    if (operation.kind !== 'put' || operation.collection === 'lapsing') return undefined;
+    const era = this.#eraOf(span, () => true);
+    const { collection, id } = operation;
+    return era === undefined ? undefined : `${collection}/${id}@${result?.version} (${era})`;
+  }
+
+  /** Between which breaks it was; undefined when it was under way at one of them. */
+  #eraOf(span: Span, counts: (one: Break) => boolean): number | undefined {
+    let era = 0;
+    for (const one of this.#breaks) {
+      if (!counts(one) || one.began > span.ended) continue;
+      if (overlaps(one, span)) return undefined;
+      era += 1;
+    }
+    return era;
+  }
+
+  /** Who reads sees at least what had been acknowledged when it began, by whomever; and what was acknowledged, not else. */
+  #readProblems(): string[] {
+    const problems: string[] = [];
+    const acknowledged = this.#acknowledgements();
+    const known = new Map<string, Map<number, unknown>>();
+    for (const { key, number, value, span } of acknowledged) {
+      const era = this.#eraOf(span, () => true);
+      if (era === undefined) continue;
+      const name = `${key} (${era})`;
+      const values = known.get(name) ?? new Map<number, unknown>();
+      known.set(name, values.set(number, value));
+    }
+    // Both in the order of time: for each read the greatest number that had been acknowledged when it began.
+    acknowledged.sort((a, b) => a.span.ended - b.span.ended);
+    const greatest = new Map<string, number>();
+    let next = 0;
+    for (const read of this.#reads.toSorted((a, b) => spanOf(a).began - spanOf(b).began)) {
+      const span = spanOf(read);
+      for (; (acknowledged[next]?.span.ended ?? Number.POSITIVE_INFINITY) < span.began; next++) {
+        const { key, number, span: own } = acknowledged[next] as Acknowledged;
+        const era = this.#eraOf(own, () => true);
+        if (era === undefined) continue;
+        const name = `${key} (${era})`;
+        greatest.set(name, Math.max(number, greatest.get(name) ?? 0));
+      }
+      const era = this.#eraOf(span, () => true);
+      if (era === undefined) continue;
+      const key = read[0] === 'document' ? `sessions/${read[1]}` : read[1];
+      const name = `${key} (${era})`;
+      const found: [number, unknown][] = read[0] === 'document' ? [[read[2], read[3]]] : read[2];
+      const last = found.at(-1)?.[0] ?? 0;
+      const expected = greatest.get(name) ?? 0;
+      const isLast = read[0] === 'document' || read[3];
+      if (isLast && last < expected) {
+        problems.push(`${key} was read as ${last}, ${expected} was acknowledged before the read began`);
+      }
+      for (const [number, value] of found) {
+        const said = known.get(name)?.get(number);
+        if (said !== undefined && !isDeepStrictEqual(said, value)) {
+          problems.push(`${key}#${number} was acknowledged as ${said} and read as ${value}`);
+        }
+      }
+    }
+    return few(problems);
+  }
+
+  /**
+   * A log goes on counting from the greater number of two data sets when the one takes the place of the other: where the
+   * copied entries end there may be a gap then, and nowhere else.
+   */
+  #gapProblems(found: readonly SnapshotRecord[]): string[] {
+    const gaps = new Map<string, Set<number>>();
+    const add = (log: string, behind: number) => gaps.set(log, (gaps.get(log) ?? new Set()).add(behind));
+    for (const [log, behind] of [...gapsOf(found), ...this.#gaps]) add(log, behind);
+    for (const read of this.#reads) {
+      if (read[0] !== 'entries') continue;
+      for (const [i, [sequence]] of read[2].entries()) {
+        const before = read[2][i - 1]?.[0];
+        if (before !== undefined && sequence !== before + 1) add(read[1], sequence);
+      }
+    }
+    const switches = this.#breaks.filter(({ what }) => what === 'switched').length;
+    return [...gaps]
+      .filter(([, behind]) => behind.size > switches)
+      .map(
+        ([log, behind]) =>
+          `${log} has gaps before ${[...behind]}; the generation was switched ${switches} times`,
+      );
+  }
+
+  /** Every put of a shared document and every entry that was acknowledged. */
+  #acknowledgements(): Acknowledged[] {
+    const all: Acknowledged[] = [];
+    for (const { operations, answers } of this.#commits.values()) {
+      for (const { results, span } of answers) {
+        for (const [i, operation] of operations.entries()) {
+          if (operation.kind === 'append' && operation.log !== 'trimmed') {
+            all.push({ key: operation.log, number: results[i]?.sequence ?? 0, value: operation.value, span });
+          } else if (operation.kind === 'put' && operation.collection === 'sessions') {
+            const key = `sessions/${operation.id}`;
+            all.push({ key, number: results[i]?.version ?? 0, value: operation.value, span });
+          }
+        }
+      }
+    }
+    return all;
+  }
+
+  /** What was acknowledged since the last break is there under its numbers, and nothing that was refused or never sent. */
+  #foundProblems(found: readonly SnapshotRecord[]): string[] {
+    const { entries, documents } = byName(found);
+    const since = Math.max(0, ...this.#breaks.map(({ ended }) => ended));
+    const problems: string[] = [];
+    let trimmedThrough = 0;
+    let mayBeTrimmed = 0;
+    for (const { name, operations, answers, refused } of this.#commits.values()) {
+      if (refused && answers.length > 0) problems.push(`${name} was both refused and acknowledged`);
+      const answer = answers.find(({ span }) => span.began > since);
+      for (const [i, operation] of operations.entries()) {
+        if (operation.kind === 'trim') {
+          // The greatest number there is stands for all that are there.
+          const own = operations.findIndex(({ kind }, at) => kind === 'append' && at === i - 1);
+          const through = Math.min(operation.through, answer?.results[own]?.sequence ?? operation.through);
+          mayBeTrimmed = Math.max(mayBeTrimmed, through);
+          if (answer !== undefined) trimmedThrough = Math.max(trimmedThrough, through);
+        }
+        if (answer === undefined) continue;
+        const { sequence = 0, version = 0 } = answer.results[i] ?? {};
+        if (operation.kind === 'append' && operation.log !== 'trimmed') {
+          const there = entries.get(operation.log)?.get(sequence);
+          if (there !== operation.value) {
+            problems.push(
+              `${operation.log}#${sequence} was acknowledged to ${name}, and is ${there ?? 'not there'}`,
+            );
+          }
+        } else if (operation.kind === 'put' && operation.collection !== 'lapsing') {
+          const { collection, id, value } = operation;
+          const there = documents.get(`${collection}/${id}`);
+          if (there === undefined || there.version < version) {
+            problems.push(
+              `${collection}/${id} is at ${there?.version ?? 0}, ${version} was acknowledged to ${name}`,
+            );
+          } else if (there.version === version && !isDeepStrictEqual(there.value, value)) {
+            problems.push(`${collection}/${id}@${version} is ${there.value}, acknowledged was ${value}`);
+          }
+        }
+      }
+    }
+    for (const [log, values] of entries) {
+      for (const value of values.values()) {
+        const commit = this.#commits.get(value.replace(/\+$/, ''));
+        if (commit === undefined) problems.push(`${log} holds ${value}, which nobody has sent`);
+        else if (commit.refused) problems.push(`${log} holds ${value}, which was refused`);
+      }
+    }
+    for (const sequence of entries.get('trimmed')?.keys() ?? []) {
+      if (sequence <= trimmedThrough)
+        problems.push(`trimmed#${sequence} is there, ${trimmedThrough} was trimmed`);
+    }
+    return few(problems);
+  }
+}
+
+interface Acknowledged {
+  key: string;
+  number: number;
+  value: unknown;
+  span: Span;
+}
+
+function spanOf(read: Extract<Note, ['document' | 'entries', ...unknown[]]>): Span {
+  return read[4];
+}
+
+function overlaps(one: Span, other: { began: Moment; ended: Moment }): boolean {
+  return one.began <= other.ended && other.began <= one.ended;
+}
