@@ -12,6 +12,24 @@ export interface StorageUnderTest {
   dispose(): Promise<void>;
 }
 
+/** For the adapters whose data outlives them: another storage on the same data takes the place of one that is closed. */
+export function storageUnderTest(make: () => Storage, dispose: () => Promise<void>): StorageUnderTest {
+  let storage = make();
+  return {
+    get storage() {
+      return storage;
+    },
+    async reopen() {
+      await storage.close();
+      storage = make();
+      await storage.open();
+      return storage;
+    },
+    ...(storage.supports.sharedByProcesses ? { another: make } : {}),
+    dispose,
+  };
+}
+
 /** What the cases of the contract get to work with. */
 export interface ContractFixture {
   create(options: StorageOptions): Promise<StorageUnderTest>;

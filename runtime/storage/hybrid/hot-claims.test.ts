@@ -1,49 +1,18 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { seededRandom } from '../faults/seeded-random.ts';
 import type { Operation } from '../storage.ts';
 import { describeWithServers } from '../testing/servers/describe-with-servers.ts';
-import { type RedisServer, startRedis } from '../testing/servers/redis-server.ts';
-import { HybridStorage } from './hybrid-storage.ts';
-import { SlowStorage, seeded, TestConnection } from './testing/hot-fixture.ts';
+import type { HybridStorage } from './hybrid-storage.ts';
+import { useTwoSides } from './testing/hot-fixture.ts';
 
 const PREFIX = '{claims}:hot:';
 
 /** What the decision page promises of claims: each case is one of the ways in which a copy could become old. */
 describeWithServers(['redis'], 'claims', () => {
-  let server: RedisServer;
-  let redis: Redis;
-  let cold: SlowStorage;
-  const open: HybridStorage[] = [];
-
-  beforeAll(async () => {
-    server = await startRedis();
-    redis = new Redis(server.url);
-  });
-  afterAll(async () => {
-    await redis.quit();
-    await server.stop();
-  });
-  beforeEach(async () => {
-    await redis.flushall();
-    cold = new SlowStorage();
-    await cold.open();
-  });
-  afterEach(async () => {
-    await Promise.all(open.splice(0).map((storage) => storage.close()));
-  });
-
-  async function start(beatMs = 60_000): Promise<{ storage: HybridStorage; connection: TestConnection }> {
-    const connection = new TestConnection(server.url);
-    const storage = new HybridStorage({ cold, hot: connection, hotHours: 1, namespace: 'claims', beatMs });
-    await storage.open();
-    await expect
-      .poll(async () => (await storage.info()).notices.map(({ code }) => code))
-      .not.toContain('hybrid.redis_away');
-    open.push(storage);
-    return { storage, connection };
-  }
-
+  const sides = useTwoSides('claims');
+  /** Its lease is not renewed by itself within a case. */
+  const start = (beatMs = 60_000) => sides.start(beatMs);
   const put = (value: unknown): Operation => ({ kind: 'put', collection: 'sessions', id: 'a', value });
   const append = (value: unknown): Operation => ({ kind: 'append', log: 'messages/a', value });
   const documentOf = async ({ storage }: { storage: HybridStorage }) =>
@@ -55,8 +24,8 @@ describeWithServers(['redis'], 'claims', () => {
   function holdNextCommit(): { reached: Promise<void>; go: () => void } {
     const reached = Promise.withResolvers<void>();
     const held = Promise.withResolvers<void>();
-    cold.delay = async () => {
-      cold.delay = async () => undefined;
+    sides.cold.delay = async () => {
+      sides.cold.delay = async () => undefined;
       reached.resolve();
       await held.promise;
     };
@@ -69,7 +38,7 @@ describeWithServers(['redis'], 'claims', () => {
     expect(connection.scripts.filter((name) => name === 'claim')).toHaveLength(1);
     expect(await documentOf({ storage })).toBe(5);
     expect(await entriesOf({ storage })).toEqual([1, 2, 3, 4, 5]);
-    expect(cold.reads).toBe(0);
+    expect(sides.cold.reads).toBe(0);
   });
 
   it('send the others to the cold side, which may keep nothing', async () => {
@@ -80,8 +49,8 @@ describeWithServers(['redis'], 'claims', () => {
     expect(await documentOf(two)).toBe(2);
     expect(await entriesOf(two)).toEqual([1, 2]);
     expect(two.connection.hits).toBe(0);
-    expect(await redis.keys(`${PREFIX}c:*`)).toEqual([]);
-    expect(await redis.keys(`${PREFIX}r:*`)).toEqual([]);
+    expect(await sides.redis.keys(`${PREFIX}c:*`)).toEqual([]);
+    expect(await sides.redis.keys(`${PREFIX}r:*`)).toEqual([]);
   });
 
   it('are given up for somebody who reads', async () => {
@@ -116,23 +85,23 @@ describeWithServers(['redis'], 'claims', () => {
     const [one, two] = [await start(), await start()];
     await one.storage.commit([put(1), append(1)]);
     await one.storage.close();
-    expect(await redis.keys(`${PREFIX}m:*`)).toEqual([]);
+    expect(await sides.redis.keys(`${PREFIX}m:*`)).toEqual([]);
     expect(await documentOf(two)).toBe(1);
     expect(await entriesOf(two)).toEqual([1]);
-    expect(cold.reads).toBe(0);
+    expect(sides.cold.reads).toBe(0);
   });
 
   it.each<[string, () => Promise<unknown>]>([
-    ['all that Redis had was lost', () => redis.flushall()],
-    ['the lease has lapsed', async () => redis.del(...(await redis.keys(`${PREFIX}l:*`)))],
-    ['the claims were evicted', async () => redis.del(...(await redis.keys(`${PREFIX}i:*`)))],
-    ['the list of members was evicted', () => redis.del(`${PREFIX}members`)],
-    ['the copies were evicted', async () => redis.del(...(await redis.keys(`${PREFIX}m:*`)))],
+    ['all that Redis had was lost', () => sides.redis.flushall()],
+    ['the lease has lapsed', async () => sides.redis.del(...(await sides.redis.keys(`${PREFIX}l:*`)))],
+    ['the claims were evicted', async () => sides.redis.del(...(await sides.redis.keys(`${PREFIX}i:*`)))],
+    ['the list of members was evicted', () => sides.redis.del(`${PREFIX}members`)],
+    ['the copies were evicted', async () => sides.redis.del(...(await sides.redis.keys(`${PREFIX}m:*`)))],
   ])('fence a commit anew when %s before it was handed over', async (_, lose) => {
     const one = await start();
     await one.storage.commit([put(1), append(1)]);
     await one.storage.commit([put(2), append(2)]);
-    await expect.poll(() => redis.keys(`${PREFIX}m:*`)).toHaveLength(2);
+    await expect.poll(() => sides.redis.keys(`${PREFIX}m:*`)).toHaveLength(2);
     await lose();
     // Another one finds no claim, and keeps what is still there while the commit is under way.
     const two = await start();
@@ -154,17 +123,17 @@ describeWithServers(['redis'], 'claims', () => {
   it('fence a commit that nobody knows the fate of until it can no longer be carried out', async () => {
     const [one, two] = [await start(), await start()];
     await one.storage.commit([put(1), append(1)]);
-    const { commitChecked } = cold;
-    cold.commitChecked = () => Promise.reject(Object.assign(new Error('The connection was lost.')));
+    const { commitChecked } = sides.cold;
+    sides.cold.commitChecked = () => Promise.reject(Object.assign(new Error('The connection was lost.')));
     await expect(one.storage.commit([put(2), append(2)])).rejects.toThrow('lost');
-    cold.commitChecked = commitChecked;
+    sides.cold.commitChecked = commitChecked;
     for (const reader of [one, two, one, two]) {
       expect(await documentOf(reader)).toBe(1);
       expect(await entriesOf(reader)).toEqual([1]);
     }
-    expect(await redis.keys(`${PREFIX}c:*`)).toEqual([]);
+    expect(await sides.redis.keys(`${PREFIX}c:*`)).toEqual([]);
     // It is carried out after all.
-    await cold.commit([put(2), append(2)]);
+    await sides.cold.commit([put(2), append(2)]);
     for (const reader of [one, two]) {
       expect(await documentOf(reader)).toBe(2);
       expect(await entriesOf(reader)).toEqual([1, 2]);
@@ -176,20 +145,20 @@ describeWithServers(['redis'], 'claims', () => {
     }
     // The claims of the doubtful commit outlive the instance.
     await one.storage.close();
-    expect(await redis.keys(`${PREFIX}i:*`)).toHaveLength(2);
+    expect(await sides.redis.keys(`${PREFIX}i:*`)).toHaveLength(2);
   });
 
   it('are not believed when Redis had no room for what was written', async () => {
     const one = await start();
     await one.storage.commit([put(1), append(1)]);
     expect(await documentOf(one)).toBe(1);
-    await redis.config('SET', 'maxmemory', '1');
+    await sides.redis.config('SET', 'maxmemory', '1');
     try {
       await one.storage.commit([put(2), append(2)]);
       expect(await documentOf(one)).toBe(2);
       expect(await entriesOf(one)).toEqual([1, 2]);
     } finally {
-      await redis.config('SET', 'maxmemory', '0');
+      await sides.redis.config('SET', 'maxmemory', '0');
     }
   });
 
@@ -197,30 +166,30 @@ describeWithServers(['redis'], 'claims', () => {
     const [one, two] = [await start(), await start()];
     await one.storage.commit([put(1), append(1)]);
     expect(await documentOf(one)).toBe(1);
-    await redis.config('SET', 'maxmemory', '1');
+    await sides.redis.config('SET', 'maxmemory', '1');
     try {
       await two.storage.commit([put(2), append(2)]);
       expect(await documentOf(one)).toBe(2);
       expect(await entriesOf(one)).toEqual([1, 2]);
     } finally {
-      await redis.config('SET', 'maxmemory', '0');
+      await sides.redis.config('SET', 'maxmemory', '0');
     }
   });
 
   it('are asked for once more when the cold side took its time', async () => {
     const one = await start();
     await one.storage.commit([put(1), append(1)]);
-    await expect.poll(() => redis.keys(`${PREFIX}m:*`)).toHaveLength(2);
+    await expect.poll(() => sides.redis.keys(`${PREFIX}m:*`)).toHaveLength(2);
     const answered = one.connection.answered;
     const { reached, go } = holdNextCommit();
     const done = one.storage.commit([put(2), append(2)]);
     await reached;
     await expect.poll(() => one.connection.answered).toBeGreaterThan(answered);
     // Only now is it lost what the claims were, and another one keeps what is there still.
-    await redis.flushall();
+    await sides.redis.flushall();
     const two = await start();
     for (let i = 0; i < 2; i++) expect(await documentOf(two)).toBe(1);
-    await expect.poll(() => redis.keys(`${PREFIX}c:*`)).not.toEqual([]);
+    await expect.poll(() => sides.redis.keys(`${PREFIX}c:*`)).not.toEqual([]);
     const { now } = Date;
     const clock = vi.spyOn(Date, 'now').mockImplementation(() => now() + 1_000);
     onTestFinished(() => clock.mockRestore());
@@ -232,9 +201,9 @@ describeWithServers(['redis'], 'claims', () => {
 
   it('are not passed by when the generation is switched while the connection is lost', async () => {
     const [one, two] = [await start(), await start()];
-    await cold.commit([put(1)]);
+    await sides.cold.commit([put(1)]);
     expect(await documentOf(two)).toBe(1);
-    await expect.poll(() => redis.keys(`${PREFIX}c:*`)).toHaveLength(1);
+    await expect.poll(() => sides.redis.keys(`${PREFIX}c:*`)).toHaveLength(1);
     const { id, seal } = await one.storage.generations.create('test');
     await seal();
     one.connection.fate = () => {
@@ -260,9 +229,9 @@ describeWithServers(['redis'], 'claims', () => {
   });
 
   it('never show less than was acknowledged, whoever writes what, and whoever comes and goes', async () => {
-    const random = seeded(20_261_122);
+    const random = seededRandom(20_261_122);
     const one = (count: number) => Math.floor(random() * count);
-    cold.delay = async () => {
+    sides.cold.delay = async () => {
       if (random() < 0.3) await wait(random() * 3);
     };
     const writers = [await start(5), await start(5), await start(7)];

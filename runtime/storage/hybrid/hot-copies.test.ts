@@ -1,57 +1,24 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { seededRandom } from '../faults/seeded-random.ts';
 import type { Operation } from '../storage.ts';
 import { describeWithServers } from '../testing/servers/describe-with-servers.ts';
-import { type RedisServer, startRedis } from '../testing/servers/redis-server.ts';
-import { HybridStorage } from './hybrid-storage.ts';
-import { SlowStorage, seeded, TestConnection } from './testing/hot-fixture.ts';
+import type { HybridStorage } from './hybrid-storage.ts';
+import { useTwoSides } from './testing/hot-fixture.ts';
 
 const NAMESPACE = 'test';
 
 describeWithServers(['redis'], 'hot copies', () => {
-  let server: RedisServer;
-  let redis: Redis;
-  let cold: SlowStorage;
-  const open: HybridStorage[] = [];
-
-  beforeAll(async () => {
-    server = await startRedis();
-    redis = new Redis(server.url);
-  });
-  afterAll(async () => {
-    await redis.quit();
-    await server.stop();
-  });
-  beforeEach(async () => {
-    await redis.flushall();
-    cold = new SlowStorage();
-    await cold.open();
-  });
-  afterEach(async () => {
-    await Promise.all(open.splice(0).map((storage) => storage.close()));
-  });
-
-  /** One more process on the same two sides. */
-  async function start(): Promise<{ storage: HybridStorage; connection: TestConnection }> {
-    const connection = new TestConnection(server.url);
-    const storage = new HybridStorage({ cold, hot: connection, hotHours: 1, namespace: NAMESPACE });
-    await storage.open();
-    await trusting(storage);
-    open.push(storage);
-    return { storage, connection };
-  }
-
-  const trusting = (storage: HybridStorage) =>
-    expect
-      .poll(async () => (await storage.info()).notices.map(({ code }) => code))
-      .toEqual(['memory.not_kept']);
+  const sides = useTwoSides(NAMESPACE);
+  const start = () => sides.start();
   const put = (id: string, value: unknown): Operation => ({ kind: 'put', collection: 'sessions', id, value });
   const append = (value: unknown): Operation => ({ kind: 'append', log: 'messages/a', value });
   /** Those that are claimed, and the shared ones. */
   const copies = async () => [
-    ...(await redis.keys(`{${NAMESPACE}}:hot:m:*`)),
-    ...(await redis.keys(`{${NAMESPACE}}:hot:c:${await redis.get(`{${NAMESPACE}}:hot:epoch`)}:*`)),
+    ...(await sides.redis.keys(`{${NAMESPACE}}:hot:m:*`)),
+    ...(await sides.redis.keys(
+      `{${NAMESPACE}}:hot:c:${await sides.redis.get(`{${NAMESPACE}}:hot:epoch`)}:*`,
+    )),
   ];
 
   describe('serve', () => {
@@ -68,7 +35,7 @@ describeWithServers(['redis'], 'hot copies', () => {
         { log: 'messages/a', sequence: 3, at: 1_000, value: 'third' },
         { log: 'messages/a', sequence: 2, at: 1_000, value: 'second' },
       ]);
-      expect(cold.reads).toBe(0);
+      expect(sides.cold.reads).toBe(0);
     });
 
     it('a log that was read before its first entry was there', async () => {
@@ -78,22 +45,22 @@ describeWithServers(['redis'], 'hot copies', () => {
       await storage.commit([append('first')]);
       await expect.poll(copies).toHaveLength(1);
       expect((await storage.read('messages/a')).map(({ value }) => value)).toEqual(['first']);
-      expect(cold.reads).toBe(1);
+      expect(sides.cold.reads).toBe(1);
     });
 
     it('what was read before, by whichever process', async () => {
-      await cold.commit([put('a', 1), append('first')]);
+      await sides.cold.commit([put('a', 1), append('first')]);
       const [one, two] = [await start(), await start()];
       for (const { storage } of [one, two, one]) {
         expect((await storage.get('sessions', 'a'))?.value).toBe(1);
         expect(await storage.read('messages/a')).toHaveLength(1);
         await expect.poll(copies).toHaveLength(2);
       }
-      expect(cold.reads).toBe(2);
+      expect(sides.cold.reads).toBe(2);
     });
 
     it('the end of a long log, and nothing but the cold side what lies before it', async () => {
-      await cold.commit(Array.from({ length: 50 }, (_, i) => append(i + 1)));
+      await sides.cold.commit(Array.from({ length: 50 }, (_, i) => append(i + 1)));
       const { storage } = await start();
       const sequences = async (query: object) =>
         (await storage.read('messages/a', query)).map(({ sequence }) => sequence);
@@ -102,10 +69,10 @@ describeWithServers(['redis'], 'hot copies', () => {
       expect(await sequences({ reverse: true, limit: 3 })).toEqual([50, 49, 48]);
       expect(await sequences({ after: 47 })).toEqual([48, 49, 50]);
       expect(await sequences({ after: 48, before: 50 })).toEqual([49]);
-      expect(cold.reads).toBe(1);
+      expect(sides.cold.reads).toBe(1);
       expect(await sequences({ reverse: true, limit: 4 })).toEqual([50, 49, 48, 47]);
       expect(await sequences({ after: 45, limit: 2 })).toEqual([46, 47]);
-      expect(cold.reads).toBe(3);
+      expect(sides.cold.reads).toBe(3);
       await storage.commit([append(51)]);
       expect(await sequences({ reverse: true, limit: 2 })).toEqual([51, 50]);
     });
@@ -115,10 +82,14 @@ describeWithServers(['redis'], 'hot copies', () => {
       await storage.commit([put('a', 'right'), append('right')]);
       await expect.poll(copies).toHaveLength(2);
       for (const key of await copies()) {
-        if ((await redis.type(key)) === 'string') {
-          await redis.set(key, ((await redis.get(key)) ?? '').replace('right', 'wrong'));
+        if ((await sides.redis.type(key)) === 'string') {
+          await sides.redis.set(key, ((await sides.redis.get(key)) ?? '').replace('right', 'wrong'));
         } else {
-          await redis.lset(key, 1, ((await redis.lindex(key, 1)) ?? '').replace('right', 'wrong'));
+          await sides.redis.lset(
+            key,
+            1,
+            ((await sides.redis.lindex(key, 1)) ?? '').replace('right', 'wrong'),
+          );
         }
       }
       expect((await storage.get('sessions', 'a'))?.value).toBe('right');
@@ -130,25 +101,25 @@ describeWithServers(['redis'], 'hot copies', () => {
       await writer.storage.commit([put('a', 1), append(1)]);
       await expect.poll(copies).toHaveLength(2);
       for (const key of await copies()) {
-        expect(await redis.pttl(key)).toBeGreaterThan(500_000);
-        expect(await redis.pttl(key)).toBeLessThanOrEqual(600_000);
+        expect(await sides.redis.pttl(key)).toBeGreaterThan(500_000);
+        expect(await sides.redis.pttl(key)).toBeLessThanOrEqual(600_000);
       }
       // Its claims go with it.
       await writer.storage.close();
       expect(await copies()).toHaveLength(2);
       for (const key of await copies()) {
-        const left = await redis.pttl(key);
+        const left = await sides.redis.pttl(key);
         expect(left).toBeGreaterThan(3_500_000);
         expect(left).toBeLessThanOrEqual(3_600_000);
-        await redis.pexpire(key, 60_000);
+        await sides.redis.pexpire(key, 60_000);
       }
       await storage.get('sessions', 'a');
       await storage.read('messages/a');
-      expect(cold.reads).toBe(0);
+      expect(sides.cold.reads).toBe(0);
       for (const key of await copies()) {
-        await expect.poll(() => redis.pttl(key)).toBeGreaterThan(3_500_000);
+        await expect.poll(() => sides.redis.pttl(key)).toBeGreaterThan(3_500_000);
       }
-      await redis.del(...(await copies()));
+      await sides.redis.del(...(await copies()));
       expect((await storage.get('sessions', 'a'))?.value).toBe(1);
       expect(await storage.read('messages/a')).toHaveLength(1);
     });
@@ -163,7 +134,7 @@ describeWithServers(['redis'], 'hot copies', () => {
     });
     await expect.poll(copies).toHaveLength(1);
     expect((await storage.get('sessions', 'a'))?.value).toBe(1);
-    expect(cold.reads).toBe(0);
+    expect(sides.cold.reads).toBe(0);
   });
 
   it('forget a writer that died, with the copy that it had put away', async () => {
@@ -174,21 +145,21 @@ describeWithServers(['redis'], 'hot copies', () => {
     await storage.get('sessions', 'a');
     await expect.poll(copies).toHaveLength(1);
     const carriedOut = Promise.withResolvers<void>();
-    cold.delay = () => {
+    sides.cold.delay = () => {
       dying.connection.fate = () => 'not sent';
       carriedOut.resolve();
       return Promise.resolve();
     };
     await dying.storage.commit([put('a', 2)]);
     await carriedOut.promise;
-    cold.delay = async () => undefined;
+    sides.cold.delay = async () => undefined;
     expect((await storage.get('sessions', 'a'))?.value).toBe(2);
     // What it had claimed nobody else reads, and nothing takes its place.
-    expect(await redis.keys(`{${NAMESPACE}}:hot:c:*`)).toHaveLength(0);
-    const leases = await redis.keys(`{${NAMESPACE}}:hot:[il]:*`);
+    expect(await sides.redis.keys(`{${NAMESPACE}}:hot:c:*`)).toHaveLength(0);
+    const leases = await sides.redis.keys(`{${NAMESPACE}}:hot:[il]:*`);
     expect(leases).toHaveLength(4);
     for (const key of leases) {
-      const left = await redis.pttl(key);
+      const left = await sides.redis.pttl(key);
       expect(left).toBeGreaterThan(0);
       expect(left).toBeLessThanOrEqual(120_000);
     }
@@ -211,9 +182,9 @@ describeWithServers(['redis'], 'hot copies', () => {
   });
 
   it('never show less than was acknowledged, whatever calls and connections are lost', async () => {
-    const random = seeded(20_261_121);
+    const random = seededRandom(20_261_121);
     const few = () => Math.floor(random() * 3);
-    cold.delay = async () => {
+    sides.cold.delay = async () => {
       if (random() < 0.5) await wait(random() * 4);
     };
     const processes = [await start(), await start(), await start()];

@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { storageUnderTest } from '../contract/fixture.ts';
 import { makeSchema, settingsFor } from '../postgres/testing/schema.ts';
 import { describeStorageContract } from '../storage.contract.ts';
 import type { Operation, Storage } from '../storage.ts';
@@ -29,25 +30,12 @@ describeWithServers(['redis', 'postgres'], 'hybrid', () => {
         namespace: `contract-${made}`,
         schema,
       });
-    let storage = make();
-    return {
-      get storage() {
-        return storage;
-      },
-      async reopen() {
-        await storage.close();
-        storage = make();
-        await storage.open();
-        return storage;
-      },
-      another: make,
-      async dispose() {
-        await drop();
-        const client = new Redis(redis.url);
-        await client.flushall();
-        client.disconnect();
-      },
-    };
+    return storageUnderTest(make, async () => {
+      await drop();
+      const client = new Redis(redis.url);
+      await client.flushall();
+      client.disconnect();
+    });
   });
 
   const put = (value: unknown): Operation => ({ kind: 'put', collection: 'sessions', id: 'a', value });

@@ -1,10 +1,12 @@
 import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import type { CheckedOperation } from '../../checked-input.ts';
 import { MemoryStorage } from '../../memory/memory-storage.ts';
 import type { CommitId, Operation, OperationResult, StorageOptions } from '../../storage.ts';
+import { type RedisServer, startRedis } from '../../testing/servers/redis-server.ts';
 import type { HotCommand } from '../hot-link.ts';
 import type { HotScript } from '../hot-scripts.ts';
-import type { ColdStorage, HotConnection } from '../hybrid-storage.ts';
+import { type ColdStorage, type HotConnection, HybridStorage } from '../hybrid-storage.ts';
 
 /** A cold side that takes its time, before and after it has carried a commit out. */
 export class SlowStorage extends MemoryStorage implements ColdStorage {
@@ -122,13 +124,59 @@ export class TestConnection implements HotConnection {
   }
 }
 
-/** Mulberry32: the same numbers in each run. */
-export function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+/** One instance, with its way to Redis. */
+export interface HotInstance {
+  storage: HybridStorage;
+  connection: TestConnection;
+}
+
+/** The two sides that the instances of a case share; both are empty when it begins. */
+export interface TwoSides {
+  readonly redis: Redis;
+  readonly cold: SlowStorage;
+  /** One more instance, which trusts its Redis; closed after the case. `beatMs`: as in `HybridStorageOptions`. */
+  start(beatMs?: number): Promise<HotInstance>;
+}
+
+/** Registers what starts and ends them for the cases of a suite. */
+export function useTwoSides(namespace: string): TwoSides {
+  let server: RedisServer;
+  let redis: Redis;
+  let cold: SlowStorage;
+  const open: HybridStorage[] = [];
+  beforeAll(async () => {
+    server = await startRedis();
+    redis = new Redis(server.url);
+  });
+  afterAll(async () => {
+    await redis.quit();
+    await server.stop();
+  });
+  beforeEach(async () => {
+    await redis.flushall();
+    cold = new SlowStorage();
+    await cold.open();
+  });
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map((storage) => storage.close()));
+  });
+  return {
+    get redis() {
+      return redis;
+    },
+    get cold() {
+      return cold;
+    },
+    async start(beatMs) {
+      const connection = new TestConnection(server.url);
+      const beat = beatMs === undefined ? {} : { beatMs };
+      const storage = new HybridStorage({ cold, hot: connection, hotHours: 1, namespace, ...beat });
+      open.push(storage);
+      await storage.open();
+      await expect
+        .poll(async () => (await storage.info()).notices.map(({ code }) => code))
+        .toEqual(['memory.not_kept']);
+      return { storage, connection };
+    },
   };
 }
