@@ -77,6 +77,12 @@ const GROUPS: Record<AdapterName, Group> = {
     servers: ['redis'],
     subjects: [
       { child: 'raw-redis', subject: 'ioredis, AOF always', role: 'floor' },
+      {
+        child: 'raw-redis-recorded',
+        subject: 'ioredis, with index and commit',
+        role: 'floor',
+        cases: ['append'],
+      },
       { child: 'redis', subject: 'redis adapter', role: 'ours' },
     ],
     peers: [
@@ -88,6 +94,12 @@ const GROUPS: Record<AdapterName, Group> = {
     servers: ['postgres'],
     subjects: [
       { child: 'raw-postgres', subject: 'pg, pool of 10', role: 'floor' },
+      {
+        child: 'raw-postgres-recorded',
+        subject: 'pg, with index and commit',
+        role: 'floor',
+        cases: ['append'],
+      },
       { child: 'postgres', subject: 'postgres adapter', role: 'ours' },
     ],
     peers: [
