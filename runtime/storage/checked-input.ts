@@ -129,15 +129,20 @@ function checkOperation(operation: Operation, sum: (json: string) => number): Ch
 
 const WRITER = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** Throws `storage.invalid`. */
-export function checkCommitId(id: CommitId | undefined): void {
-  if (id === undefined) return;
-  if (typeof id.writer !== 'string' || !WRITER.test(id.writer)) {
+/**
+ * Answers a copy, for whoever needs the id longer than the call takes: the caller may go on with its own, and one that has
+ * changed would carry the commit out twice. Throws `storage.invalid`.
+ */
+export function checkCommitId(id: CommitId | undefined): CommitId | undefined {
+  if (id === undefined) return undefined;
+  const { writer, number } = id;
+  if (typeof writer !== 'string' || !WRITER.test(writer)) {
     throw invalid('The writer of a commit is named by 1 to 64 letters, digits, dashes and underscores.');
   }
-  if (!Number.isSafeInteger(id.number) || id.number < 1) {
+  if (!Number.isSafeInteger(number) || number < 1) {
     throw invalid('The commits of a writer are numbered from 1.');
   }
+  return { writer, number };
 }
 
 /** What a commit answers, from the numbers that its operations were given. */

@@ -4,7 +4,6 @@ import { type MakeId, randomId } from '../base/ids.ts';
 import { fault } from '../contract/error-codes.ts';
 import { CallDeadline } from './call-deadline.ts';
 import { CallsUnderWay } from './calls-under-way.ts';
-import { type TakesChecked, takesChecked } from './checked-commits.ts';
 import {
   type CheckedOperation,
   checkCommitId,
@@ -13,8 +12,9 @@ import {
   checkOperations,
   checkReadQuery,
 } from './checked-input.ts';
-import { CommitsUnderWay } from './degraded/commits-under-way.ts';
+import { CommitSender } from './degraded/commit-sender.ts';
 import { guardedGenerations } from './degraded/guarded-generations.ts';
+import { isLease } from './degraded/is-lease.ts';
 import { Journal, type JournalTarget } from './degraded/journal.ts';
 import { KnownData } from './degraded/known-data.ts';
 import type { ModeListener, StorageMode } from './degraded/mode.ts';
@@ -22,7 +22,6 @@ import { journalNotices, unreachableWithJournal } from './degraded/notices.ts';
 import type { DegradedStorageOptions } from './degraded/options.ts';
 import { Outage } from './degraded/outage.ts';
 import { PendingCommit } from './degraded/pending-commit.ts';
-import { LEASES } from './instance-lease.ts';
 import type {
   CommitId,
   Generations,
@@ -56,8 +55,6 @@ export class DegradedStorage implements Storage {
   readonly supports: Supports;
   readonly generations: Generations;
   readonly #inner: Storage;
-  /** The same, if it takes operations that were checked already. */
-  readonly #takesChecked: TakesChecked | undefined;
   readonly #options: DegradedStorageOptions;
   readonly #clock: Clock;
   readonly #makeId: MakeId;
@@ -66,8 +63,8 @@ export class DegradedStorage implements Storage {
   readonly #known: KnownData;
   readonly #journal: Journal;
   readonly #outage: Outage;
+  readonly #sender: CommitSender;
   readonly #deadline: CallDeadline;
-  readonly #underWay = new CommitsUnderWay();
   readonly #unanswered = new CallsUnderWay();
   readonly #listeners = new Set<ModeListener>();
   #writer = '';
@@ -79,7 +76,6 @@ export class DegradedStorage implements Storage {
   constructor(options: DegradedStorageOptions) {
     this.#options = options;
     this.#inner = options.storage;
-    this.#takesChecked = takesChecked(options.storage) ? options.storage : undefined;
     this.#clock = options.clock ?? systemClock;
     this.#makeId = options.makeId ?? randomId;
     this.#now = options.now ?? (() => this.#clock.now());
@@ -104,8 +100,8 @@ export class DegradedStorage implements Storage {
       target: () => this.#target,
       commit: (operations, id) => this.#inTime(() => this.#inner.commit(operations, id)),
       probe: () => this.#inTime(() => this.#inner.info()),
-      sendDirectly: (pending) => this.#send(pending),
-      isQuiet: () => this.#underWay.isEmpty,
+      sendDirectly: (pending) => this.#sender.send(pending),
+      isQuiet: () => this.#sender.isQuiet,
       clock: this.#clock,
       now: this.#now,
       random: options.random ?? Math.random,
@@ -114,6 +110,13 @@ export class DegradedStorage implements Storage {
         for (const listener of this.#listeners) listener(mode, report);
       },
       onFault: options.onFault,
+    });
+    this.#sender = new CommitSender({
+      storage: this.#inner,
+      deadline: this.#deadline,
+      known: this.#known,
+      outage: this.#outage,
+      now: this.#now,
     });
     this.#gate = new StorageGate({ open: () => this.#open(), close: () => this.#close() }, undefined);
     this.generations = guardedGenerations(
@@ -155,19 +158,20 @@ export class DegradedStorage implements Storage {
     return this.#gate.run(undefined, () => {
       const begun = performance.now();
       let checked: CheckedOperation[];
+      let own: CommitId | undefined;
       try {
-        checkCommitId(id);
+        own = checkCommitId(id);
         checked = checkOperations(operations);
+        if (!this.#outage.isNormal && isLease(checked)) throw this.#waitingForIt();
       } catch (error) {
         this.#tell('commit', 'error', begun);
         throw error;
       }
       this.#lastOrder += 1;
-      const named = id !== undefined;
-      const own = id ?? this.#nextId();
+      const named = own !== undefined;
+      own ??= this.#nextId();
       const pending = new PendingCommit(this.#lastOrder, own, named, checked, begun, this.#unanswered);
-      if (this.#outage.isNormal) this.#send(pending, operations);
-      else if (isLease(checked)) pending.reject(this.#waitingForIt());
+      if (this.#outage.isNormal) this.#sender.send(pending, operations);
       else this.#outage.take(pending);
       return pending.answer;
     });
@@ -197,11 +201,13 @@ export class DegradedStorage implements Storage {
   }
 
   read<T>(log: string, query: ReadQuery = {}): Promise<LogEntry<T>[]> {
+    // The caller may change its own before the answer is there, which would then be taken for that of another part of the log.
+    const asked = { ...query };
     return this.#read(
       'read',
-      () => this.#inner.read<T>(log, query),
-      (found, since) => this.#known.sawEntries(log, checkReadQuery(log, query), found, since),
-      () => this.#known.read<T>(log, checkReadQuery(log, query)),
+      () => this.#inner.read<T>(log, asked),
+      (found, since) => this.#known.sawEntries(log, checkReadQuery(log, asked), found, since),
+      () => this.#known.read<T>(log, checkReadQuery(log, asked)),
     );
   }
 
@@ -304,69 +310,6 @@ export class DegradedStorage implements Storage {
     this.#deadline.close();
   }
 
-  /** Sends a commit to the storage; when that is lost meanwhile, it goes into the journal with the id that it had. */
-  #send(pending: PendingCommit, operations?: Operation[]): void {
-    const isRoom = this.#underWay.add(pending);
-    this.#known.begin(pending.checked);
-    if (isRoom) this.#sendNow(pending, operations);
-    // The values are the caller's, who may change them as soon as there was a turn in between.
-    else void this.#underWay.room(pending).then(() => this.#sendNow(pending));
-  }
-
-  #sendNow(pending: PendingCommit, operations?: Operation[]): void {
-    const { checked, id } = pending;
-    const call = this.#deadline.begin((error) => this.#failed(pending, error));
-    const failed = (error: unknown) => {
-      if (this.#deadline.end(call)) this.#failed(pending, error);
-    };
-    if (this.#takesChecked !== undefined) {
-      this.#takesChecked.commitChecked(checked, id).then(({ results }) => {
-        if (this.#deadline.end(call)) this.#carriedOut(pending, results);
-      }, failed);
-      return;
-    }
-    this.#inner.commit(operations ?? pending.toOperations(), id).then((results) => {
-      if (this.#deadline.end(call)) this.#carriedOut(pending, results);
-    }, failed);
-  }
-
-  #carriedOut(pending: PendingCommit, results: OperationResult[]): void {
-    this.#known.committed(pending.checked, results, this.#now());
-    this.#underWay.delete(pending);
-    pending.resolve(results);
-    this.#answered();
-  }
-
-  #failed(pending: PendingCommit, error: unknown): void {
-    const { checked } = pending;
-    const isLost = isCoded(error, 'storage.unreachable');
-    if (isLost) {
-      pending.lost = error;
-      this.#outage.begin(error);
-    } else this.#learnFrom(error, checked);
-    this.#known.end(checked);
-    this.#underWay.delete(pending);
-    if (isLost && !isLease(checked)) this.#outage.take(pending);
-    else {
-      // It may have been carried out.
-      if (isLost) this.#known.forget(checked);
-      pending.reject(error);
-    }
-    this.#answered();
-  }
-
-  /** A commit is not under way any more. */
-  #answered(): void {
-    this.#underWay.makeRoom();
-    this.#outage.settled();
-  }
-
-  /** What a commit that was answered with an error says of what is there. */
-  #learnFrom(error: unknown, operations: CheckedOperation[]): void {
-    if (isCoded(error, 'storage.version_conflict')) this.#known.sawConflict(operations, error, this.#now());
-    else if (!isCoded(error) || error.code === 'storage.failed') this.#known.forget(operations);
-  }
-
   /** From the storage; when it is away, from what is known of it. */
   #read<T>(
     operation: StorageOperationName | undefined,
@@ -435,20 +378,6 @@ export class DegradedStorage implements Storage {
   #inTime<T>(call: () => Promise<T>): Promise<T> {
     return this.#deadline.run(call);
   }
-}
-
-/**
- * A lease says who is there now: one that waited in the journal would be believed by its holder meanwhile, and be nothing but
- * a conflict with whoever took it when the storage is back.
- */
-function isLease(operations: readonly CheckedOperation[]): boolean {
-  return (
-    operations.length > 0 &&
-    operations.every(
-      (operation) =>
-        (operation.kind === 'put' || operation.kind === 'delete') && operation.collection === LEASES,
-    )
-  );
 }
 
 /** The mode of a storage that may be one that can degrade. */

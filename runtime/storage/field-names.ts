@@ -28,8 +28,8 @@ export function fieldNamesOf(given: string[]): FieldNames {
   const [first = ''] = given;
   const known = fieldNames.get(first);
   if (known !== undefined && isSame(known.given, given)) return known;
-  for (const name of given) checkField(name);
   const inOrder = given.toSorted();
+  for (const name of inOrder) checkField(name);
   // No character of a name is written otherwise in JSON.
   const before = inOrder.map((name, i) => `${i === 0 ? '{' : ','}"${name}":`);
   const names = { given, sorted: inOrder, before };

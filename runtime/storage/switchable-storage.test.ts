@@ -60,6 +60,41 @@ describe('while the commits are held', () => {
     await storage.close();
   });
 
+  it('they wait as they came, whatever their callers make of them meanwhile', async () => {
+    const { storage } = await open();
+    await storage.hold();
+    const value = { text: 'as it was' };
+    const operations: Operation[] = [
+      { kind: 'put', collection: 'notes', id: 'a', value, index: { title: 'x' }, expiresAt: 2 ** 52 },
+      { kind: 'append', log: 'audit', value },
+    ];
+    const id = { writer: 'caller', number: 1 };
+    const waiting = storage.commit(operations, id);
+    value.text = 'changed since';
+    operations.length = 0;
+    id.number = 2;
+    storage.release();
+    const answer = [{ version: 1 }, { sequence: 1 }];
+    const again: Operation[] = [{ kind: 'put', collection: 'notes', id: 'a', value: 0 }, ...append(0)];
+    expect(await waiting).toEqual(answer);
+    expect(await storage.commit(again, { writer: 'caller', number: 1 })).toEqual(answer);
+    expect((await storage.read('audit')).map((entry) => entry.value)).toEqual([{ text: 'as it was' }]);
+    const found = await storage.list('notes', { limit: 1, where: [{ field: 'title', is: 'x' }] });
+    expect(found.items).toMatchObject([{ value: { text: 'as it was' }, expiresAt: 2 ** 52 }]);
+    await storage.close();
+  });
+
+  it('what cannot be carried out is refused at once', async () => {
+    const { storage } = await open();
+    await storage.hold();
+    await expect(storage.commit(append(undefined))).rejects.toMatchObject({ code: 'storage.invalid' });
+    const nameless = storage.commit(append(1), { writer: '', number: 1 });
+    await expect(nameless).rejects.toMatchObject({ code: 'storage.invalid' });
+    storage.release();
+    expect(await storage.commit(append(1))).toEqual([{ sequence: 1 }]);
+    await storage.close();
+  });
+
   it('a close refuses them, and leaves nobody waiting', async () => {
     const { storage } = await open();
     await storage.hold();

@@ -1,4 +1,6 @@
 import { CallsUnderWay } from './calls-under-way.ts';
+import { checkCommitId, checkOperations, UNSUMMED } from './checked-input.ts';
+import { toOperations } from './degraded/journal-lines.ts';
 import type {
   CommitId,
   Generations,
@@ -84,7 +86,14 @@ export class SwitchableStorage implements Storage {
   commit(operations: Operation[], id?: CommitId): Promise<OperationResult[]> {
     const waiting = this.#waiting;
     if (waiting === undefined) return this.#commitNow(operations, id);
-    return new Promise((resolve) => waiting.push(() => resolve(this.#commitNow(operations, id))));
+    try {
+      // The values are the caller's, who may change them while they wait.
+      const ownId = checkCommitId(id);
+      const own = toOperations(checkOperations(operations, UNSUMMED));
+      return new Promise((resolve) => waiting.push(() => resolve(this.#commitNow(own, ownId))));
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   #commitNow(operations: Operation[], id: CommitId | undefined): Promise<OperationResult[]> {

@@ -71,6 +71,22 @@ export function namedCommitCases(fixture: ContractFixture): void {
     expect(await values()).toEqual([1, 1, 1]);
   });
 
+  it('knows one by what its id was when it came, whatever its caller makes of that since', async () => {
+    const { storage } = fixture;
+    const id = { writer: 'one', number: 0 };
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, i) => {
+        id.number = i + 1;
+        return storage.commit([put(`${i}`, i), append(i)], id);
+      }),
+    );
+    id.writer = 'another';
+    for (const [i, answer] of answers.entries()) {
+      expect(await storage.commit([put(`${i}`, i), append(i)], name(i + 1))).toEqual(answer);
+    }
+    expect(await values()).toHaveLength(20);
+  });
+
   it('remembers over a new start', async () => {
     const answer = await fixture.storage.commit([put('a', 1, 0), append(1)], name(1));
     const storage = await fixture.reopen();

@@ -5,6 +5,18 @@ import { append, put, useDegradedRig } from './degraded.fixture.ts';
 describe('what is served while the storage is away', () => {
   const current = useDegradedRig();
 
+  it('knows the part of a log that was asked for, whatever the caller makes of its query since', async () => {
+    const rig = current();
+    await rig.server.commit([1, 2, 3, 4].map((value) => append('events', value)));
+    const query = { after: 2 };
+    const found = rig.storage.read('events', query);
+    query.after = 0;
+    expect((await found).map(({ value }) => value)).toEqual([3, 4]);
+    rig.away();
+    expect((await rejection(rig.storage.read('events'))).code).toBe('storage.not_known_now');
+    expect((await rig.storage.read('events', { after: 2 })).map(({ value }) => value)).toEqual([3, 4]);
+  });
+
   it('answers only what is known, and never that something is not there', async () => {
     const rig = current();
     await rig.server.commit([put('unseen', 1), append('messages/unseen', 1)]);

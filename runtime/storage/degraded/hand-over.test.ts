@@ -159,8 +159,29 @@ describe('what happens when the storage is back', () => {
     expect(values.slice(602)).toEqual(Array.from({ length: 20 }, (_, i) => `later ${i}`));
   });
 
+  it('journals a commit by the id that it came with, and sends that again', async () => {
+    const rig = current();
+    await rig.storage.commit([append('events', 0)]);
+    rig.away('after');
+    const id = { writer: 'caller', number: 1 };
+    const sent = rig.storage.commit([append('events', 1)], id);
+    id.number = 2;
+    expect(await sent).toEqual([{ sequence: 2 }]);
+    expect(await rig.logged('events')).toEqual([0, 1]);
+    await rig.back();
+    expect(await rig.logged('events')).toEqual([0, 1]);
+    expect(rig.remote.commits.slice(1)).toEqual([
+      { writer: 'caller', number: 1 },
+      { writer: 'caller', number: 1 },
+    ]);
+  });
+
   it('hands over no lease, which is worth nothing later', async () => {
     const rig = current();
+    const told: string[] = [];
+    await rig.storage.close();
+    rig.storage = rig.create({ onOperation: (operation, result) => told.push(`${operation} ${result}`) });
+    await rig.storage.open();
     const lease = (value: string, expectVersion: number): Operation => ({
       kind: 'put',
       collection: 'instances',
@@ -175,6 +196,8 @@ describe('what happens when the storage is back', () => {
       const error = await rejection(rig.storage.commit([lease('mine', version)]));
       expect(error.code).toBe('storage.unreachable');
     }
+    // Of the first, the adapter has told.
+    expect(told).toEqual(['commit error']);
     expect(rig.storage.mode()).toMatchObject({ state: 'degraded', journalCommits: 0 });
     await rig.server.commit([lease('theirs', 2)]);
     await rig.back();

@@ -180,8 +180,11 @@ export class Outage {
     const { checked } = pending;
     const at = now();
     let numbers: number[];
+    let line: string;
     try {
       numbers = known.predict(checked, at);
+      // It throws when all the values together are longer than a text can be.
+      line = commitLine(pending.id, at, checked, numbers);
     } catch (error) {
       this.#options.onJournaled(pending, 'error');
       // It may have been carried out all the same, and its caller is told just that. For now nothing is made of it.
@@ -192,7 +195,7 @@ export class Outage {
     const undo = known.apply(checked, numbers, at);
     if (pending.named) this.#keepAnswer(pending);
     journal.append(
-      commitLine(pending.id, at, checked, numbers),
+      line,
       target(),
       () => {
         this.#options.onJournaled(pending, 'ok');

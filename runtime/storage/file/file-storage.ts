@@ -116,9 +116,9 @@ export class FileStorage implements Storage {
 
   commit(operations: Operation[], id?: CommitId): Promise<OperationResult[]> {
     return this.#gate.run('commit', () => {
-      checkCommitId(id);
+      const ownId = checkCommitId(id);
       // The frames of the journal and the lines of the files have checksums of their own.
-      return this.#store.commit(checkOperations(operations, UNSUMMED), id);
+      return this.#store.commit(checkOperations(operations, UNSUMMED), ownId);
     });
   }
 

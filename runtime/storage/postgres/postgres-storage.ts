@@ -254,8 +254,7 @@ export class PostgresStorage implements Storage {
     operations: readonly CheckedOperation[],
     id?: CommitId,
   ): Promise<StampedResults> {
-    checkCommitId(id);
-    const name = id ?? { writer: this.#writer, number: ++this.#commits };
+    const name = checkCommitId(id) ?? { writer: this.#writer, number: ++this.#commits };
     const { numbers, ...stamp } = await queue.commit(operations, name, id === undefined);
     source.wrote();
     return { ...stamp, results: toResults(operations, numbers) };
