@@ -12,8 +12,8 @@ interface Sent {
   answer(carriedOut?: boolean): void;
 }
 
-/** Groups that are answered by hand; each commit is named by its number. The `rare` ones cannot go quickly. */
-function start(limits = LIMITS, rare: number[] = []) {
+/** Groups that are answered by hand; each commit is named by its number. The `rare` ones cannot go quickly, and to try that with a `bad` one throws. */
+function start(limits = LIMITS, rare: number[] = [], bad: number[] = []) {
   const sent: Sent[] = [];
   let told: (() => void) | undefined;
   const send = (group: Waiting[], way: Sent['way']): Promise<boolean> => {
@@ -27,8 +27,10 @@ function start(limits = LIMITS, rare: number[] = []) {
     return promise;
   };
   const groups = new CommitGroups<Waiting>(limits, {
-    quickly: (group) =>
-      group.some(({ id }) => rare.includes(id.number)) ? undefined : send(group, 'quickly'),
+    quickly: (group) => {
+      if (group.some(({ id }) => bad.includes(id.number))) throw new RangeError('Too long.');
+      return group.some(({ id }) => rare.includes(id.number)) ? undefined : send(group, 'quickly');
+    },
     thoroughly: async (group, missed) => {
       await send(group, missed ? 'after a miss' : 'thoroughly');
     },
@@ -120,5 +122,16 @@ describe('commits on their way to a server', () => {
     answer(0);
     expect(await until(2)).toEqual([[1, 2, 3, 4], [5]]);
     expect(ways()).toEqual(['quickly', 'thoroughly']);
+  });
+
+  it('go the other way when it throws to try the quick one, and hold nobody up', async () => {
+    const { push, until, answer, ways } = start(LIMITS, [], [1]);
+    push(1);
+    expect(await until(1)).toEqual([[1]]);
+    answer(0);
+    push(2);
+    expect(await until(2)).toEqual([[1], [2]]);
+    expect(ways()).toEqual(['after a miss', 'quickly']);
+    answer(1);
   });
 });

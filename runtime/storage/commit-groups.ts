@@ -22,7 +22,8 @@ interface GroupLimits {
 interface Ways<Waiting> {
   /**
    * At once, behind whatever is under way: answers false when it was not carried out, or that is not known, and undefined when
-   * it cannot go this way. If a group before it was not carried out, this one must not be. Never rejects.
+   * it cannot go this way. If a group before it was not carried out, this one must not be. Never rejects; to throw is not
+   * to know.
    */
   quickly(group: Waiting[]): Promise<boolean> | undefined;
   /** When nothing else is under way. `missed`: it has been tried quickly. Settles each commit of the group; never rejects. */
@@ -72,12 +73,21 @@ export class CommitGroups<Waiting extends WaitingCommit<never>> {
   }
 
   async #carryOut(group: Waiting[], earlier: Promise<void>): Promise<void> {
-    const quick = this.#detours === 0 ? this.#ways.quickly(group) : undefined;
+    const quick = this.#detours === 0 ? this.#quickly(group) : undefined;
     if (quick !== undefined && (await quick)) return;
     this.#detours += 1;
     await earlier;
     await this.#ways.thoroughly(group, quick !== undefined);
     this.#detours -= 1;
+  }
+
+  #quickly(group: Waiting[]): Promise<boolean> | undefined {
+    try {
+      return this.#ways.quickly(group);
+    } catch {
+      // The other way fails for the same reason and tells whoever waits; those behind go on.
+      return Promise.resolve(false);
+    }
   }
 
   #answered(commits: number): void {
