@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isCoded, messageOf } from '../../base/errors.ts';
 import type { RedisSettings } from '../../settings/settings.ts';
-import { type RedisArgument, RedisConnection } from '../redis/redis-connection.ts';
+import { declaredKeys, type RedisArgument, RedisConnection } from '../redis/redis-connection.ts';
 import { factsOf } from '../redis/redis-facts.ts';
 import type { HotCommand } from './hot-link.ts';
 import type { HotScript } from './hot-scripts.ts';
@@ -19,6 +19,8 @@ export class HotRedis implements HotConnection {
   readonly #connection: RedisConnection;
   #told: { onReady: () => void; onLost: () => void } | undefined;
   #retry: NodeJS.Timeout | undefined;
+  /** When that is, by `performance.now`. */
+  #retryAt = Number.POSITIVE_INFINITY;
   /** Scripts that went over this connection as a whole, so that their hash will do. */
   readonly #known = new Map<HotScript, string>();
 
@@ -27,7 +29,7 @@ export class HotRedis implements HotConnection {
       commandTimeoutMs: COMMAND_TIMEOUT_MS,
       onReady: () => {
         this.#known.clear();
-        this.#told?.onReady();
+        this.#takeUp();
       },
       onLost: () => this.#told?.onLost(),
     });
@@ -42,8 +44,7 @@ export class HotRedis implements HotConnection {
 
   async close(): Promise<void> {
     this.#told = undefined;
-    clearTimeout(this.#retry);
-    this.#retry = undefined;
+    this.#planNothing();
     await this.#connection.close();
   }
 
@@ -55,9 +56,10 @@ export class HotRedis implements HotConnection {
     return this.#watched(
       this.#connection.call((client) => {
         const hash = this.#known.get(script);
-        if (hash !== undefined) return client.call('evalsha', [hash, 1, key, ...args]);
+        const words = [...declaredKeys(key, this.cluster), ...args];
+        if (hash !== undefined) return client.call('evalsha', [hash, ...words]);
         this.#known.set(script, createHash('sha1').update(script.lua).digest('hex'));
-        return client.call('eval', [script.lua, 1, key, ...args]);
+        return client.call('eval', [script.lua, ...words]);
       }),
     );
   }
@@ -95,11 +97,22 @@ export class HotRedis implements HotConnection {
     }
   }
 
+  /** What was planned before stays if it is sooner. */
   #tryLater(ms: number): void {
-    if (this.#told === undefined) return;
-    this.#retry ??= setTimeout(() => {
-      this.#retry = undefined;
-      this.#told?.onReady();
-    }, ms).unref();
+    const at = performance.now() + ms;
+    if (this.#told === undefined || at >= this.#retryAt) return;
+    clearTimeout(this.#retry);
+    this.#retryAt = at;
+    this.#retry = setTimeout(() => this.#takeUp(), ms).unref();
+  }
+
+  #takeUp(): void {
+    this.#planNothing();
+    this.#told?.onReady();
+  }
+
+  #planNothing(): void {
+    clearTimeout(this.#retry);
+    this.#retryAt = Number.POSITIVE_INFINITY;
   }
 }

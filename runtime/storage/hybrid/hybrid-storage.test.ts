@@ -173,6 +173,27 @@ describeWithServers(['redis', 'postgres'], 'hybrid', () => {
     },
   );
 
+  it('takes up a Redis that has forgotten the scripts at once, also after it took no writes', async () => {
+    const server = await ownRedis();
+    const client = new Redis(server.url);
+    onTestFinished(() => client.disconnect());
+    const storage = await start(server);
+    await untilTrusted(storage);
+    await storage.commit([put(1)]);
+    await client.config('SET', 'min-replicas-to-write', '1');
+    // It is refused, and another try is planned for later; but a connection that comes back is one as well.
+    await storage.get('sessions', 'never seen');
+    expect(await notices(storage)).toContain('hybrid.redis_away');
+    await client.config('SET', 'min-replicas-to-write', '0');
+    await client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    await untilTrusted(storage);
+    await storage.get('sessions', 'never seen');
+    await client.script('FLUSH');
+    await storage.get('sessions', 'never seen');
+    // Three seconds before the one that was planned.
+    await expect.poll(() => notices(storage), { timeout: 2_000 }).not.toContain('hybrid.redis_away');
+  });
+
   it('starts without Redis, and takes it up when it comes', async () => {
     const server = await ownRedis();
     await server.kill();

@@ -3,6 +3,7 @@ import { CallsUnderWay } from '../calls-under-way.ts';
 import {
   type CheckedOperation,
   type CheckedRead,
+  checkCommitId,
   checkKey,
   checkOperations,
   checkReadQuery,
@@ -123,7 +124,10 @@ export class HybridStorage implements Storage {
   }
 
   commit(operations: Operation[], id?: CommitId): Promise<OperationResult[]> {
-    return this.#run('commit', async () => (await this.#commit(checkOperations(operations), id)).results);
+    return this.#run('commit', async () => {
+      const own = checkCommitId(id);
+      return (await this.#commit(checkOperations(operations), own)).results;
+    });
   }
 
   /** {@link commit} for operations that were checked already. */

@@ -153,6 +153,9 @@ export class CommitQueue {
     this.#owner = owns === '1' ? owner : undefined;
     for (const [i, one] of group.entries()) {
       const answer = answers[i] ?? '';
+      const ring = this.#known.ring(one.id.writer);
+      // Whatever became of it, its number may stand in the ring now, and must not be written over unseen.
+      if (ring !== undefined) ring.greatest = Math.max(ring.greatest, one.id.number);
       if (answer.startsWith('k')) this.#learn(one, answer.slice(2));
     }
     for (let i = 0; i + 1 < lasts.length; i += 2) this.#learnLog(lasts[i] as string, Number(lasts[i + 1]));
@@ -162,9 +165,7 @@ export class CommitQueue {
   }
 
   /** What is there since it was carried out. */
-  #learn({ operations, id }: Waiting, numbers: string): void {
-    const ring = this.#known.ring(id.writer);
-    if (ring !== undefined) ring.greatest = Math.max(ring.greatest, id.number);
+  #learn({ operations }: Waiting, numbers: string): void {
     const given = numbers.split(',');
     for (const [i, operation] of operations.entries()) {
       if (operation.kind === 'put') {

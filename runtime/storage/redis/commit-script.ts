@@ -134,7 +134,10 @@ for commit = 1, tonumber(ARGV[5]) do
   local answer
   if before and not (whose and sum == crc(prefix, whose .. ' ' .. remembered)) then
     answer = 'd'
-    call('HDEL', ring, slot)
+    -- When it is sent again, it is still not known; only a later one may have the place.
+    call('HSET', ring, slot, number .. ' ' .. crc(prefix, number .. ' lost') .. ' lost')
+  elseif whose == number and remembered == 'lost' then
+    answer = 'd'
   elseif whose == number then
     answer = 'r ' .. remembered
   elseif whose and tonumber(whose) > tonumber(number) then

@@ -4,6 +4,8 @@ import type { Operation, StorageFault } from '../storage.ts';
 import { describeWithServers } from '../testing/servers/describe-with-servers.ts';
 import { type RedisServer, startRedis } from '../testing/servers/redis-server.ts';
 import { startTcpProxy } from '../testing/servers/tcp-proxy.ts';
+import { DirectCommit } from './direct-commit.ts';
+import { KnownRecords } from './known-records.ts';
 import { RedisStorage } from './redis-storage.ts';
 
 const operations = (number: number): Operation[] => [
@@ -121,6 +123,18 @@ describeWithServers(['redis'], 'Redis', () => {
       const [titles = ''] = await client.keys('{n}:*:x:sessions:title');
       expect(await client.zcard(titles)).toBe(names.length);
       expect(faults).toEqual([]);
+    });
+
+    it('are not carried out twice when the count of the bytes is damaged', async () => {
+      const one = await storage();
+      for (const number of [1, 2]) await one.commit(operations(number));
+      const [bytes = ''] = await client.keys('{n}:*:z');
+      await client.set(bytes, 'damaged');
+      expect(await Promise.all([one.commit(operations(3)), one.commit(operations(4))])).toEqual([
+        appended(3),
+        appended(4),
+      ]);
+      expect((await state(one)).entries).toEqual([1, 2, 3, 4].map((number) => [number, number]));
     });
 
     it('write the same by scripts of their own as by the one for all', async () => {
@@ -392,4 +406,18 @@ describeWithServers(['redis'], 'Redis', () => {
       expect((await (await storage()).stats()).sizeBytes).toBe(sizeBytes);
     });
   });
+});
+
+it('a commit whose values hardly fit into one text is not worked out by what is known', () => {
+  const known = new KnownRecords();
+  known.setDocument('sessions', 's', { version: 1, fields: [], bytes: 1 });
+  known.setRing('w', []);
+  const ofCharacters = (count: number) => {
+    const put = { kind: 'put', collection: 'sessions', id: 's', valueCrc: 0, fields: '' } as const;
+    const json = `"${'x'.repeat(count - 2)}"`;
+    const operation = { ...put, json, expectVersion: undefined, expiresAt: null };
+    return DirectCommit.of([{ operations: [operation], id: { writer: 'w', number: 1 } }], known, 1);
+  };
+  expect(ofCharacters(10 * 1024 * 1024)?.numbers).toEqual([[2]]);
+  expect(ofCharacters(64 * 1024 * 1024 + 1)).toBeUndefined();
 });

@@ -19,6 +19,8 @@ import type { KeyPrefixes } from './redis-server.ts';
 
 /** With more, the words of a command would not fit on the stack of Lua. */
 const MAXIMUM_OPERATIONS = 500;
+/** Of values. A request is one text, and one of 512 Mi characters cannot be made: that must not fail here, where nobody is told. */
+const MAXIMUM_CHARACTERS = 64 * 1024 * 1024;
 
 interface NamedCommit {
   operations: readonly CheckedOperation[];
@@ -57,6 +59,7 @@ export class DirectCommit {
   /** Slots with their texts. */
   readonly #remembered: string[] = [];
   #isFirstSlot = false;
+  #characters = 0;
 
   private constructor(known: KnownRecords, ring: KnownRing, writer: string, now: number) {
     this.#known = known;
@@ -78,7 +81,7 @@ export class DirectCommit {
       if (id.writer !== writer || count > MAXIMUM_OPERATIONS || !direct.#add(operations, id.number))
         return undefined;
     }
-    return direct;
+    return direct.#characters > MAXIMUM_CHARACTERS ? undefined : direct;
   }
 
   /** `uncounted`: bytes of earlier groups that are still to be added. */
@@ -99,8 +102,6 @@ export class DirectCommit {
       const words = request.command('RPUSH', `${generation}m:${log}`);
       for (const { text, bytes } of elements) words.add(text, bytes);
     }
-    const bytes = this.bytes + uncounted;
-    if (bytes !== 0) request.command('INCRBY', `${generation}z`).addAscii(String(bytes));
     const remembered = request.command('HSET', `${namespace}w:${this.#writer}`);
     for (const word of this.#remembered) remembered.addAscii(word);
     if (this.#isFirstSlot) {
@@ -108,6 +109,9 @@ export class DirectCommit {
       words.addAscii(String(this.#now));
       words.addAscii(this.#writer);
     }
+    // The one command that fails when what is there was damaged; behind what keeps the commits from being carried out again.
+    const bytes = this.bytes + uncounted;
+    if (bytes !== 0) request.command('INCRBY', `${generation}z`).addAscii(String(bytes));
     return request;
   }
 
@@ -156,6 +160,7 @@ export class DirectCommit {
     const after = changedFields(known.fields, fields);
     if (after === undefined) return undefined;
     const version = last.version + 1;
+    this.#characters += json.length;
     const bytes = Buffer.byteLength(json);
     this.bytes += bytes - last.bytes;
     if (changed === undefined) {
@@ -177,6 +182,7 @@ export class DirectCommit {
     }
     if (changed.last >= MAXIMUM_SEQUENCE) return undefined;
     changed.last += 1;
+    this.#characters += json.length;
     const bytes = Buffer.byteLength(json);
     this.bytes += bytes;
     const text = entryText(changed.last, this.#now, json, changed.known.sum, valueCrc);

@@ -28,6 +28,21 @@ export type RedisArgument = string | number | Buffer;
 const CONNECT_TIMEOUT_MS = 3_000;
 /** Longest wait between two attempts to connect. */
 const RECONNECT_MS = 500;
+/**
+ * How often a server that reads its data after a start is asked whether it is done. The client would wait for as long as the server
+ * guesses, at least 1 s and up to 10 s: whoever asked a moment later would have it long before.
+ */
+const LOADING_MS = 100;
+
+/**
+ * What a script is told of its keys: how many they are, then each; all that it touches lie in the slot of `key`. In a cluster there
+ * is one more that never exists. While a slot is moved its keys are on two nodes: a script with one key would be carried out by the
+ * node that has this one, and would break off in its middle at a key that is on the other, or take that for one that does not
+ * exist. With a second key that is not there, both nodes refuse it (TRYAGAIN) until the whole slot has been moved.
+ */
+export function declaredKeys(key: string, cluster: boolean): string[] {
+  return cluster ? ['2', key, `${key}!`] : ['1', key];
+}
 
 /**
  * The client, with a time-out on every command and with errors in words. It reconnects by itself, for as long as it is
@@ -132,7 +147,9 @@ export class RedisConnection {
   run(script: RedisScript, key: string, args: readonly RedisArgument[]): Promise<unknown> {
     // As one list: a large commit has more arguments than a call can have.
     return this.call((client) =>
-      this.#evaluate(script, (name, program) => client.call(name, [program, 1, key, ...args])),
+      this.#evaluate(script, (name, program) =>
+        client.call(name, [program, ...declaredKeys(key, this.cluster), ...args]),
+      ),
     );
   }
 
@@ -140,7 +157,7 @@ export class RedisConnection {
   runWritten(script: RedisScript, key: string, args: WrittenWords): Promise<unknown> {
     return this.call((client) =>
       this.#evaluate(script, (name, program) => {
-        const command = new WrittenCommand(name, program, key, args);
+        const command = new WrittenCommand(name, program, declaredKeys(key, this.cluster), args);
         client.sendCommand(command);
         return command.promise;
       }),
@@ -244,6 +261,7 @@ export class RedisConnection {
     return {
       lazyConnect: true,
       connectTimeout: CONNECT_TIMEOUT_MS,
+      maxLoadingRetryTime: LOADING_MS,
       commandTimeout: this.#options.commandTimeoutMs,
       // A command is never sent twice by the client: whether the first was carried out is known only to who asked.
       autoResendUnfulfilledCommands: false,

@@ -4,7 +4,7 @@ import { fault } from '../../contract/error-codes.ts';
 const AWAY = /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
 /** What the client says of a connection that is gone, and the server while it cannot serve. */
 const LOST =
-  /timed out|timeout|closed|connection close|isn't writeable|max retries per request|slots cache|startup nodes|disconnect|^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|UNBLOCKED)/i;
+  /timed out|timeout|closed|connection close|isn't writeable|max retries per request|slots cache|startup nodes|cluster redirections|disconnect|^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|UNBLOCKED)/i;
 const TLS = /^(ERR_TLS|ERR_SSL|EPROTO|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|ERR_OSSL)/;
 
 /** What a client or the server said, as an error of the port in words for the user. */

@@ -205,10 +205,10 @@ export class RedisStorage implements TakesChecked {
   }
 
   #commit(operations: readonly CheckedOperation[], id?: CommitId): Promise<OperationResult[]> {
-    checkCommitId(id);
+    const own = checkCommitId(id);
     for (const operation of operations) if ('json' in operation) checkSize(operation.json);
     this.#numbered += id === undefined ? 1 : 0;
-    const named = id ?? { writer: this.#writer, number: this.#numbered };
+    const named = own ?? { writer: this.#writer, number: this.#numbered };
     const commit = this.#underWay.track(this.#commits.commit(operations, named));
     return commit.then((numbers) => toResults(operations, numbers));
   }

@@ -29,14 +29,14 @@ export class WrittenWords {
 export class WrittenCommand extends Command {
   readonly #text: string;
 
-  constructor(name: 'evalsha' | 'eval', program: string, key: string, args: WrittenWords) {
-    // A cluster is told by these which of its nodes has the key.
-    super(name, [program, '1', key], { replyEncoding: 'utf8' });
+  /** `keys`: how many there are, then each. */
+  constructor(name: 'evalsha' | 'eval', program: string, keys: readonly string[], args: WrittenWords) {
+    // The client tells by these which node of a cluster has the keys.
+    super(name, [program, ...keys], { replyEncoding: 'utf8' });
     const words = new WrittenWords();
     words.addAscii(name);
     words.add(program);
-    words.addAscii('1');
-    words.add(key);
+    for (const key of keys) words.add(key);
     words.addAll(args);
     this.#text = `*${words.count}\r\n${words.text}`;
   }
