@@ -226,7 +226,7 @@ function used({ host, pid, since }: InstanceOwner): Error {
   return fault(
     'storage.locked',
     'Another SmallTalk Console works on this storage. Stop it, or give each a storage of its own. ' +
-      `It is process ${pid} on ${host}, since ${new Date(since).toISOString()}.`,
+      `It is process ${pid} on ${host}, since ${new Date(since).toISOString().slice(0, 16).replace('T', ' ')} UTC.`,
     { host, pid, since },
   );
 }

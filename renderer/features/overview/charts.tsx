@@ -25,13 +25,15 @@ interface Chart {
 
 const CHARTS: readonly Chart[] = [
   { key: 'eventsPerSecond', title: 'Events per second', format: formatFigure, tick: formatFigure },
-  { key: 'propagationP95Ms', title: 'Propagation, p95', format: formatDuration, tick: milliseconds },
-  { key: 'storageP95Ms', title: 'Storage, p95', format: formatDuration, tick: milliseconds },
+  { key: 'propagationP95Ms', title: 'Propagation, p95', format: formatDuration, tick: duration },
+  { key: 'storageP95Ms', title: 'Storage, p95', format: formatDuration, tick: duration },
   { key: 'memoryBytes', title: 'Memory', format: formatBytes, tick: mebibytes },
 ];
 
-function milliseconds(value: number): string {
-  return `${formatFigure(value)} ms`;
+function duration(milliseconds: number): string {
+  return milliseconds < 1_000
+    ? `${formatFigure(milliseconds)} ms`
+    : `${formatFigure(milliseconds / 1_000)} s`;
 }
 
 function mebibytes(value: number): string {
