@@ -176,12 +176,11 @@ function checkId(id: string): void {
   }
 }
 
-/** Whatever it matches is a name, or would be one if it were well-formed. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it leaves out.
-const LOG = /^[a-z_]{1,64}(?:\/[^\0-\x1f\x7f-\x9f]{1,256})?$/;
+/** What it matches is the name of a log if it has no control characters and is well-formed. */
+const LOG = /^[a-z_]{1,64}(?:\/.{1,256})?$/s;
 
 function checkLog(log: string): void {
-  if (typeof log === 'string' && LOG.test(log) && log.isWellFormed()) return;
+  if (typeof log === 'string' && LOG.test(log) && !CONTROL.test(log) && log.isWellFormed()) return;
   const [family, slash, key] = typeof log === 'string' ? splitOnce(log, '/') : ['', '', ''];
   if (!NAME.test(family)) {
     throw invalid(
