@@ -115,8 +115,9 @@ export const theme = createTheme({
     }),
     Modal: Modal.extend({
       defaultProps: {
-        centered: true,
-        // Without a movement: a control that moves while the mouse is pressed on it is not clicked.
+        // Held at its top edge, and without a movement: a centred dialog whose content grows moves its controls, and a control
+        // that moves while the mouse is pressed on it is not clicked.
+        yOffset: '8dvh',
         transitionProps: { transition: 'fade', duration: 150 },
         overlayProps: { backgroundOpacity: 0.35 },
         closeButtonProps: { 'aria-label': 'Close' },

@@ -21,9 +21,7 @@ export function AddAgentDialog({
   onAdded: (id: string) => void;
 }) {
   return (
-    // Hung up by its upper edge: what it holds comes late and has another height each time, and a centred dialog would move
-    // its controls away between a press of the mouse and its release, which is no click then.
-    <Modal opened={opened} onClose={onClose} title="Add an agent" size="xl" centered={false}>
+    <Modal opened={opened} onClose={onClose} title="Add an agent" size="xl">
       <Ways onClose={onClose} onAdded={onAdded} />
     </Modal>
   );
