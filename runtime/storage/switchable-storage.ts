@@ -1,6 +1,6 @@
 import { CallsUnderWay } from './calls-under-way.ts';
 import { checkCommitId, checkOperations, UNSUMMED } from './checked-input.ts';
-import { toOperations } from './degraded/journal-lines.ts';
+import { toOperations } from './operation-text.ts';
 import type {
   CommitId,
   Generations,

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import type { CheckedOperation } from '../checked-input.ts';
+import { operationText } from '../operation-text.ts';
 import type { CommitId, Operation } from '../storage.ts';
 
 /** The first line of a journal: which storage its commits belong to. */
@@ -47,29 +48,4 @@ export function commitLine(
   return sealed(
     `{"id":${JSON.stringify(id)},"at":${at},"numbers":${JSON.stringify(numbers)},"operations":[${texts}]}`,
   );
-}
-
-function operationText(operation: CheckedOperation): string {
-  switch (operation.kind) {
-    case 'put': {
-      const { collection, id, expectVersion, expiresAt, json, fields } = operation;
-      const head = JSON.stringify({
-        kind: 'put',
-        collection,
-        id,
-        expectVersion,
-        expiresAt: expiresAt ?? undefined,
-      });
-      return `${head.slice(0, -1)}${fields === '' ? '' : `,"index":${fields}`},"value":${json}}`;
-    }
-    case 'append':
-      return `{"kind":"append","log":${JSON.stringify(operation.log)},"value":${operation.json}}`;
-    default:
-      return JSON.stringify(operation);
-  }
-}
-
-/** The operations as a caller gives them; nobody else holds their values. */
-export function toOperations(operations: readonly CheckedOperation[]): Operation[] {
-  return JSON.parse(`[${operations.map(operationText).join(',')}]`) as Operation[];
 }

@@ -1,8 +1,8 @@
 import type { CallsUnderWay } from '../calls-under-way.ts';
 import type { Linked } from '../chain.ts';
 import { type CheckedOperation, toResults } from '../checked-input.ts';
+import { toOperations } from '../operation-text.ts';
 import type { CommitId, Operation, OperationResult } from '../storage.ts';
-import { toOperations } from './journal-lines.ts';
 
 /** A commit on its way to the storage or into the journal. */
 export class PendingCommit implements Linked<PendingCommit> {
