@@ -1,7 +1,8 @@
 import type { Database } from 'better-sqlite3';
 import { MAXIMUM_SEQUENCE } from '../checked-input.ts';
 import { logChecksum } from '../checksum.ts';
-import { ENTRY_SEQUENCE, entryKey, LogTable } from './log-table.ts';
+import { LogTable } from './log-table.ts';
+import { ENTRY_SEQUENCE, entryKey } from './migrations.ts';
 import type { FaultNotice } from './protocol.ts';
 import { credibleLastSequence } from './rows.ts';
 

@@ -150,7 +150,7 @@ describe('flipped bits', () => {
 
   it('keeps the bytes of what it set aside', async () => {
     await folder.behindItsBack((database) =>
-      database.prepare("UPDATE entry SET json = 'torn' WHERE key & 255 = 7").run(),
+      database.prepare("UPDATE entry SET record = 'torn' WHERE key & 255 = 7").run(),
     );
     const storage = await folder.open();
     expect(await storage.read('events')).toHaveLength(COUNT - 1);
@@ -215,8 +215,30 @@ const FORGERIES: [string, (database: Database) => unknown, string[]][] = [
   ],
   [
     'an entry at another time',
-    (database) => database.exec('UPDATE entry SET at = at + 1 WHERE key & 255 = 9'),
+    (database) =>
+      database.exec("UPDATE entry SET record = ' 1000000000000' || substr(record, 15) WHERE key & 255 = 9"),
     ['entry events#9'],
+  ],
+  [
+    'entries that were swapped',
+    (database) => {
+      const record = database.prepare('SELECT record FROM entry WHERE key & 255 = ?').pluck();
+      const put = database.prepare('UPDATE entry SET record = ? WHERE key & 255 = ?');
+      const [nine, ten] = [record.get(9), record.get(10)];
+      put.run(ten, 9);
+      put.run(nine, 10);
+    },
+    ['entry events#10', 'entry events#9'],
+  ],
+  [
+    'entries with nothing in them',
+    (database) => database.exec("UPDATE entry SET record = '' WHERE key & 255 >= 39"),
+    ['entry events#39', 'entry events#40'],
+  ],
+  [
+    'the last entry with another number',
+    (database) => database.exec(`UPDATE entry SET key = key + 100 WHERE key & 255 = ${COUNT}`),
+    [`entry events#${COUNT + 100}`],
   ],
   ['a log that counts back', (database) => database.exec('UPDATE log SET last_sequence = 3'), ['log events']],
 ];
@@ -310,7 +332,7 @@ describe('forged rows', () => {
 
   it('does not use a number twice when the last entry of a log was damaged', async () => {
     await folder.behindItsBack((database) =>
-      database.prepare(`UPDATE entry SET json = 'torn' WHERE key & 255 = ?`).run(COUNT),
+      database.prepare(`UPDATE entry SET record = 'torn' WHERE key & 255 = ?`).run(COUNT),
     );
     const storage = await folder.open();
     expect(await storage.read('events')).toHaveLength(COUNT - 1);

@@ -1,9 +1,11 @@
 import type { Database } from 'better-sqlite3';
 import { fieldsFromText } from '../checked-input.ts';
+import { ENTRY_TEXT, entryIfWhole, entrySeed } from './entry-text.ts';
 import { FieldIndex } from './field-index.ts';
-import { entryKey, type LogTable } from './log-table.ts';
+import type { LogTable } from './log-table.ts';
+import { entryKey } from './migrations.ts';
 import type { DamagedRecord, DocumentRow, FaultNotice } from './protocol.ts';
-import { DOCUMENT_COLUMNS, isWholeDocument, wholeEntriesOf } from './rows.ts';
+import { DOCUMENT_COLUMNS, isWholeDocument } from './rows.ts';
 
 /**
  * Moves a damaged document to the table of damaged records, as it was found, so that it is in nobody's way: to the port
@@ -48,16 +50,14 @@ function documentAside(database: Database, key: number, now: number): boolean {
 function entryAside(database: Database, logs: LogTable, log: string, sequence: number, now: number): boolean {
   const number = database.prepare('SELECT number FROM log WHERE name = ?').pluck().get(log);
   const key = entryKey('?', '?');
-  const row = database
-    .prepare(`SELECT at, crc, json FROM entry WHERE key = ${key}`)
-    .raw()
-    .get(number, sequence) as [number, number, string] | undefined;
-  if (row === undefined || wholeEntriesOf(log)(sequence, ...row)) return false;
+  const text = database.prepare(`SELECT ${ENTRY_TEXT} FROM entry WHERE key = ${key}`).pluck();
+  const found = text.get(number, sequence);
+  if (found === undefined || entryIfWhole(entrySeed(log), found) !== undefined) return false;
   logs.keepCounter(log);
   database
     .prepare(
       `INSERT INTO damaged (record, found_at, columns, json)
-       SELECT ?, ?, json_array(at, crc), CAST(json AS BLOB) FROM entry WHERE key = ${key}`,
+       SELECT ?, ?, '[]', CAST(record AS BLOB) FROM entry WHERE key = ${key}`,
     )
     .run(`entry ${log}#${sequence}`, now, number, sequence);
   database.prepare(`DELETE FROM entry WHERE key = ${key}`).run(number, sequence);

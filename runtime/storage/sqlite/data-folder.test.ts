@@ -126,6 +126,19 @@ describe('data that is not ours to touch', () => {
     expect(await contentsOf(folder)).toEqual(before);
   });
 
+  it.each([1, 2])(
+    'refuses what a version before the first release wrote (%i), and changes nothing',
+    async (found) => {
+      const folder = await filled();
+      await folder.behindItsBack((database) => database.pragma(`user_version = ${found}`));
+      const before = await contentsOf(folder);
+      const error = await rejection(folder.storage().open());
+      expect(error).toMatchObject({ code: 'storage.failed', data: { found } });
+      expect(error.message).toContain('before the first release');
+      expect(await contentsOf(folder)).toEqual(before);
+    },
+  );
+
   it('refuses a pointer file of a newer version, and changes nothing', async () => {
     const folder = await filled();
     await writeFile(folder.file('CURRENT'), '{"format":2,"whatever":true}');

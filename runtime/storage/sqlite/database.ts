@@ -3,7 +3,7 @@ import Sqlite, { type Database } from 'better-sqlite3';
 import { PRIVATE_FILE_MODE } from '../../base/durable-file.ts';
 import { systemCodeOf } from '../../base/errors.ts';
 import { fault } from '../../contract/error-codes.ts';
-import { MIGRATIONS, SCHEMA_VERSION } from './migrations.ts';
+import { FIRST_VERSION, MIGRATIONS, SCHEMA_VERSION } from './migrations.ts';
 
 /** "STCo" in the header of the file: says whose it is. */
 const APPLICATION_ID = 0x5354436f;
@@ -48,8 +48,9 @@ export async function createDatabase(file: string, durability: 'durable' | 'bulk
 }
 
 /**
- * Opens the data file for writing: WAL, a sync before every commit is answered, schema brought up to date. Rejects with
- * `storage.newer_version` before anything is touched, with `storage.corrupt` when it is no data file of ours.
+ * Opens the data file for writing: WAL, a sync before every commit is answered, schema brought up to date. Rejects before
+ * anything is touched: with `storage.newer_version`, with `storage.failed` for a format from before the first release, and with
+ * `storage.corrupt` when it is no data file of ours.
  */
 export async function openDatabase(file: string): Promise<Database> {
   await checkHeader(file);
@@ -135,7 +136,7 @@ async function checkPages(database: Database, file: string): Promise<void> {
 
 function migrate(database: Database, file: string): void {
   const found = Number(database.pragma('user_version', { simple: true }));
-  if (found > SCHEMA_VERSION) throw newerVersion(file, found);
+  checkVersion(file, found);
   for (const migration of MIGRATIONS) {
     if (migration.version <= found) continue;
     database.transaction(() => {
@@ -159,18 +160,28 @@ async function checkHeader(path: string): Promise<void> {
         { file: path },
       );
     }
-    const version = header.readUInt32BE(60);
-    if (version > SCHEMA_VERSION) throw newerVersion(path, version);
+    checkVersion(path, header.readUInt32BE(60));
   } finally {
     await file.close();
   }
 }
 
-function newerVersion(file: string, found: number) {
-  return fault(
-    'storage.newer_version',
-    `${file} was written by a newer version of SmallTalk Console (format ${found}, this one knows ${SCHEMA_VERSION}). ` +
-      'Nothing was changed: start the newer version again.',
-    { file, found, known: SCHEMA_VERSION },
-  );
+/** 0 is the format of a file that was only just created. */
+function checkVersion(file: string, found: number): void {
+  if (found > SCHEMA_VERSION) {
+    throw fault(
+      'storage.newer_version',
+      `${file} was written by a newer version of SmallTalk Console (format ${found}, this one knows ${SCHEMA_VERSION}). ` +
+        'Nothing was changed: start the newer version again.',
+      { file, found, known: SCHEMA_VERSION },
+    );
+  }
+  if (found > 0 && found < FIRST_VERSION) {
+    throw fault(
+      'storage.failed',
+      `${file} was written by a version of SmallTalk Console from before the first release (format ${found}), which this one ` +
+        'cannot read. Nothing was changed: make a backup with that version and restore it into another data folder.',
+      { file, found, known: SCHEMA_VERSION },
+    );
+  }
 }

@@ -3,12 +3,12 @@ import type { Database, Statement } from 'better-sqlite3';
 import { systemCodeOf } from '../../base/errors.ts';
 import { fault } from '../../contract/error-codes.ts';
 import { fieldsFromText, fieldsToText } from '../checked-input.ts';
-import { documentChecksum, entryChecksum, logChecksum, valueChecksum } from '../checksum.ts';
+import { documentChecksum, logChecksum, valueChecksum } from '../checksum.ts';
 import type { SnapshotRecord } from '../storage.ts';
 import { createDatabase } from './database.ts';
+import { entryRecord, entrySeed } from './entry-text.ts';
 import { FieldIndex } from './field-index.ts';
-import { entryKey } from './log-table.ts';
-import { MAXIMUM_LOG_NUMBER } from './migrations.ts';
+import { entryKey, MAXIMUM_LOG_NUMBER } from './migrations.ts';
 
 /** Fills a data file with the records of a snapshot. Until it is sealed nothing of it is durable. */
 export class GenerationBuilder {
@@ -19,8 +19,10 @@ export class GenerationBuilder {
   readonly #log: Statement;
   readonly #logChecksum: Statement;
   readonly #entry: Statement;
-  /** The log whose entries follow. */
+  /** The number of the log whose entries follow, … */
   #number = 0;
+  /** … and their seed. */
+  #seed = 0;
   /** Nothing can be taken back without a journal: after an error, or half-way sealed, it can only be thrown away. */
   #broken = false;
 
@@ -47,9 +49,7 @@ export class GenerationBuilder {
     );
     this.#log = database.prepare('INSERT INTO log (name, last_sequence, crc) VALUES (?, ?, 0)');
     this.#logChecksum = database.prepare('UPDATE log SET crc = ? WHERE number = ?');
-    this.#entry = database.prepare(
-      `INSERT INTO entry (key, at, crc, json) VALUES (${entryKey('?', '?')}, ?, ?, ?)`,
-    );
+    this.#entry = database.prepare(`INSERT INTO entry (key, record) VALUES (${entryKey('?', '?')}, ?)`);
   }
 
   /** Takes records that were checked to be in order; throws `storage.invalid` for one that is there twice. */
@@ -93,10 +93,11 @@ export class GenerationBuilder {
     } else if (record.kind === 'log') {
       this.#number = Number(this.#log.run(record.log, record.lastSequence).lastInsertRowid);
       if (this.#number > MAXIMUM_LOG_NUMBER) throw fault('storage.invalid', 'There are too many logs.');
+      this.#seed = entrySeed(record.log);
       this.#logChecksum.run(logChecksum(record.log, this.#number, record.lastSequence), this.#number);
     } else {
-      const crc = entryChecksum(record.log, record.sequence, record.at, valueChecksum(record.json));
-      this.#entry.run(this.#number, record.sequence, record.at, crc, record.json);
+      const { sequence, at, json } = record;
+      this.#entry.run(this.#number, sequence, entryRecord(this.#seed, sequence, at, json));
     }
   }
 }

@@ -1,6 +1,9 @@
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
+import { valueChecksum } from '../checksum.ts';
 import { recordsOf } from '../contract/fixture.ts';
 import type { Operation } from '../storage.ts';
+import { createDatabase } from './database.ts';
+import { LogTable } from './log-table.ts';
 import { MAXIMUM_LOG_NUMBER } from './migrations.ts';
 import { StorageFolder } from './testing/storage-folder.ts';
 
@@ -47,3 +50,15 @@ it.each([2 ** 15, 2 ** 20 + 1, MAXIMUM_LOG_NUMBER - LOGS.length])(
     expect(await reopened.read('messages/c')).toHaveLength(10);
   },
 );
+
+it('writes no value that was damaged on its way, and uses up no number for it', async () => {
+  const folder = await StorageFolder.make();
+  const database = await createDatabase(folder.file('one.sqlite'), 'durable');
+  onTestFinished(() => void database.close());
+  const logs = new LogTable(database, () => undefined);
+  const append = (json: string, valueCrc: number) => logs.append('events', 1, json, valueCrc);
+  expect(append('"one"', valueChecksum('"one"'))).toBe(1);
+  expect(() => append('"twp"', valueChecksum('"two"'))).toThrow(/damaged before it was written/);
+  expect(append('"two"', valueChecksum('"two"'))).toBe(2);
+  expect(database.prepare('SELECT count(*) FROM entry').pluck().get()).toBe(2);
+});

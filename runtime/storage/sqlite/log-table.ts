@@ -1,29 +1,22 @@
 import type { Database, Statement } from 'better-sqlite3';
 import { fault } from '../../contract/error-codes.ts';
 import { MAXIMUM_SEQUENCE } from '../checked-input.ts';
-import { entryChecksum, logChecksum } from '../checksum.ts';
-import { MAXIMUM_LOG_NUMBER, SEQUENCE_BITS } from './migrations.ts';
+import { logChecksum, valueChecksum } from '../checksum.ts';
+import { entryRecord, entrySeed } from './entry-text.ts';
+import { ENTRY_SEQUENCE, entryKey, MAXIMUM_LOG_NUMBER } from './migrations.ts';
 import type { FaultNotice } from './protocol.ts';
 import { credibleLastSequence } from './rows.ts';
 
 interface LogState {
   number: number;
   name: string;
+  /** That of its entries. */
+  seed: number;
   /** The number that was given last: that of its greatest entry, or the stored one when entries were removed behind it. */
   lastSequence: number;
   /** What the row of the log says. */
   stored: number;
 }
-
-/**
- * SQL for the key of an entry: of the log `number`, with the sequence `sequence`. Numbers are bound as floating point, and a
- * floating-point sum is not exact from 2^53 on, which is where the 32,768th log begins.
- */
-export const entryKey = (number: string, sequence: string) =>
-  `((${number} << ${SEQUENCE_BITS}) + CAST(${sequence} AS INTEGER))`;
-
-/** SQL for the sequence in the column `key`. */
-export const ENTRY_SEQUENCE = `(key & ${2 ** SEQUENCE_BITS - 1})`;
 
 /** Logs that are remembered from one transaction to the next; when there are more, all are looked up again. */
 const REMEMBERED = 1_000;
@@ -47,9 +40,7 @@ export class LogTable {
     this.#find = database.prepare('SELECT number, last_sequence, crc FROM log WHERE name = ?').raw();
     this.#create = database.prepare('INSERT INTO log (name, last_sequence, crc) VALUES (?, 0, 0)');
     this.#update = database.prepare('UPDATE log SET last_sequence = ?, crc = ? WHERE number = ?');
-    this.#insertEntry = database.prepare(
-      `INSERT INTO entry (key, at, crc, json) VALUES (${entryKey('?', '?')}, ?, ?, ?)`,
-    );
+    this.#insertEntry = database.prepare(`INSERT INTO entry (key, record) VALUES (${entryKey('?', '?')}, ?)`);
     const keys = `key > ${entryKey('?', '0')} AND key <= ${entryKey('?', '?')}`;
     this.#greatest = database
       .prepare(`SELECT ${ENTRY_SEQUENCE} FROM entry WHERE ${keys} ORDER BY key DESC LIMIT 1`)
@@ -57,12 +48,17 @@ export class LogTable {
     this.#trim = database.prepare(`DELETE FROM entry WHERE ${keys}`);
   }
 
+  /** `valueCrc` is the checksum that the value had when the commit was checked. */
   append(name: string, at: number, json: string, valueCrc: number): number {
     const log = this.#open(name);
     const sequence = log.lastSequence + 1;
     if (sequence > MAXIMUM_SEQUENCE)
       throw fault('storage.failed', `The log ${name} has used up its numbers.`);
-    this.#insertEntry.run(log.number, sequence, at, entryChecksum(name, sequence, at, valueCrc), json);
+    // The record is given another checksum, which must not make good what was damaged on the way from there to here.
+    if (valueChecksum(json) !== valueCrc) {
+      throw fault('storage.failed', `The value of an entry of ${name} was damaged before it was written.`);
+    }
+    this.#insertEntry.run(log.number, sequence, entryRecord(log.seed, sequence, at, json));
     log.lastSequence = sequence;
     return sequence;
   }
@@ -110,7 +106,7 @@ export class LogTable {
     const number = Number(this.#create.run(name).lastInsertRowid);
     if (number > MAXIMUM_LOG_NUMBER) throw fault('storage.failed', 'There are too many logs.');
     // -1, because its checksum could not be known before its number.
-    const log = { number, name, lastSequence: 0, stored: -1 };
+    const log = { number, name, seed: entrySeed(name), lastSequence: 0, stored: -1 };
     this.#store(log);
     this.#known.set(name, log);
     return log;
@@ -123,7 +119,13 @@ export class LogTable {
     if (row === undefined) return undefined;
     const [number, stored, crc] = row;
     const greatest = Number(this.#greatest.get(number, number, MAXIMUM_SEQUENCE) ?? 0);
-    const log = { number, name, lastSequence: Math.max(stored, greatest), stored };
+    const log = {
+      number,
+      name,
+      seed: entrySeed(name),
+      lastSequence: Math.max(stored, greatest),
+      stored,
+    };
     if (logChecksum(name, number, stored) !== crc) {
       this.#onFault({
         record: `log ${name}`,

@@ -1,6 +1,6 @@
 /** One step of the schema; steps are never changed once released, only followed by new ones. */
 export interface Migration {
-  /** What `PRAGMA user_version` is afterwards: 1, 2, 3, … */
+  /** What `PRAGMA user_version` is afterwards, one more than before. */
   version: number;
   sql: string;
 }
@@ -11,9 +11,22 @@ export const SEQUENCE_BITS = 38;
 /** The greatest number of a log: what the sequence leaves of a 63-bit key. */
 export const MAXIMUM_LOG_NUMBER = 2 ** (63 - SEQUENCE_BITS) - 1;
 
+/**
+ * SQL for the key of an entry: of the log `number`, with the sequence `sequence`. Numbers are bound as floating point, and a
+ * floating-point sum is not exact from 2^53 on, which is where the 32,768th log begins.
+ */
+export const entryKey = (number: string, sequence: string) =>
+  `((${number} << ${SEQUENCE_BITS}) + CAST(${sequence} AS INTEGER))`;
+
+/** SQL for the sequence in the column `key`. */
+export const ENTRY_SEQUENCE = `(key & ${2 ** SEQUENCE_BITS - 1})`;
+
+/** Formats before this one were never released, and cannot be read. */
+export const FIRST_VERSION = 3;
+
 export const MIGRATIONS: Migration[] = [
   {
-    version: 1,
+    version: FIRST_VERSION,
     sql: `
       -- The value stands last: whoever reads only what is before it need not follow its overflow pages.
       CREATE TABLE document (
@@ -51,12 +64,11 @@ export const MIGRATIONS: Migration[] = [
       ) STRICT;
 
       -- "key" is the number of the log and the sequence in one (number << 38 | sequence): the entries of a log lie side by
-      -- side, an append touches one tree at one place, and a value of up to 4 KB lies in its row.
+      -- side, an append touches one tree at one place, and a value of up to 4 KB lies in its row. What is in a record is said
+      -- in entry-text.ts.
       CREATE TABLE entry (
         key INTEGER PRIMARY KEY,
-        at INTEGER NOT NULL,
-        crc INTEGER NOT NULL,
-        json TEXT NOT NULL
+        record TEXT NOT NULL
       ) STRICT;
 
       -- Records that failed their checksum, as they were found: kept for whoever wants to look, never served.
@@ -67,11 +79,7 @@ export const MIGRATIONS: Migration[] = [
         columns TEXT NOT NULL,
         json BLOB
       ) STRICT;
-    `,
-  },
-  {
-    version: 2,
-    sql: `
+
       -- What named commits have answered: a ring for each writer (the slot is the number modulo 1024), so that it never grows.
       CREATE TABLE named_commit (
         writer TEXT NOT NULL,
@@ -86,4 +94,4 @@ export const MIGRATIONS: Migration[] = [
   },
 ];
 
-export const SCHEMA_VERSION = MIGRATIONS.length;
+export const SCHEMA_VERSION = FIRST_VERSION + MIGRATIONS.length - 1;

@@ -21,8 +21,8 @@ export type DocumentRow = [
   json: string,
 ];
 
-/** An entry as its row holds it, without its log. */
-export type EntryRow = [sequence: number, at: number, crc: number, json: string];
+/** An entry with the sequence of its key, and its text; see `entry-text.ts`. */
+export type EntryRow = [sequence: number, text: string];
 
 export type SnapshotRow =
   | { kind: 'document'; row: DocumentRow }
@@ -56,7 +56,10 @@ export interface Calls {
     input: { collection: string; query: ListQuery; start: Position | undefined };
     output: { rows: DocumentRow[]; next: Position | null };
   };
-  read: { input: { log: string; query: CheckedRead }; output: EntryRow[] };
+  /** The texts of entries, which say all that there is to know if they are whole. */
+  read: { input: { log: string; query: CheckedRead }; output: string[] };
+  /** The same for whoever has to tell which of them are damaged. */
+  readSingly: { input: { log: string; query: CheckedRead }; output: EntryRow[] };
   stats: { input: null; output: StorageStats };
   'snapshot.open': { input: { generation: string | undefined }; output: number };
   /** The next batch, null at the end. */

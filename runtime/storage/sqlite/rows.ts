@@ -1,5 +1,5 @@
 import { MAXIMUM_SEQUENCE } from '../checked-input.ts';
-import { documentChecksum, entryChecksumsOf, valueChecksum } from '../checksum.ts';
+import { documentChecksum, valueChecksum } from '../checksum.ts';
 import type { DocumentRow } from './protocol.ts';
 
 /** The columns of a {@link DocumentRow}, in its order. */
@@ -13,15 +13,6 @@ export function isWholeDocument(row: DocumentRow): boolean {
     valueChecksum(json) === valueCrc &&
     documentChecksum(collection, id, version, fields, expiresAt, valueCrc) === crc
   );
-}
-
-/** Says of each entry of a log whether it is what was written. */
-export function wholeEntriesOf(
-  log: string,
-): (sequence: number, at: number, crc: number, json: string) => boolean {
-  const checksum = entryChecksumsOf(log);
-  return (sequence, at, crc, json) =>
-    typeof json === 'string' && checksum(sequence, at, valueChecksum(json)) === crc;
 }
 
 /**

@@ -2,7 +2,8 @@ import type { Database } from 'better-sqlite3';
 import { MAXIMUM_SEQUENCE } from '../checked-input.ts';
 import { SNAPSHOT_BATCH_BYTES, SNAPSHOT_BATCH_RECORDS } from '../snapshot-batch.ts';
 import { openForReading } from './database.ts';
-import { ENTRY_SEQUENCE, entryKey } from './log-table.ts';
+import { ENTRY_TEXT } from './entry-text.ts';
+import { ENTRY_SEQUENCE, entryKey } from './migrations.ts';
 import type { DocumentRow, EntryRow, SnapshotRow } from './protocol.ts';
 import { DOCUMENT_COLUMNS } from './rows.ts';
 
@@ -54,7 +55,7 @@ export class SnapshotReader {
 
 function sizeOf(row: SnapshotRow): number {
   if (row.kind === 'log') return 0;
-  const json: unknown = row.kind === 'document' ? row.row[8] : row.row[3];
+  const json: unknown = row.kind === 'document' ? row.row[8] : row.row[1];
   return typeof json === 'string' ? json.length : 0;
 }
 
@@ -69,7 +70,7 @@ function* snapshotRows(database: Database, now: number): Generator<SnapshotRow, 
   const logs = database.prepare('SELECT name, number, last_sequence, crc FROM log ORDER BY name').raw();
   const entries = database
     .prepare(
-      `SELECT ${ENTRY_SEQUENCE}, at, crc, json FROM entry
+      `SELECT ${ENTRY_SEQUENCE}, ${ENTRY_TEXT} FROM entry
        WHERE key > ${entryKey('?', '0')} AND key <= ${entryKey('?', '?')} ORDER BY key`,
     )
     .raw();

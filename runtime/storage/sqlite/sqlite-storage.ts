@@ -137,14 +137,16 @@ export class SqliteStorage implements Storage {
   read<T>(log: string, query: ReadQuery = {}): Promise<LogEntry<T>[]> {
     return this.#gate.run('read', async () => {
       const checked = checkReadQuery(log, query);
-      const found =
-        checked.limit > DIRECT_ENTRIES
-          ? undefined
-          : this.#reader.attempt((records) => records.read(log, checked));
-      return this.#verifier.entries<T>(
-        log,
-        found ?? (await this.#askWorker('read', { log, query: checked })),
-      );
+      const reader = checked.limit > DIRECT_ENTRIES ? undefined : this.#reader;
+      const texts =
+        reader?.attempt((records) => records.read(log, checked)) ??
+        (await this.#askWorker('read', { log, query: checked }));
+      const entries = this.#verifier.entries<T>(log, texts);
+      if (entries !== undefined) return entries;
+      const rows =
+        reader?.attempt((records) => records.readSingly(log, checked)) ??
+        (await this.#askWorker('readSingly', { log, query: checked }));
+      return this.#verifier.entriesSingly<T>(log, rows);
     });
   }
 
@@ -220,7 +222,7 @@ export class SqliteStorage implements Storage {
     await this.#call('generation.activate', id);
   }
 
-  async #askWorker<Name extends 'get' | 'read'>(
+  async #askWorker<Name extends 'get' | 'read' | 'readSingly'>(
     name: Name,
     input: Calls[Name]['input'],
   ): Promise<Calls[Name]['output']> {

@@ -158,6 +158,8 @@ class SqliteWorker {
         return store.list(input.collection, input.query, input.start, now);
       case 'read':
         return store.reader.read(input.log, input.query);
+      case 'readSingly':
+        return store.reader.readSingly(input.log, input.query);
       case 'stats':
         return store.stats(now);
       case 'snapshot.open':
