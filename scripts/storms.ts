@@ -1,7 +1,8 @@
 /**
  * `npm run storms [-- --adapter redis] [--seconds 60] [--seed 7] [--json FILE]`: several processes write and read at random
  * on the same data while processes, connections and servers fail at random; fails when what is there afterwards is not what
- * was acknowledged, or was ever read otherwise. `--adapter` may be repeated; by default each of them, one after the other.
+ * was acknowledged, or was ever read otherwise: that is printed with its story, and kept beside the notes. `--adapter` may be
+ * repeated; by default each of them, one after the other.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -33,7 +34,7 @@ const adapters = (values.adapter ?? STORM_ADAPTERS).map((name): StormAdapter => 
 const reports: Record<string, StormReport> = {};
 for (const adapter of adapters) {
   const folder = await mkdtemp(join(tmpdir(), `smalltalk-storm-${adapter}-`));
-  console.log(`${adapter}, seed ${seed}`);
+  console.log(`${adapter}, seed ${seed}, in ${folder}`);
   const report = await runStorm({
     adapter,
     seconds,

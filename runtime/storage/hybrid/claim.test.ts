@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { CheckedOperation } from '../checked-input.ts';
 import { valueChecksum } from '../checksum.ts';
+import { faultSeed, seededRandom } from '../faults/seeded-random.ts';
 import { Claim } from './claim.ts';
 import { documentOf, entriesOf, headerOf } from './copy-text.ts';
 
@@ -82,6 +83,26 @@ describe('the claim of a log', () => {
       [3, 'three'],
       [4, 'four'],
     ]);
+  });
+
+  it('puts in order whatever is answered in whichever', () => {
+    const seed = faultSeed();
+    const random = seededRandom(seed);
+    const claim = claimOf(`l:${LOG}`, '1 1 1');
+    const told: unknown[] = [];
+    for (let next = 2; next < 200; ) {
+      const count = 1 + Math.floor(random() * 12);
+      const sequences = Array.from({ length: count }, (_, i) => ({ sequence: next + i, place: random() }));
+      sequences.sort((a, b) => a.place - b.place);
+      together(
+        claim,
+        sequences.map(({ sequence }) => [append(sequence), sequence]),
+      );
+      expect(claim.isReadable, `FAULT_SEED=${seed}`).toBe(true);
+      told.push(...(sequencesIn(actionsOf(claim).slice(5), next) ?? []));
+      next += count;
+    }
+    expect(told).toEqual(told.map((_, i) => [i + 2, i + 2]));
   });
 
   it.each<[string, string, number[]]>([

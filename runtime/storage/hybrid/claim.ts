@@ -47,8 +47,8 @@ export class Claim {
   /** Of the list, the header included. */
   #length = 1;
   #highest = 0;
-  /** Entries that were told before one that stands before them. */
-  readonly #ahead = new Map<number, string>();
+  /** Entries that were told before one that stands before them, by how far they are behind the next. */
+  readonly #ahead: (string | undefined)[] = [];
   #checksum: ReturnType<typeof entryChecksumsOf> | undefined;
 
   constructor(object: string, number: number, key: string) {
@@ -107,7 +107,7 @@ export class Claim {
     this.#present = false;
     this.#put = undefined;
     this.#texts = [];
-    this.#ahead.clear();
+    this.#ahead.length = 0;
   }
 
   /** An operation of a commit was carried out on the object. */
@@ -155,11 +155,16 @@ export class Claim {
       return;
     }
     if (sequence > this.#next) {
-      this.#ahead.set(sequence, text);
+      this.#ahead[sequence - this.#next] = text;
       return;
     }
-    for (let next: string | undefined = text; next !== undefined; next = this.#ahead.get(this.#next)) {
-      this.#ahead.delete(this.#next);
+    this.#texts.push(text);
+    this.#next += 1;
+    if (this.#ahead.length === 0) return;
+    // The place of this one.
+    this.#ahead.shift();
+    for (let next = this.#ahead[0]; next !== undefined; next = this.#ahead[0]) {
+      this.#ahead.shift();
       this.#texts.push(next);
       this.#next += 1;
     }
@@ -171,7 +176,7 @@ export class Claim {
     if (this.#underWay > 0) return false;
     this.#hasOverlap = false;
     // Somebody else has written what stands between.
-    if (this.#ahead.size > 0) this.spoil();
+    if (this.#ahead.length > 0) this.spoil();
     return this.ending;
   }
 

@@ -4,7 +4,7 @@ import { seededRandom } from '../faults/seeded-random.ts';
 import type { Operation } from '../storage.ts';
 import { describeWithServers } from '../testing/servers/describe-with-servers.ts';
 import type { HybridStorage } from './hybrid-storage.ts';
-import { useTwoSides } from './testing/hot-fixture.ts';
+import { type HotInstance, useTwoSides } from './testing/hot-fixture.ts';
 
 const PREFIX = '{claims}:hot:';
 
@@ -66,6 +66,24 @@ describeWithServers(['redis'], 'claims', () => {
     await one.storage.commit([put(2), append(2)]);
     expect(await documentOf(two)).toBe(2);
     expect(await entriesOf(two)).toEqual([1, 2]);
+  });
+
+  it('are given up when the server has them of a request that came too late', async () => {
+    const one = await start(20);
+    await sides.cold.commit([put(1), append(1)]);
+    const [claims = ''] = await sides.redis.keys(`${PREFIX}i:*`);
+    await sides.redis.hset(claims, { 'd:sessions/a': 1_000, 'l:messages/a': 1_001 });
+    const another = await start();
+    await expect
+      .poll(async () => {
+        expect(await documentOf(another)).toBe(1);
+        expect(await entriesOf(another)).toEqual([1]);
+        return another.connection.hits;
+      })
+      .toBeGreaterThan(1);
+    await one.storage.commit([put(2), append(2)]);
+    expect(await documentOf(another)).toBe(2);
+    expect(await entriesOf(another)).toEqual([1, 2]);
   });
 
   it('are taken away by somebody who writes', async () => {
@@ -197,6 +215,35 @@ describeWithServers(['redis'], 'claims', () => {
     await done;
     expect(await documentOf(two)).toBe(2);
     expect(await entriesOf(two)).toEqual([1, 2]);
+  });
+
+  it.each<[string, (reader: HotInstance) => Promise<HotInstance>]>([
+    [
+      'has Redis back sooner than',
+      async (reader) => {
+        await reader.connection.comeBack();
+        await expect.poll(async () => (await reader.storage.info()).notices).toHaveLength(1);
+        return reader;
+      },
+    ],
+    ['is started after', () => start()],
+  ])('are not missed by whoever %s a writer who went on without it', async (_, reads) => {
+    const [one, two] = [await start(), await start()];
+    await sides.cold.commit([put(1), append(1)]);
+    for (const { connection } of [one, two]) connection.lose();
+    const { reached, go } = holdNextCommit();
+    const done = one.storage.commit([put(2), append(2)]);
+    await reached;
+    const reader = await reads(two);
+    // The second time it would be what was kept at the first.
+    for (let i = 0; i < 2; i++) {
+      expect(await documentOf(reader)).toBe(1);
+      expect(await entriesOf(reader)).toEqual([1]);
+    }
+    go();
+    await done;
+    expect(await documentOf(reader)).toBe(2);
+    expect(await entriesOf(reader)).toEqual([1, 2]);
   });
 
   it('are not passed by when the generation is switched while the connection is lost', async () => {

@@ -4,7 +4,7 @@ import type { OperationResult } from '../storage.ts';
 import { Claim } from './claim.ts';
 import { CLAIMED_MS, ClaimUpdates } from './claim-updates.ts';
 import { Fence } from './fence.ts';
-import { type HotLink, LAPSE_MS } from './hot-link.ts';
+import type { HotLink } from './hot-link.ts';
 import { CLAIM } from './hot-scripts.ts';
 
 /** To claim what a commit writes, when the server is lost by it and comes back at once. */
@@ -126,7 +126,7 @@ export class HotClaims {
 
   /** Nobody knows whether the commit was carried out, or will be: its fence stays for as long as it may. Never rejects. */
   async doubt(fence: Fence): Promise<void> {
-    const doubt: Doubt = { fence, until: performance.now() + LAPSE_MS, isBeingRestored: false };
+    const doubt: Doubt = { fence, until: performance.now() + this.#link.lapseMs, isBeingRestored: false };
     this.#doubtful.push(doubt);
     for (const claim of fence.held) claim.spoil();
     if ((await fence.check) !== true || !fence.isAlive) await this.#restore(doubt);
@@ -174,6 +174,9 @@ export class HotClaims {
     for (const { fence } of this.#doubtful.filter(isOver)) this.settle(fence);
     this.#doubtful = this.#doubtful.filter((doubt) => !isOver(doubt));
     for (const doubt of this.#doubtful) if (!doubt.fence.isAlive) await this.#restore(doubt);
+    // The request for such a claim was given up, and has arrived behind all that was sent since.
+    const unknown = wanted.filter((object) => !this.#claims.has(object));
+    if (unknown.length > 0) this.settle(await this.#again(new Fence(unknown)));
   }
 
   /** Gives everything up; no commit may be under way. Never rejects. */

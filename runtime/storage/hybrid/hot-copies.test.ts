@@ -181,6 +181,69 @@ describeWithServers(['redis'], 'hot copies', () => {
     }
   });
 
+  it('are not made of a generation that is being left, by whoever starts meanwhile', async () => {
+    const [one, two] = [await start(), await start()];
+    await sides.cold.commit([put('a', 'old')]);
+    const { id, seal } = await one.storage.generations.create('test');
+    await seal();
+    const { activate } = sides.cold.generations;
+    const [begun, going, done, end] = Array.from({ length: 4 }, () => Promise.withResolvers<void>());
+    sides.cold.generations.activate = async (generation) => {
+      begun?.resolve();
+      await going?.promise;
+      await activate(generation);
+      done?.resolve();
+      // As if it had died behind the switch, and could tell nobody.
+      await end?.promise;
+    };
+    const switched = one.storage.generations.activate(id);
+    await begun?.promise;
+    const three = await start();
+    // A connection that is lost and comes back begins an epoch as well, also its own.
+    for (const { connection } of [one, two]) {
+      connection.lose();
+      await connection.comeBack();
+    }
+    for (const { storage } of [one, two, three]) {
+      for (let i = 0; i < 2; i++) expect((await storage.get('sessions', 'a'))?.value).toBe('old');
+    }
+    going?.resolve();
+    await done?.promise;
+    for (const { storage } of [one, two, three]) expect(await storage.get('sessions', 'a')).toBeUndefined();
+    end?.resolve();
+    await switched;
+    // And from then on there are copies again.
+    await one.storage.commit([put('a', 'new')]);
+    await expect.poll(copies).toHaveLength(1);
+    expect((await one.storage.get('sessions', 'a'))?.value).toBe('new');
+    expect(one.connection.hits).toBeGreaterThan(0);
+  });
+
+  it('can be made again when whoever was switching the generation has died', async () => {
+    const [one, two] = [await start(), await start()];
+    await sides.cold.commit([put('a', 'old')]);
+    const { id, seal } = await one.storage.generations.create('test');
+    await seal();
+    const begun = Promise.withResolvers<void>();
+    const end = Promise.withResolvers<void>();
+    sides.cold.generations.activate = () => {
+      begun.resolve();
+      return end.promise;
+    };
+    const switched = one.storage.generations.activate(id);
+    await begun.promise;
+    const epoch = () => sides.redis.get(`{${NAMESPACE}}:hot:epoch`);
+    two.connection.lose();
+    await two.connection.comeBack();
+    expect(await epoch()).toBeNull();
+    await sides.redis.del(...(await sides.redis.keys(`{${NAMESPACE}}:hot:l:*`)));
+    two.connection.lose();
+    await two.connection.comeBack();
+    expect(await epoch()).not.toBeNull();
+    end.resolve();
+    await switched;
+  });
+
   it('never show less than was acknowledged, whatever calls and connections are lost', async () => {
     const random = seededRandom(20_261_121);
     const few = () => Math.floor(random() * 3);

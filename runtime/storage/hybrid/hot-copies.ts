@@ -17,6 +17,8 @@ export interface HotCopiesOptions {
   hotMs: number;
   /** How often the lease of this instance is prolonged, in ms. */
   beatMs: number;
+  /** How long it lasts, in ms. */
+  lapseMs: number;
 }
 
 /** Leave to keep what is now fetched from the cold side. */
@@ -49,8 +51,8 @@ export class HotCopies {
   #leases = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ server, namespace, hotMs, beatMs }: HotCopiesOptions) {
-    this.#link = new HotLink(server, namespace);
+  constructor({ server, namespace, hotMs, beatMs, lapseMs }: HotCopiesOptions) {
+    this.#link = new HotLink(server, namespace, lapseMs);
     this.#claims = new HotClaims(this.#link, hotMs);
     this.#reads = new CopyReads(this.#link, this.#claims);
     this.#hotMs = hotMs;
@@ -88,7 +90,7 @@ export class HotCopies {
   }
 
   async document<T>(collection: string, id: string): Promise<HotRead<StoredDocument<T>>> {
-    if (!this.trusted) return {};
+    if (!this.#link.isBelieved) return {};
     const object = documentObject(collection, id);
     const claim = this.#claims.on(object);
     try {
@@ -106,7 +108,7 @@ export class HotCopies {
   }
 
   async log<T>(log: string, query: CheckedRead): Promise<HotRead<LogEntry<T>[]>> {
-    if (!this.trusted || !isHotLog(log)) return {};
+    if (!this.#link.isBelieved || !isHotLog(log)) return {};
     const object = logObject(log);
     const claim = this.#claims.on(object);
     try {
@@ -216,7 +218,7 @@ export class HotCopies {
 
   async #fill({ object, token, epoch }: Lease, texts: readonly string[]): Promise<void> {
     const size = texts.reduce((sum, text) => sum + text.length, 0);
-    if (!this.trusted || size > LARGEST_COPY) return;
+    if (!this.#link.isBelieved || size > LARGEST_COPY) return;
     await this.#link.run(FILL, [token, epoch, this.#hotMs, object, ...texts]).catch(() => this.distrust());
   }
 }

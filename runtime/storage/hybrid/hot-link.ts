@@ -25,10 +25,11 @@ export interface Look {
   logs: string[][];
 }
 
-/** Longer than a commit on PostgreSQL can take (a statement is ended after 30 s); what an instance that died has claimed is free after it. */
-export const LAPSE_MS = 120_000;
-/** How old the news of its own lease may be for an instance to rely on it: what is left of it is longer than a commit takes. */
-const FRESH_MS = 30_000;
+/**
+ * For how much of its lease an instance relies on it without news: what is left must be longer than a commit on PostgreSQL can take
+ * (a statement is ended after 30 s), because what an instance that died has claimed is free when its lease lapses.
+ */
+const FRESH_SHARE = 1 / 4;
 /**
  * How long a writer waits for a server that was lost. Readers do not wait: they go to the cold side at once. Long enough for a
  * busy machine to connect again, because what is written without an announcement other processes do not notice.
@@ -39,6 +40,13 @@ const GRACE_MS = 2_000;
  * it until their next beat, which is refused like everything that writes.
  */
 const REFUSED_GRACE_MS = 7_000;
+/**
+ * Both are counted in steps, of which each counts for at most twice its length: while this process stood still, or hardly got to
+ * run, it could not connect, and others could.
+ */
+const STEP_MS = 100;
+/** Whoever was without the server for so long may have it back sooner than a writer who goes on without it. */
+const OUTAGE_MS = 100;
 
 /**
  * One instance's standing with the Redis server: whether it is believed, in which epoch, and the lease under which this
@@ -46,6 +54,8 @@ const REFUSED_GRACE_MS = 7_000;
  * which forgets all copies, and no longer once a call has failed.
  */
 export class HotLink {
+  /** How long the lease of this instance lasts, in ms. */
+  readonly lapseMs: number;
   readonly prefix: string;
   readonly epochKey: string;
   /** Called when nothing that was known of the server holds any more, with the epoch another one. */
@@ -55,20 +65,28 @@ export class HotLink {
   readonly #server: HotServer;
   #instance = randomId(16);
   #trusted = false;
+  /** Since it was opened. */
+  #wasTrusted = false;
   #epoch = '';
   /** Counts the losses of trust: a renewal that was under way at a loss does not count. */
   #losses = 0;
-  /** When the trust was lost, by `performance.now`. */
-  #lostAt = performance.now();
+  /** How much of the grace has passed since the trust was lost, in ms. */
+  #waited = 0;
+  #counting: NodeJS.Timeout | undefined;
+  /** By `performance.now`. */
+  #believedFrom = 0;
   /** It was lost because the server has refused something. */
   #isRefused = false;
   /** When the last news of the lease was asked for; by two clocks, because one stands still while the machine sleeps. */
   #beatAt = { steady: 0, wall: 0 };
+  /** Generations that this instance is switching to. */
+  #switching = 0;
   /** Who waits for the trust to come back. */
   readonly #waiting = new Set<() => void>();
 
-  constructor(server: HotServer, namespace: string) {
+  constructor(server: HotServer, namespace: string, lapseMs: number) {
     this.#server = server;
+    this.lapseMs = lapseMs;
     this.prefix = `{${namespace}}:hot:`;
     this.epochKey = `${this.prefix}epoch`;
   }
@@ -88,6 +106,14 @@ export class HotLink {
     return this.#trusted;
   }
 
+  /**
+   * False while copies are neither read nor made: the server is not trusted, or was away until a moment ago, and others may still be
+   * writing without it. They have it back within the time that a writer waits for it, and begin an epoch of their own then.
+   */
+  get isBelieved(): boolean {
+    return this.#trusted && performance.now() >= this.#believedFrom;
+  }
+
   /** The epoch whose copies are believed; empty when there is none. */
   get epoch(): string {
     return this.#epoch;
@@ -102,7 +128,8 @@ export class HotLink {
   get isFresh(): boolean {
     const { steady, wall } = this.#beatAt;
     const passed = Date.now() - wall;
-    return performance.now() - steady < FRESH_MS && passed >= 0 && passed < FRESH_MS;
+    const fresh = this.lapseMs * FRESH_SHARE;
+    return performance.now() - steady < fresh && passed >= 0 && passed < fresh;
   }
 
   /** Forgets all copies, those of other processes included, and trusts the server from then on. Never rejects. */
@@ -110,28 +137,33 @@ export class HotLink {
     this.distrust();
     const losses = this.#losses;
     const asked = now();
-    let epoch: string;
+    const isSwitching = this.#switching > 0;
+    let answer: unknown;
     try {
-      epoch = String(await this.run(RENEW, [randomId(16), LAPSE_MS]));
+      answer = await this.run(RENEW, [randomId(16), this.lapseMs, isSwitching ? 1 : 0, GRACE_MS]);
     } catch {
       return;
     }
     if (losses !== this.#losses) return;
+    const [epoch, areOthersLate] = answer as [string, number];
     this.#epoch = epoch;
     this.#beatAt = asked;
     this.#trusted = true;
+    this.#settle(areOthersLate === 1);
+    this.#wasTrusted = true;
+    this.#waited = 0;
     this.#isRefused = false;
-    for (const wake of this.#waiting) wake();
+    this.#endWaiting();
     this.onTrusted();
   }
 
   /** To be called when the connection was lost or a call has failed: what is written meanwhile is not announced. */
   distrust(): void {
-    if (this.#trusted) this.#lostAt = performance.now();
     this.#trusted = false;
     this.#losses += 1;
     this.#epoch = '';
     this.onForgotten();
+    this.#countGrace();
   }
 
   /** To be called with each epoch that the server tells: somebody may have begun another. */
@@ -152,7 +184,7 @@ export class HotLink {
     const losses = this.#losses;
     const asked = now();
     try {
-      const [epoch, ...wanted] = (await this.run(BEAT, [LAPSE_MS])) as string[];
+      const [epoch, ...wanted] = (await this.run(BEAT, [this.lapseMs])) as string[];
       if (losses !== this.#losses) return [];
       if (epoch === undefined) {
         this.lapsed();
@@ -171,15 +203,17 @@ export class HotLink {
 
   /** Runs `switchOver` while nobody reads or keeps a copy, and forgets all of them. */
   async without<T>(switchOver: () => Promise<T>): Promise<T> {
-    if (await this.trustedWithinGrace()) {
-      await this.run(CLOSE, []).then(
-        () => this.saw(''),
-        () => this.distrust(),
-      );
-    }
+    this.#switching += 1;
     try {
+      if (await this.trustedWithinGrace()) {
+        await this.run(CLOSE, []).then(
+          () => this.saw(''),
+          () => this.distrust(),
+        );
+      }
       return await switchOver();
     } finally {
+      this.#switching -= 1;
       if (await this.trustedWithinGrace()) await this.renew();
     }
   }
@@ -191,6 +225,9 @@ export class HotLink {
   async leave({ lapse }: { lapse: boolean }): Promise<void> {
     if (this.#trusted && !lapse) await this.run(LEAVE, []).catch(() => undefined);
     this.distrust();
+    this.#endWaiting();
+    this.#wasTrusted = false;
+    this.#waited = 0;
     this.#instance = randomId(16);
   }
 
@@ -200,23 +237,9 @@ export class HotLink {
    */
   trustedWithinGrace(): Promise<boolean> {
     if (this.#trusted) return Promise.resolve(true);
-    const left = this.#graceEnd() - performance.now();
-    if (left <= 0) return Promise.resolve(false);
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        this.#waiting.delete(done);
-        resolve(this.#trusted);
-      };
-      const over = () => {
-        // That it refuses may have come out meanwhile.
-        const more = this.#graceEnd() - performance.now();
-        if (more > 0) timer = setTimeout(over, more);
-        else done();
-      };
-      let timer = setTimeout(over, left);
-      this.#waiting.add(done);
-    });
+    if (this.#waited >= this.#grace) return Promise.resolve(false);
+    this.#countGrace();
+    return new Promise((resolve) => this.#waiting.add(() => resolve(this.#trusted)));
   }
 
   async run(script: HotScript, args: readonly (string | number)[]): Promise<unknown> {
@@ -241,8 +264,42 @@ export class HotLink {
     return error;
   }
 
-  #graceEnd(): number {
-    return this.#lostAt + (this.#isRefused ? REFUSED_GRACE_MS : GRACE_MS);
+  get #grace(): number {
+    return this.#isRefused ? REFUSED_GRACE_MS : GRACE_MS;
+  }
+
+  /** Others may be about to find the server again, and until then write without it. */
+  #settle(areOthersLate: boolean): void {
+    // Whoever has only just been opened knows nothing of an outage.
+    const wasAway = this.#wasTrusted && this.#waited >= OUTAGE_MS;
+    if (!wasAway && !areOthersLate) return;
+    const until = performance.now() + (areOthersLate ? REFUSED_GRACE_MS : this.#grace);
+    this.#believedFrom = Math.max(this.#believedFrom, until);
+  }
+
+  #countGrace(): void {
+    if (this.#counting !== undefined || this.#waited >= REFUSED_GRACE_MS) return;
+    let last = performance.now();
+    this.#counting = setInterval(() => {
+      const now = performance.now();
+      this.#waited += Math.min(now - last, 2 * STEP_MS);
+      last = now;
+      if (this.#waited >= this.#grace) this.#wake();
+      // That it refuses may yet come out, and then it lasts longer.
+      if (this.#waited >= REFUSED_GRACE_MS) this.#endWaiting();
+    }, STEP_MS).unref();
+  }
+
+  /** It is trusted again, or there is nothing to wait for any more. */
+  #endWaiting(): void {
+    clearInterval(this.#counting);
+    this.#counting = undefined;
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting) wake();
+    this.#waiting.clear();
   }
 
   /** Reads documents, and the beginnings of logs up to an index, with what says whether they may be believed. */

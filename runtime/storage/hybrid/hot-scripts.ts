@@ -9,12 +9,14 @@
  *   which on the log is complete and that of the first entry in the list (0 while there is none), then the entries without a
  *   gap between them. A list and not a stream, because its place tells the sequence and one entry is one string;
  * - `members` the instances;
- * - `l:<instance>` the lease of an instance, and `i:<instance>` its claims, which lapse together; one without the other is
- *   nothing. The claims are a hash: object → number of the claim, with a minus before it when somebody else wrote the object,
- *   too;
+ * - `l:<instance>` the lease of an instance, which says its own length in ms, and `i:<instance>` its claims, which lapse
+ *   together; one without the other is nothing. The claims are a hash: object → number of the claim, with a minus before it when
+ *   somebody else wrote the object, too;
  * - `m:<instance>.<number>` the copy while it is claimed: only the claimant reads and writes it;
  * - `w:<instance>` the objects whose claims others would like it to give up;
- * - `r:<object>` the lease of the reader that is fetching it from the cold side.
+ * - `r:<object>` the lease of the reader that is fetching it from the cold side;
+ * - `missing` is there for a while after an instance was taken for dead;
+ * - `closing` the instances that are switching the generation: while one of them lives there is no epoch.
  *
  * While any living instance claims an object there is no shared copy of it in the current epoch, and none can be made.
  */
@@ -37,7 +39,8 @@ local function epoch_now()
 end
 local function key(kind, name) return prefix .. kind .. ':' .. name end
 local function copy_key(epoch, object) return prefix .. 'c:' .. epoch .. ':' .. object end
-local members, lease, claims = prefix .. 'members', key('l', me), key('i', me)
+local members, closing, missing = prefix .. 'members', prefix .. 'closing', prefix .. 'missing'
+local lease, claims = key('l', me), key('i', me)
 local function stands() return redis.call('EXISTS', lease, claims) == 2 end
 `;
 
@@ -52,6 +55,8 @@ local function others()
       else
         redis.call('DEL', key('l', member), key('i', member))
         redis.call('SREM', members, member)
+        -- Unless it is not dead, and only about to find this server again.
+        redis.call('SET', missing, '1', 'PX', 10000)
       end
     end
   end
@@ -78,8 +83,11 @@ end
 const script = (name: string, ...body: string[]): HotScript => ({ name, lua: PRELUDE + body.join('') });
 
 /**
- * In: a new id, length of the lease in ms. Begins an epoch, and answers its name: every copy made until now is forgotten. Claims
- * stay, those of this instance as well: what they fence may be under way.
+ * In: a new id, length of the lease in ms, 1 while this instance is switching the generation, and after how many ms another one
+ * that has not prolonged its lease may be writing without this server. Begins an epoch, and answers its name, and 1 if there is such
+ * an instance: every copy made until now is forgotten. Claims stay, those of this instance as well: what they fence may be under
+ * way. While somebody is switching the generation there is none, and the name is empty: a copy of the former generation would be
+ * believed for ever if that one died before it has begun the epoch behind the switch.
  */
 export const RENEW = script(
   'renew',
@@ -87,19 +95,35 @@ export const RENEW = script(
 local epoch = node .. ARGV[4]
 -- First what frees memory: without room for another epoch there is none, or others would go on to believe this one.
 redis.call('DEL', KEYS[1])
-redis.call('SET', KEYS[1], epoch)
+redis.call(ARGV[6] == '1' and 'SADD' or 'SREM', closing, me)
 redis.call('SADD', members, me)
-redis.call('SET', lease, '1', 'PX', ARGV[5])
+redis.call('SET', lease, ARGV[5], 'PX', ARGV[5])
 redis.call('HSET', claims, '', '0')
 redis.call('PEXPIRE', claims, ARGV[5])
-return epoch`,
+local late = redis.call('EXISTS', missing)
+for _, member in ipairs(redis.call('SMEMBERS', members)) do
+  local length = tonumber(redis.call('GET', key('l', member)) or 0)
+  local passed = length - redis.call('PTTL', key('l', member))
+  if length == 0 or passed > tonumber(ARGV[7]) then late = 1 end
+end
+for _, member in ipairs(redis.call('SMEMBERS', closing)) do
+  if redis.call('EXISTS', key('l', member), key('i', member)) == 2 then return { '', late } end
+  redis.call('SREM', closing, member)
+end
+redis.call('SET', KEYS[1], epoch)
+return { epoch, late }`,
 );
 
-/** Ends the epoch without beginning another: everybody goes to the cold side. */
-export const CLOSE = script('close', `redis.call('DEL', KEYS[1])`);
+/** Ends the epoch, and lets nobody begin another before this instance has: everybody goes to the cold side. */
+export const CLOSE = script(
+  'close',
+  `
+redis.call('DEL', KEYS[1])
+redis.call('SADD', closing, me)`,
+);
 
 /**
- * In: length of the lease in ms. Prolongs the lease of this instance; answers the epoch and the objects whose claims others
+ * In: length of the lease in ms. Prolongs the lease of this instance; answers the epoch and the objects that it claims and others
  * would like, or nothing when it had lapsed.
  */
 export const BEAT = script(
@@ -108,9 +132,12 @@ export const BEAT = script(
 if redis.call('SISMEMBER', members, me) == 0 or not stands() then return {} end
 redis.call('PEXPIRE', lease, ARGV[4])
 redis.call('PEXPIRE', claims, ARGV[4])
-local wanted = redis.call('SMEMBERS', key('w', me))
+local answer = { epoch_now() }
+for _, object in ipairs(redis.call('SMEMBERS', key('w', me))) do
+  if redis.call('HEXISTS', claims, object) == 1 then answer[#answer + 1] = object end
+end
 redis.call('DEL', key('w', me))
-return { epoch_now(), unpack(wanted, 1, math.min(#wanted, 5000)) }`,
+return answer`,
 );
 
 /** This instance leaves, and its claims with it. */
@@ -118,6 +145,7 @@ export const LEAVE = script(
   'leave',
   `
 redis.call('SREM', members, me)
+redis.call('SREM', closing, me)
 redis.call('DEL', lease, claims, key('w', me))`,
 );
 

@@ -65,11 +65,18 @@ export interface HybridStorageOptions extends StorageOptions {
   hotHours: number;
   /** Hash tag of the keys in Redis. */
   namespace: string;
-  /** How often the lease of this instance on what it writes is prolonged, in ms; default 5000. */
+  /** How often the lease of this instance on what it writes is prolonged, in ms; default 1000. */
   beatMs?: number;
+  /**
+   * After how long without that, in ms, what this instance has claimed is free for others; default 120,000. It relies on its claims
+   * for a quarter of it, and what is left must be longer than PostgreSQL may take for a commit.
+   */
+  lapseMs?: number;
 }
 
-const BEAT_MS = 5_000;
+/** Half of what a writer waits for a Redis that is lost: by then the others have noticed as well, also those that are idle. */
+const BEAT_MS = 1_000;
+const LAPSE_MS = 120_000;
 
 /**
  * PostgreSQL holds everything and decides; Redis holds copies of what is in use, which are fenced against being old (see
@@ -99,6 +106,7 @@ export class HybridStorage implements Storage {
       namespace: options.namespace,
       hotMs: options.hotHours * 3_600_000,
       beatMs: options.beatMs ?? BEAT_MS,
+      lapseMs: options.lapseMs ?? LAPSE_MS,
     });
     this.#gate = new StorageGate(
       { open: () => this.#openBoth(), close: () => this.#closeBoth() },
@@ -249,6 +257,8 @@ export class HybridStorage implements Storage {
   }
 
   async #openBoth(): Promise<void> {
+    // Writers wait for it from now on, not from when the first of them comes.
+    this.#hot.distrust();
     await this.#connection.open({
       onReady: () => this.#underWay.track(this.#hot.renew()),
       onLost: () => this.#hot.distrust(),

@@ -91,21 +91,32 @@ export class TestConnection implements HotConnection {
   async run(script: HotScript, key: string, args: readonly (string | number)[]): Promise<unknown> {
     const fate = this.fate();
     this.scripts.push(script.name);
-    if (fate === 'not sent') return this.#lose();
+    if (fate === 'not sent') return this.#fail();
     const answer = await this.#redis.eval(script.lua, 1, key, ...args);
-    return fate === 'answer lost' ? this.#lose() : answer;
+    return fate === 'answer lost' ? this.#fail() : answer;
   }
 
   async call(commands: readonly HotCommand[]): Promise<unknown[]> {
     const fate = this.fate();
-    if (fate === 'not sent') return this.#lose();
+    if (fate === 'not sent') return this.#fail();
     const answers = await Promise.all(commands.map(([name, ...args]) => this.#redis.call(name, ...args)));
     this.answered += 1;
     for (const [i, answer] of answers.entries()) {
       const found = commands[i]?.[0] === 'MGET' ? (answer as unknown[]).slice(2) : answer;
       if (Array.isArray(found) && found.some((one) => one !== null)) this.hits += 1;
     }
-    return fate === 'answer lost' ? this.#lose() : answers;
+    return fate === 'answer lost' ? this.#fail() : answers;
+  }
+
+  /** From now on it is away. */
+  lose(): void {
+    this.#told?.onLost();
+  }
+
+  async comeBack(): Promise<void> {
+    this.#told?.onReady();
+    // Behind what it has asked when it was back.
+    await this.#redis.ping();
   }
 
   async product(): Promise<string> {
@@ -117,8 +128,8 @@ export class TestConnection implements HotConnection {
     await this.#redis.quit();
   }
 
-  #lose(): never {
-    this.#told?.onLost();
+  #fail(): never {
+    this.lose();
     setTimeout(() => this.#told?.onReady(), 2);
     throw new Error('The connection was lost.');
   }

@@ -1,8 +1,8 @@
 /** That the check of a storm finds what it is for: each case spoils one thing of a history in which nothing is wrong. */
 import { describe, expect, it } from 'vitest';
 import type { Operation, OperationResult, SnapshotRecord } from '../../storage.ts';
-import { type Break, StormHistory } from './storm-history.ts';
-import type { Note, Span } from './storm-notes.ts';
+import { StormHistory } from './storm-history.ts';
+import type { Break, Note, Span } from './storm-notes.ts';
 import { snapshotProblems } from './storm-snapshot.ts';
 
 const LOG = 'messages/0';
@@ -33,7 +33,7 @@ const results = (number: number): OperationResult[] => [
 const notes: Note[] = [1, 2, 3].flatMap((number): Note[] => [
   sent(number),
   answered(number, results(number), at(number * 100)),
-  ['document', 'd0', number, `w.${number}+`, at(number * 100 + 10)],
+  ['document', 'sessions/d0', number, `w.${number}+`, at(number * 100 + 10)],
   ['entries', LOG, [[number, `w.${number}+`]], true, at(number * 100 + 20)],
 ]);
 
@@ -130,7 +130,7 @@ describe('the check of a storm', () => {
     ],
     [
       'an old document that was read',
-      { more: [['document', 'd0', 2, 'w.2+', at(400)]] },
+      { more: [['document', 'sessions/d0', 2, 'w.2+', at(400)]] },
       /sessions\/d0 was read as 2, 3 was acknowledged/,
     ],
     [
@@ -140,7 +140,7 @@ describe('the check of a storm', () => {
     ],
     [
       'another value than acknowledged that was read',
-      { more: [['document', 'd0', 3, 'w.1+', at(400)]] },
+      { more: [['document', 'sessions/d0', 3, 'w.1+', at(400)]] },
       /sessions\/d0#3 was acknowledged as w\.3\+ and read as w\.1\+/,
     ],
     [
@@ -184,17 +184,17 @@ describe('the check of a storm', () => {
         'sent',
         { writer: 'w', number: 4 },
         [
-          { kind: 'append', log: 'trimmed', value },
-          { kind: 'trim', log: 'trimmed', through: Number.MAX_SAFE_INTEGER },
+          { kind: 'append', log: 'trimmed/0', value },
+          { kind: 'trim', log: 'trimmed/0', through: Number.MAX_SAFE_INTEGER },
         ],
       ],
       answered(4, [{ sequence: 1 }, {}], at(400)),
     ];
-    const counter: SnapshotRecord = { kind: 'log', log: 'trimmed', lastSequence: 1 };
+    const counter: SnapshotRecord = { kind: 'log', log: 'trimmed/0', lastSequence: 1 };
     expect(problemsOf({ more: trim, there: [...found, counter] })).toEqual([]);
-    const there: SnapshotRecord = { kind: 'entry', log: 'trimmed', sequence: 1, at: 1, json: '"w.4"' };
+    const there: SnapshotRecord = { kind: 'entry', log: 'trimmed/0', sequence: 1, at: 1, json: '"w.4"' };
     expect(problemsOf({ more: trim, there: [...found, counter, there] })).toEqual([
-      'trimmed#1 is there, 1 was trimmed',
+      'trimmed/0#1 is there, 1 was trimmed',
     ]);
   });
 
@@ -230,6 +230,25 @@ it('lets a commit be answered otherwise that was lost since, and a snapshot end 
     problemsOf({ more, breaks: [{ what, ...at(350) }] }).filter((problem) => problem.startsWith('w.'));
   expect(ofAnswers('lost')).toEqual([]);
   expect(ofAnswers('switched')).toHaveLength(2);
+});
+
+it('takes an answer that comes again behind a switch of the generation for what was there before it', () => {
+  const again = (span: Span): Note => answered(3, results(3), span);
+  const switched: Break = { what: 'switched', ...at(340) };
+  // It was answered late, was in the midst of the switch, and was sent again at once.
+  const late: Note[] = [sent(4), answered(4, results(4), at(330, 350)), answered(4, results(4), at(351))];
+  expect(problemsOf({ more: [again(at(400)), ...late], there: [], breaks: [switched] })).toEqual([]);
+  const anew: Note[] = [...late, sent(5), answered(5, results(4), at(400))];
+  expect(problemsOf({ more: anew, there: [], breaks: [switched] }).slice(0, 2)).toEqual([
+    'messages/0#4 (0) was given to w.4 and w.5',
+    'messages/0#4 was acknowledged to w.5, and is not there',
+  ]);
+  // Where it was lost and is answered, it was carried out anew.
+  expect(problemsOf({ more: [again(at(400))], there: [], breaks: [{ what: 'lost', ...at(340) }] })).toEqual([
+    'messages/0#3 was acknowledged to w.3, and is not there',
+    'own/w is at 0, 3 was acknowledged to w.3',
+    'sessions/d0 is at 0, 3 was acknowledged to w.3',
+  ]);
 });
 
 it('lets a log have a gap for each switch of the generation, and no more', () => {

@@ -4,19 +4,19 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Operation, OperationResult, SnapshotRecord } from '../../storage.ts';
-import type { Moment, Note, Span } from './storm-notes.ts';
+import type { Break, Moment, Note, Span } from './storm-notes.ts';
+import { type Carried, isTrimmed, removalProblems, trimmedThrough } from './storm-removals.ts';
 import { byName, few, gapsOf, snapshotProblems } from './storm-snapshot.ts';
 
-/** A moment at which the data became other data: what was acknowledged before it need not be there any more. */
-export interface Break extends Span {
-  /** `lost`: also the numbers that had been given are given again. */
-  what: 'switched' | 'lost';
+interface Answer {
+  results: OperationResult[];
+  span: Span;
 }
 
 interface Commit {
   name: string;
   operations: Operation[];
-  answers: { results: OperationResult[]; span: Span }[];
+  answers: Answer[];
   refused: boolean;
   /** When it was sent again and refused, though it had been acknowledged. */
   forgotten: Span[];
@@ -24,7 +24,9 @@ interface Commit {
 
 export class StormHistory {
   readonly #commits = new Map<string, Commit>();
-  readonly #reads: Extract<Note, ['document' | 'entries', ...unknown[]]>[] = [];
+  readonly #reads: Read[] = [];
+  /** Of what expires and is deleted. */
+  readonly #lapsing: Extract<Note, ['lapsing', ...unknown[]]>[] = [];
   /** Seen in snapshots. */
   readonly #gaps: [log: string, behind: number][] = [];
   readonly #endedSnapshots: [why: string, Span][] = [];
@@ -46,7 +48,7 @@ export class StormHistory {
       acknowledged,
       refused,
       unknown: commits.length - acknowledged - refused,
-      reads: this.#reads.length,
+      reads: this.#reads.length + this.#lapsing.length,
     };
   }
 
@@ -58,6 +60,7 @@ export class StormHistory {
       ...this.#snapshotEndProblems(),
       ...this.#numberProblems(),
       ...this.#readProblems(),
+      ...this.#removalProblems(),
       ...snapshotProblems(found),
       ...this.#foundProblems(found),
       ...this.#gapProblems(found),
@@ -88,6 +91,9 @@ export class StormHistory {
       case 'document':
       case 'entries':
         this.#reads.push(note);
+        return;
+      case 'lapsing':
+        this.#lapsing.push(note);
         return;
       case 'gap':
         this.#gaps.push([note[1], note[2]]);
@@ -122,6 +128,20 @@ export class StormHistory {
     return few(problems);
   }
 
+  /**
+   * The answers that tell of the data of their time. A commit that is sent again behind a switch of the generation is answered as
+   * it was, and what it wrote stays with the generation before.
+   */
+  #tellingAnswers({ answers }: Commit): Answer[] {
+    const [first, ...others] = answers;
+    if (first === undefined) return [];
+    const { began } = first.span;
+    const isOld = ({ results, span: { ended } }: Answer) =>
+      isDeepStrictEqual(first.results, results) &&
+      this.#breaks.some((one) => one.what === 'switched' && overlaps(one, { began, ended }));
+    return [first, ...others.filter((answer) => !isOld(answer))];
+  }
+
   /** What a server knows of a snapshot is lost with all else. */
   #snapshotEndProblems(): string[] {
     return this.#endedSnapshots
@@ -137,8 +157,9 @@ export class StormHistory {
   #numberProblems(): string[] {
     const given = new Map<string, string>();
     const problems: string[] = [];
-    for (const { name, operations, answers } of this.#commits.values()) {
-      for (const { results, span } of answers) {
+    for (const commit of this.#commits.values()) {
+      const { name, operations } = commit;
+      for (const { results, span } of this.#tellingAnswers(commit)) {
         for (const [i, operation] of operations.entries()) {
           const number = this.#numberOf(operation, results[i], span);
           if (number === undefined) continue;
@@ -203,12 +224,13 @@ export class StormHistory {
       }
       const era = this.#eraOf(span, () => true);
       if (era === undefined) continue;
-      const key = read[0] === 'document' ? `sessions/${read[1]}` : read[1];
+      const key = read[1];
       const name = `${key} (${era})`;
       const found: [number, unknown][] = read[0] === 'document' ? [[read[2], read[3]]] : read[2];
       const last = found.at(-1)?.[0] ?? 0;
       const expected = greatest.get(name) ?? 0;
-      const isLast = read[0] === 'document' || read[3];
+      // Of what is trimmed the end may have gone, with all before it.
+      const isLast = read[0] === 'document' || (read[3] && (found.length > 0 || !isTrimmed(key)));
       if (isLast && last < expected) {
         problems.push(`${key} was read as ${last}, ${expected} was acknowledged before the read began`);
       }
@@ -246,16 +268,27 @@ export class StormHistory {
       );
   }
 
-  /** Every put of a shared document and every entry that was acknowledged. */
+  #removalProblems(): string[] {
+    const carried: Carried[] = [];
+    for (const commit of this.#commits.values()) {
+      const [first] = this.#tellingAnswers(commit);
+      if (first !== undefined) carried.push({ operations: commit.operations, ...first });
+    }
+    const reads = [...this.#lapsing, ...this.#reads.filter(([, name]) => isTrimmed(name))];
+    return few(removalProblems(carried, reads, (span) => this.#eraOf(span, () => true)));
+  }
+
+  /** Every put of a document that goes on and every entry that was acknowledged. */
   #acknowledgements(): Acknowledged[] {
     const all: Acknowledged[] = [];
-    for (const { operations, answers } of this.#commits.values()) {
-      for (const { results, span } of answers) {
+    for (const commit of this.#commits.values()) {
+      const { operations } = commit;
+      for (const { results, span } of this.#tellingAnswers(commit)) {
         for (const [i, operation] of operations.entries()) {
-          if (operation.kind === 'append' && operation.log !== 'trimmed') {
+          if (operation.kind === 'append') {
             all.push({ key: operation.log, number: results[i]?.sequence ?? 0, value: operation.value, span });
-          } else if (operation.kind === 'put' && operation.collection === 'sessions') {
-            const key = `sessions/${operation.id}`;
+          } else if (operation.kind === 'put' && operation.collection !== 'lapsing') {
+            const key = `${operation.collection}/${operation.id}`;
             all.push({ key, number: results[i]?.version ?? 0, value: operation.value, span });
           }
         }
@@ -269,22 +302,19 @@ export class StormHistory {
     const { entries, documents } = byName(found);
     const since = Math.max(0, ...this.#breaks.map(({ ended }) => ended));
     const problems: string[] = [];
-    let trimmedThrough = 0;
-    let mayBeTrimmed = 0;
-    for (const { name, operations, answers, refused } of this.#commits.values()) {
+    const trimmed = new Map<string, number>();
+    for (const commit of this.#commits.values()) {
+      const { name, operations, answers, refused } = commit;
       if (refused && answers.length > 0) problems.push(`${name} was both refused and acknowledged`);
-      const answer = answers.find(({ span }) => span.began > since);
+      const answer = this.#tellingAnswers(commit).find(({ span }) => span.began > since);
       for (const [i, operation] of operations.entries()) {
-        if (operation.kind === 'trim') {
-          // The greatest number there is stands for all that are there.
-          const own = operations.findIndex(({ kind }, at) => kind === 'append' && at === i - 1);
-          const through = Math.min(operation.through, answer?.results[own]?.sequence ?? operation.through);
-          mayBeTrimmed = Math.max(mayBeTrimmed, through);
-          if (answer !== undefined) trimmedThrough = Math.max(trimmedThrough, through);
-        }
         if (answer === undefined) continue;
+        if (operation.kind === 'trim') {
+          const through = trimmedThrough({ operations, results: answer.results }, i);
+          trimmed.set(operation.log, Math.max(through, trimmed.get(operation.log) ?? 0));
+        }
         const { sequence = 0, version = 0 } = answer.results[i] ?? {};
-        if (operation.kind === 'append' && operation.log !== 'trimmed') {
+        if (operation.kind === 'append' && !isTrimmed(operation.log)) {
           const there = entries.get(operation.log)?.get(sequence);
           if (there !== operation.value) {
             problems.push(
@@ -311,9 +341,10 @@ export class StormHistory {
         else if (commit.refused) problems.push(`${log} holds ${value}, which was refused`);
       }
     }
-    for (const sequence of entries.get('trimmed')?.keys() ?? []) {
-      if (sequence <= trimmedThrough)
-        problems.push(`trimmed#${sequence} is there, ${trimmedThrough} was trimmed`);
+    for (const [log, through] of trimmed) {
+      for (const sequence of entries.get(log)?.keys() ?? []) {
+        if (sequence <= through) problems.push(`${log}#${sequence} is there, ${through} was trimmed`);
+      }
     }
     return few(problems);
   }
@@ -326,7 +357,9 @@ interface Acknowledged {
   span: Span;
 }
 
-function spanOf(read: Extract<Note, ['document' | 'entries', ...unknown[]]>): Span {
+type Read = Extract<Note, ['document' | 'entries', ...unknown[]]>;
+
+function spanOf(read: Read): Span {
   return read[4];
 }
 

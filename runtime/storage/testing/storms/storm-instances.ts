@@ -1,6 +1,8 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { join } from 'node:path';
 import type { PostgresSettings, RedisSettings } from '../../../settings/settings.ts';
-import type { Storage, StorageFault } from '../../storage.ts';
+import type { HybridStorageOptions } from '../../hybrid/hybrid-storage.ts';
+import type { ReadQuery, Storage, StorageFault } from '../../storage.ts';
 
 /** The types of storage that a storm can go over. */
 export const STORM_ADAPTERS = ['sqlite', 'file', 'redis', 'postgres', 'hybrid'] as const;
@@ -14,7 +16,11 @@ export interface StormRig {
   folder: string;
   redis: RedisSettings;
   postgres: PostgresSettings;
+  /** Of the hybrid one: how soon it takes things for idle, gives up what others want, and counts as gone. */
+  times: HybridTimes;
 }
+
+export type HybridTimes = Pick<HybridStorageOptions, 'hotHours' | 'beatMs' | 'lapseMs'>;
 
 /** A Redis that does not answer is given up after so many milliseconds: a storm has no time to wait. */
 const COMMAND_TIMEOUT_MS = 500;
@@ -42,9 +48,45 @@ export async function makeInstance(rig: StormRig, onFault: (fault: StorageFault)
       const { PostgresStorage } = await import('../../postgres/postgres-storage.ts');
       return new PostgresStorage({ postgres, onFault });
     }
-    case 'hybrid': {
-      const { createHybridStorage } = await import('../../hybrid/open-hybrid.ts');
-      return createHybridStorage({ redis, postgres, hotHours: 1, onFault });
+    case 'hybrid':
+      return hybrid(rig, onFault);
+  }
+}
+
+/** What answered the call that is under way. */
+const answering = new AsyncLocalStorage<{ side: 'the copy' | 'PostgreSQL' }>();
+
+/** As `createHybridStorage`, with times that a storm lives to see. */
+async function hybrid(rig: StormRig, onFault: (fault: StorageFault) => void): Promise<Storage> {
+  const { PostgresStorage } = await import('../../postgres/postgres-storage.ts');
+  const { HotRedis } = await import('../../hybrid/hot-redis.ts');
+  const { HybridStorage } = await import('../../hybrid/hybrid-storage.ts');
+  class ColdSide extends PostgresStorage {
+    override get<T>(collection: string, id: string) {
+      this.#isAsked();
+      return super.get<T>(collection, id);
+    }
+
+    override read<T>(log: string, query?: ReadQuery) {
+      this.#isAsked();
+      return super.read<T>(log, query);
+    }
+
+    #isAsked(): void {
+      const call = answering.getStore();
+      if (call !== undefined) call.side = 'PostgreSQL';
     }
   }
+  return new HybridStorage({
+    cold: new ColdSide({ postgres: rig.postgres, onFault }),
+    hot: new HotRedis(rig.redis),
+    namespace: 'storm',
+    ...rig.times,
+  });
+}
+
+/** Calls, and tells which side of a hybrid storage has answered. */
+export function noticingSide<T>(call: () => Promise<T>): Promise<{ result: T; side: string }> {
+  const told = { side: 'the copy' as const };
+  return answering.run(told, async () => ({ result: await call(), side: told.side }));
 }

@@ -1,4 +1,4 @@
-/** What the writers of a storm note, each into a file of its own that outlives its kill, one JSON array a line. */
+/** What the writers of a storm note, and the storm itself, each into a file of its own that outlives its kill, one JSON array a line. */
 import { openSync, readFileSync, writeSync } from 'node:fs';
 import type { CommitId, Operation, OperationResult } from '../../storage.ts';
 
@@ -8,6 +8,14 @@ export type Moment = number;
 export interface Span {
   began: Moment;
   ended: Moment;
+  /** Who called, over which instance, and who answered: for people. */
+  by?: string;
+}
+
+/** A moment at which the data became other data: what was acknowledged before it need not be there any more. */
+export interface Break extends Span {
+  /** `lost`: also the numbers that had been given are given again. */
+  what: 'switched' | 'lost';
 }
 
 export type Note =
@@ -18,7 +26,8 @@ export type Note =
   | ['refused', CommitId]
   /** It had been acknowledged, and was refused when it was sent again. */
   | ['forgotten', CommitId, Span]
-  | ['document', id: string, version: number, value: unknown, Span]
+  /** With its collection; version 0 when there was none. */
+  | ['document', name: string, version: number, value: unknown, Span]
   /** The entries of a read, with rising sequences; `last`: they reach to the end of the log. */
   | ['entries', log: string, entries: [sequence: number, value: string][], last: boolean, Span]
   /** In a snapshot: numbers before this one are missing. */
@@ -27,8 +36,13 @@ export type Note =
   | ['switched', Span]
   /** A snapshot that was given up while the server was there. */
   | ['snapshot ended', why: string, Span]
+  /** A document that expires and is deleted, with the value that was read; null for none. `readAt`: milliseconds since the epoch. */
+  | ['lapsing', id: string, value: string | null, readAt: number, Span]
   /** Something that may never happen. */
-  | ['problem', string];
+  | ['problem', string]
+  /** What failed or was done to all that was there, and when. */
+  | ['fault', name: string, Span]
+  | ['break', Break];
 
 export function now(): Moment {
   return Number(process.hrtime.bigint() / 1_000n);

@@ -7,7 +7,7 @@ import type { Storage } from '../../storage.ts';
 import { type PostgresServer, startPostgres } from '../servers/postgres-server.ts';
 import { type RedisServer, startRedis } from '../servers/redis-server.ts';
 import { startTcpProxy, type TcpProxy } from '../servers/tcp-proxy.ts';
-import { makeInstance, type StormAdapter, type StormRig } from './storm-instances.ts';
+import { type HybridTimes, makeInstance, type StormAdapter, type StormRig } from './storm-instances.ts';
 import { now } from './storm-notes.ts';
 import {
   type Fault,
@@ -19,6 +19,7 @@ import {
   PROCESS_PAUSE,
   pause,
   pick,
+  processPause,
   serverFaults,
   switchBy,
 } from './storm-weather.ts';
@@ -40,6 +41,21 @@ export interface StormPlace {
 const PROCESSES = 3;
 /** A PostgreSQL that does not answer is given up after so many milliseconds. */
 const QUERY_TIMEOUT_MS = 3_000;
+/**
+ * Of each process: what stays hot, what goes to the cold side while others use it, and what has gone before anybody reads it again.
+ * An instance that stands still for its longest is taken for gone.
+ */
+const TIMES: readonly HybridTimes[] = [3_600_000, 1_000, 70].map((ms) => ({
+  hotHours: ms / 3_600_000,
+  beatMs: 300,
+  lapseMs: 5_000,
+}));
+/** A server hangs for longer than any call waits for it, and a Redis for longer than a writer waits for it to come back. */
+const HANG_MS = 4_500;
+/** Longer than a writer waits for a Redis that takes no writes. */
+const REFUSAL_MS = 9_000;
+/** A process that stands still for so many milliseconds at the most has lost what it held. */
+const LAPSING_MS = 7_000;
 
 /** `marker` stands in every commit; told of faults that the direct instance meets. */
 export async function makePlace(
@@ -118,7 +134,7 @@ const PLACES: Record<StormAdapter, MakePlace> = {
       faults: [
         PROCESS_KILL,
         PROCESS_PAUSE,
-        ...serverFaults('PostgreSQL', server),
+        ...serverFaults('PostgreSQL', server, HANG_MS),
         ...networkFaults(proxies, marker),
         connectionsEnded(server),
         switchBy(direct),
@@ -137,12 +153,16 @@ const PLACES: Record<StormAdapter, MakePlace> = {
     const client = clientFor(stack, redis);
     return {
       processes: PROCESSES,
-      rig: (process) => rigOf(ground, { redis: redis.url, postgres: through(postgres, proxies, process) }),
+      rig: (process) => ({
+        ...rigOf(ground, { redis: redis.url, postgres: through(postgres, proxies, process) }),
+        times: timesOf(process),
+      }),
       faults: [
         PROCESS_KILL,
         PROCESS_PAUSE,
-        ...serverFaults('Redis', redis),
-        ...serverFaults('PostgreSQL', postgres),
+        { ...processPause(LAPSING_MS), weight: 1 },
+        ...serverFaults('Redis', redis, HANG_MS),
+        ...serverFaults('PostgreSQL', postgres, HANG_MS),
         ...networkFaults(proxies, marker),
         connectionsEnded(postgres),
         scriptsForgotten(client),
@@ -177,7 +197,12 @@ function rigOf({ adapter, folder }: Ground, urls: { redis?: string; postgres?: s
       queryTimeoutMs: QUERY_TIMEOUT_MS,
       statementTimeoutMs: QUERY_TIMEOUT_MS,
     }),
+    times: timesOf(0),
   };
+}
+
+function timesOf(process: number): HybridTimes {
+  return TIMES[process % TIMES.length] as HybridTimes;
 }
 
 async function redisFor(
@@ -239,7 +264,7 @@ function writesRefused(redis: Redis): Fault {
     async run({ random }) {
       const setting = pick(['maxmemory', 'min-replicas-to-write'], random);
       await redis.config('SET', setting, '1');
-      await pause(random() * LONGEST_MS);
+      await pause(random() * pick([LONGEST_MS, LONGEST_MS, REFUSAL_MS], random));
       await redis.config('SET', setting, '0');
     },
   };
@@ -264,7 +289,7 @@ function tailLost(server: RedisServer, proxies: readonly TcpProxy[], late: LateR
   return {
     name: 'Redis loses the end of its file',
     weight: 1,
-    async run({ random, breaks }) {
+    async run({ random, broke }) {
       const began = now();
       await server.kill();
       late.forget();
@@ -277,7 +302,7 @@ function tailLost(server: RedisServer, proxies: readonly TcpProxy[], late: LateR
       if (name !== undefined) await cutTail(join(server.folder, name), random() * 40_000);
       await pause(random() * 200);
       await server.restart();
-      breaks.push({ what: 'lost', began, ended: now() });
+      broke({ what: 'lost', began, ended: now() });
     },
   };
 }

@@ -2,8 +2,7 @@
 import type { Storage } from '../../storage.ts';
 import type { TestServer } from '../servers/server-process.ts';
 import type { TcpProxy } from '../servers/tcp-proxy.ts';
-import type { Break } from './storm-history.ts';
-import { now } from './storm-notes.ts';
+import { type Break, now } from './storm-notes.ts';
 import type { StormProcess } from './storm-process.ts';
 import { switchGeneration } from './switch-generation.ts';
 
@@ -16,7 +15,7 @@ export interface Sky {
   /** Puts a new process in the place of one that has ended. */
   replace(process: StormProcess): StormProcess;
   /** What was acknowledged before may be gone. */
-  breaks: Break[];
+  broke(one: Break): void;
 }
 
 export interface Fault {
@@ -53,22 +52,26 @@ export const PROCESS_KILL: Fault = {
   },
 };
 
-export const PROCESS_PAUSE: Fault = {
-  name: 'a process stands still',
-  weight: 2,
-  async run({ random, processes }) {
-    const process = pick(processes, random);
-    process.pause();
-    await pause(random() * LONGEST_MS);
-    process.resume();
-  },
-};
+export const PROCESS_PAUSE = processPause(LONGEST_MS);
+
+export function processPause(longestMs: number): Fault {
+  return {
+    name: 'a process stands still',
+    weight: 2,
+    async run({ random, processes }) {
+      const process = pick(processes, random);
+      process.pause();
+      await pause(random() * longestMs);
+      process.resume();
+    },
+  };
+}
 
 /** By a process itself, where only one may open the data; now and then it is killed in the midst of it. */
 export const OWN_SWITCH: Fault = {
   name: 'the generation is switched',
   weight: 1,
-  async run({ random, processes, replace, breaks }) {
+  async run({ random, processes, replace, broke }) {
     const process = pick(processes, random);
     const began = now();
     const switched = process.told('switched');
@@ -76,7 +79,7 @@ export const OWN_SWITCH: Fault = {
     if (random() < 0.5) return switched;
     await Promise.race([switched, pause(random() * 60)]);
     await process.kill();
-    breaks.push({ what: 'switched', began, ended: now() });
+    broke({ what: 'switched', began, ended: now() });
     await begin(replace(process), random);
   },
 };
@@ -86,19 +89,20 @@ export function switchBy(direct: Storage): Fault {
   return {
     name: 'the generation is switched',
     weight: 1,
-    async run({ random, breaks }) {
+    async run({ random, broke }) {
       const began = now();
       try {
         await switchGeneration(direct, random);
       } finally {
         // Also when it was rejected, which is told as well: it may have been carried out.
-        breaks.push({ what: 'switched', began, ended: now() });
+        broke({ what: 'switched', began, ended: now() });
       }
     },
   };
 }
 
-export function serverFaults(name: string, server: TestServer): Fault[] {
+/** `longestMs`: for how long it hangs at the most, now and then: longer than those who use it wait for an answer. */
+export function serverFaults(name: string, server: TestServer, longestMs = LONGEST_MS): Fault[] {
   return [
     {
       name: `${name} is killed and started again`,
@@ -114,7 +118,7 @@ export function serverFaults(name: string, server: TestServer): Fault[] {
       weight: 1,
       async run({ random }) {
         server.pause();
-        await pause(random() * LONGEST_MS);
+        await pause(random() * pick([LONGEST_MS, longestMs], random));
         server.resume();
       },
     },
