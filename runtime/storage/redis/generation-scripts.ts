@@ -22,9 +22,11 @@ for _, text in ipairs(call('HGETALL', P .. ':gens')) do answer[#answer + 1] = te
 return answer`,
 };
 
-/** ARGV: id, record, milliseconds of the lease. */
+/** ARGV: id, record, milliseconds of the lease. Answers 1, or 0 when there is another one with this id. */
 export const CREATE_GENERATION: RedisScript = {
   lua: `${COMMON}
+local there = call('HGET', P .. ':gens', ARGV[1])
+if there and there ~= ARGV[2] then return 0 end
 call('HSET', P .. ':gens', ARGV[1], ARGV[2])
 call('ZADD', P .. ':leases', serverTime() + tonumber(ARGV[3]), 'g:' .. ARGV[1])
 return 1`,

@@ -1,4 +1,4 @@
-import { randomId, timeOrderedId } from '../../base/ids.ts';
+import { randomId } from '../../base/ids.ts';
 import { fault } from '../../contract/error-codes.ts';
 import { fieldsToText, SnapshotRecordCheck } from '../checked-input.ts';
 import { valueChecksum } from '../checksum.ts';
@@ -42,6 +42,8 @@ const LEASE_MS = 60_000;
 const PAGE = { characters: 1024 * 1024, records: 500 };
 const FORMAT = 2;
 const RAISED_AT_ONCE = 200;
+/** Characters of the id of a generation: it stands in the name of each key, so in each command of a commit. */
+const ID_LENGTH = 8;
 
 interface Known {
   id: string;
@@ -66,7 +68,7 @@ export class GenerationStore {
   /** Makes the first generation when there is none; rejects with `storage.newer_version`, `storage.failed` or `storage.corrupt`. */
   async open(): Promise<void> {
     const createdAt = this.#now();
-    const id = timeOrderedId(createdAt, randomId);
+    const id = randomId(ID_LENGTH);
     const record = generationText(id, { createdAt, reason: 'first', state: 'sealed', order: 1 });
     const [active, format] = (await this.#server.run(INITIALISE, id, record, FORMAT)) as (string | null)[];
     if (Number(format) > FORMAT) {
@@ -122,7 +124,6 @@ export class GenerationStore {
   }> {
     await this.giveUpLapsed();
     const createdAt = this.#now();
-    const id = timeOrderedId(createdAt, randomId);
     const orders = (await this.#known()).map(({ record }) => record.order);
     const record: GenerationRecord = {
       createdAt,
@@ -130,8 +131,10 @@ export class GenerationStore {
       state: 'building',
       order: Math.max(0, ...orders) + 1,
     };
+    let id: string;
+    do id = randomId(ID_LENGTH);
+    while ((await this.#server.run(CREATE_GENERATION, id, generationText(id, record), LEASE_MS)) === 0);
     const lease = `g:${id}`;
-    await this.#server.run(CREATE_GENERATION, id, generationText(id, record), LEASE_MS);
     this.#leased.add(lease);
     const check = new SnapshotRecordCheck();
     const pages = new BuildPages();

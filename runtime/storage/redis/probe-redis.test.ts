@@ -58,6 +58,42 @@ describeWithServers(['redis'], 'a Redis', () => {
     ]);
   });
 
+  it('that removes data when its memory is full is said to', async () => {
+    await using full = await startRedis();
+    const client = new Redis(full.url);
+    const noticesWith = async (limit: string, policy: string) => {
+      await client.config('SET', 'maxmemory', limit, 'maxmemory-policy', policy);
+      return (await redisAt(full.url)).notices;
+    };
+    for (const policy of ['allkeys-lru', 'allkeys-lfu', 'allkeys-random']) {
+      expect(await noticesWith('512mb', policy)).toMatchObject([
+        { code: 'redis.evicts', message: expect.stringMatching(`512 MB .*${policy}.* noeviction`) },
+      ]);
+    }
+    expect(await noticesWith('512mb', 'noeviction')).toEqual([]);
+    expect(await noticesWith('512mb', 'volatile-lru')).toEqual([]);
+    expect(await noticesWith('0', 'allkeys-lru')).toEqual([]);
+    await client.quit();
+  });
+
+  it('keeps no key that may be removed because it expires', async () => {
+    await using used = await startRedis();
+    const client = new Redis(used.url);
+    const dataDir = await mkdtemp(join(tmpdir(), 'probe-'));
+    const { storage: settings } = loadSettings({ env: { STORAGE_TYPE: 'redis', REDIS_URL: used.url } });
+    const storage = await openStorage({ ...settings, dataDir });
+    const put = { kind: 'put', collection: 'sessions', value: 1, expiresAt: Date.now() + 60_000 } as const;
+    for (const id of ['a', 'b', 'c']) await storage.commit([{ ...put, id }]);
+    const reading = storage.snapshot();
+    await reading[Symbol.asyncIterator]().next();
+    const keys = await client.keys('*');
+    expect(keys.length).toBeGreaterThan(5);
+    for (const key of keys) expect([key, await client.ttl(key)]).toEqual([key, -1]);
+    await storage.close();
+    await client.quit();
+    await rm(dataDir, { recursive: true });
+  });
+
   it('that refuses, is not there, hangs or speaks otherwise is told of in words, without the password', async () => {
     await expect(redisAt(withPassword('hunter2-hunter2'))).rejects.toSatisfy(
       (error: { code: string; message: string }) =>

@@ -3,7 +3,7 @@ import type { RedisSettings } from '../../settings/settings.ts';
 import type { StorageInfo } from '../storage.ts';
 import { type Address, addressesOf } from './redis-address.ts';
 import { toFault } from './redis-errors.ts';
-import { checkServer, durability, factsOf } from './redis-facts.ts';
+import { checkServer, factsOf, lossNotices } from './redis-facts.ts';
 
 const TIMEOUT_MS = 3_000;
 
@@ -57,7 +57,7 @@ async function probeNode({ options, location }: Address, clusterNodes: string[])
       product,
       location,
       latencyMs,
-      notices: await durability(redis),
+      notices: await lossNotices(redis),
       ...(found === undefined ? {} : { empty: found === 0 }),
     };
   } catch (error) {

@@ -33,21 +33,29 @@ export function checkServer(facts: Record<string, string>, location: string, asC
   }
 }
 
-/** What the server may lose of what it has acknowledged. */
-export async function durability(redis: Redis): Promise<StorageNotice[]> {
-  const setting = async (name: string) => ((await redis.config('GET', name)) as string[])[1];
-  let appendOnly: string | undefined;
-  let sync: string | undefined;
+/** What the server may lose of what it has acknowledged, as its settings say. */
+export async function lossNotices(redis: Redis): Promise<StorageNotice[]> {
+  const setting = async (name: string) => ((await redis.config('GET', name)) as string[])[1] ?? '';
   try {
-    [appendOnly, sync] = await Promise.all([setting('appendonly'), setting('appendfsync')]);
+    const [appendOnly, sync, limit, policy] = await Promise.all([
+      setting('appendonly'),
+      setting('appendfsync'),
+      setting('maxmemory'),
+      setting('maxmemory-policy'),
+    ]);
+    return [...crashNotices(appendOnly, sync), ...evictionNotices(limit, policy)];
   } catch {
     return [
       {
         code: 'redis.durability_unknown',
-        message: 'The server does not tell how it keeps data, so nobody knows what a crash of it would lose.',
+        message:
+          'The server does not tell how it keeps data, so nobody knows what a crash of it would lose, nor whether it removes data when its memory is full.',
       },
     ];
   }
+}
+
+function crashNotices(appendOnly: string, sync: string): StorageNotice[] {
   if (appendOnly === 'yes' && sync === 'always') return [];
   const loss =
     appendOnly !== 'yes'
@@ -60,3 +68,16 @@ export async function durability(redis: Redis): Promise<StorageNotice[]> {
     },
   ];
 }
+
+/** The policies that are named `volatile` only remove keys that expire, of which none is ours. */
+function evictionNotices(limit: string, policy: string): StorageNotice[] {
+  if (limit === '0' || !policy.startsWith('allkeys-')) return [];
+  return [
+    {
+      code: 'redis.evicts',
+      message: `The server removes data, whatever was acknowledged, once it takes ${megabytes(limit)} of memory (maxmemory-policy is ${policy}). Set maxmemory-policy noeviction, with which it refuses to take more instead.`,
+    },
+  ];
+}
+
+const megabytes = (bytes: string): string => `${Math.max(1, Math.round(Number(bytes) / 1024 / 1024))} MB`;

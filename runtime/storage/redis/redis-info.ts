@@ -2,7 +2,7 @@ import type { Cluster, Redis } from 'ioredis';
 import type { RedisSettings } from '../../settings/settings.ts';
 import type { StorageInfo } from '../storage.ts';
 import type { RedisConnection } from './redis-connection.ts';
-import { durability, factsOf } from './redis-facts.ts';
+import { factsOf, lossNotices } from './redis-facts.ts';
 
 /** What holds the data, as one of its nodes tells it. */
 export async function infoOf(connection: RedisConnection, settings: RedisSettings): Promise<StorageInfo> {
@@ -14,7 +14,7 @@ export async function infoOf(connection: RedisConnection, settings: RedisSetting
     const version = factsOf(await node.info('server')).redis_version ?? 'of unknown version';
     const nodes = settings.clusterNodes.length;
     const product = nodes > 0 ? `Redis ${version} (cluster of ${countOf(client)})` : `Redis ${version}`;
-    return { product, location: connection.location, latencyMs, notices: await durability(node) };
+    return { product, location: connection.location, latencyMs, notices: await lossNotices(node) };
   });
 }
 
