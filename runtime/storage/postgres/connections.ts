@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Pool, type PoolClient, type PoolConfig } from 'pg';
 import { type CodedError, messageOf } from '../../base/errors.ts';
@@ -13,6 +14,8 @@ export interface ConnectionOptions {
   url?: string | undefined;
   /** Where the tables are, instead of the first schema of the user's search path. */
   schema?: string | undefined;
+  /** What the connections are made of, instead of plain sockets. */
+  newSocket?: (() => Socket) | undefined;
   /** The name of a damaged record that a function of the server met. */
   onDamaged: (record: string) => void;
 }
@@ -218,7 +221,7 @@ function destroy(client: PoolClient): void {
   connection?.stream?.destroy();
 }
 
-function poolConfig({ settings, url }: ConnectionOptions): PoolConfig {
+function poolConfig({ settings, url, newSocket }: ConnectionOptions): PoolConfig {
   const address = url ?? settings.url;
   try {
     if (address !== undefined) new URL(address);
@@ -240,6 +243,7 @@ function poolConfig({ settings, url }: ConnectionOptions): PoolConfig {
     keepAlive: true,
     // A statement need not wait for the answer to the one before it.
     pipeline: true,
+    ...(newSocket === undefined ? {} : { stream: newSocket }),
     max: Math.max(1, settings.poolMax),
     min: settings.poolMin,
     idleTimeoutMillis: settings.idleTimeoutMs,

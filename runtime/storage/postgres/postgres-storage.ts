@@ -37,10 +37,12 @@ import { CommitQueue } from './commit-queue.ts';
 import { Connections } from './connections.ts';
 import { ACTIVE_BYTES, GenerationStore } from './generation-store.ts';
 import { ListReader } from './list-reader.ts';
+import { OneBufferSocket } from './one-buffer-socket.ts';
 import { openServer, serverInfo } from './open-server.ts';
 import { ReadReplica } from './read-replica.ts';
 import { FOUND_COLUMNS, foundRow, RecordVerifier } from './record-verifier.ts';
 import type { Statement } from './row-query.ts';
+import { RowReceiver } from './row-receiver.ts';
 import { SnapshotReader } from './snapshot-reader.ts';
 
 export interface PostgresStorageOptions extends StorageOptions {
@@ -279,14 +281,16 @@ export class PostgresStorage implements Storage {
   /** On a connection of its own, so that it takes none from the others, however long it is read. */
   async #beginSnapshot({ source, snapshots, primary, verifier }: Parts, generation: string | undefined) {
     const replica = (await source.source(true)) !== primary;
-    const connections = this.#connect(replica ? this.#options.postgres.readUrl : undefined, 1);
+    const { readUrl, queryTimeoutMs } = this.#options.postgres;
+    const connections = this.#connect(replica ? readUrl : undefined, 1, () => new OneBufferSocket());
     snapshots.add(connections);
     const lent = await connections.lend().catch(async (error: unknown) => {
       snapshots.delete(connections);
       await connections.close();
       throw error;
     });
-    const end = async () => {
+    const end = async (receiver?: RowReceiver) => {
+      receiver?.close();
       snapshots.delete(connections);
       lent.giveBack(new Error('Connection ended.'));
       await connections.close();
@@ -307,20 +311,23 @@ export class PostgresStorage implements Storage {
       if (rows[0] === undefined) {
         throw fault('storage.invalid', `There is no sealed generation ${generation}.`);
       }
-      const reader = new SnapshotReader(client, verifier, Number(rows[0].key), this.#now());
-      return { batches: reader.batches(), end, words: (error: unknown) => connections.words(error) };
+      const receiver = new RowReceiver(client, queryTimeoutMs);
+      const reader = new SnapshotReader(receiver, verifier, Number(rows[0].key), this.#now());
+      const words = (error: unknown) => connections.words(error);
+      return { batches: reader.batches(), end: () => end(receiver), words };
     } catch (error) {
       await end();
       throw connections.words(error);
     }
   }
 
-  #connect(url: string | undefined, size: number): Connections {
+  #connect(url: string | undefined, size: number, newSocket?: () => OneBufferSocket): Connections {
     const { postgres, schema } = this.#options;
     return new Connections({
       settings: { ...postgres, poolMax: size, poolMin: Math.min(postgres.poolMin, size) },
       url,
       schema,
+      newSocket,
       onDamaged: (record) => {
         const { verifier } = this.#parts ?? {};
         // It was dealt with in the same breath; damaged once more, it is a new fault.

@@ -67,10 +67,12 @@ class RowQuery extends BaseQuery {
 export function queryRows(client: PoolClient, statement: Statement, values: unknown[]): Promise<Row[]> {
   return new Promise((resolve, reject) => {
     const query = new RowQuery(statement, values);
-    query.callback = (error) => {
+    // V8 makes a function old at once that is written where it is assigned to a property, and all that it leads to lives on with it.
+    const answered = (error: Error | null) => {
       if (error === null) resolve(query.received);
       else reject(error);
     };
+    query.callback = answered;
     client.query(query as unknown as Query);
   });
 }

@@ -1,9 +1,12 @@
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { recordsOf } from '../contract/fixture.ts';
 import { SNAPSHOT_BATCH_BYTES } from '../snapshot-batch.ts';
 import type { Operation, SnapshotRecord } from '../storage.ts';
 import { describeWithServers } from '../testing/servers/describe-with-servers.ts';
+import { startPostgres } from '../testing/servers/postgres-server.ts';
+import { PostgresStorage } from './postgres-storage.ts';
 import { usePostgres } from './testing/postgres-fixture.ts';
+import { settingsFor } from './testing/schema.ts';
 
 /** More than come in one answer; of sizes on both sides of all bounds. */
 const VALUES = Array.from({ length: 700 }, (_, i) => {
@@ -17,6 +20,19 @@ const sizeOf = (batch: SnapshotRecord[]) =>
 
 describeWithServers(['postgres'], 'snapshots of PostgreSQL', () => {
   const server = usePostgres();
+
+  it('come over TLS as well', async () => {
+    await using secure = await startPostgres({ tls: true });
+    const storage = new PostgresStorage({ postgres: settingsFor(`${secure.url}?sslmode=no-verify`) });
+    onTestFinished(() => storage.close());
+    await storage.open();
+    await storage.commit(VALUES.map((value): Operation => ({ kind: 'append', log: 'events', value })));
+    const json = (await recordsOf(storage)).flatMap((record) =>
+      record.kind === 'entry' ? [record.json] : [],
+    );
+    expect(json).toEqual(texts);
+    await storage.close();
+  });
 
   it('hand out values of any size in batches of a bounded size, whatever is written meanwhile', async () => {
     const { make } = await server.newSchema();

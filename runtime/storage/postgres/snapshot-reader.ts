@@ -1,9 +1,9 @@
-import type { PoolClient } from 'pg';
 import { SNAPSHOT_BATCH_BYTES, SnapshotBatch } from '../snapshot-batch.ts';
 import type { SnapshotRecord } from '../storage.ts';
 import { textArray } from './array-text.ts';
 import { documentRow, type RecordVerifier } from './record-verifier.ts';
 import type { Row } from './row-query.ts';
+import type { RowReceiver } from './row-receiver.ts';
 
 /** Rows that come in one answer, … */
 const ROWS = 250;
@@ -31,13 +31,13 @@ const ENTRIES = {
  * nothing that a commit or an activation takes. At most some 100 KB are in memory, or one value that is larger.
  */
 export class SnapshotReader {
-  readonly #client: PoolClient;
+  readonly #receiver: RowReceiver;
   readonly #verifier: RecordVerifier;
   readonly #generation: number;
   readonly #now: number;
 
-  constructor(client: PoolClient, verifier: RecordVerifier, generation: number, now: number) {
-    this.#client = client;
+  constructor(receiver: RowReceiver, verifier: RecordVerifier, generation: number, now: number) {
+    this.#receiver = receiver;
     this.#verifier = verifier;
     this.#generation = generation;
     this.#now = now;
@@ -115,7 +115,7 @@ export class SnapshotReader {
     const wanted = rows.filter((row) => row.at(-1) === null);
     if (wanted.length === 0) return rows;
     const [first, second, type] = table.key;
-    const found = await this.#ask(
+    const found = await this.#receiver.ask(
       `SELECT w.place, t.json FROM unnest($2::text[], $3::${type}[]) WITH ORDINALITY w (a, b, place)
         JOIN ${table.table} t ON t.generation = $1 AND t.${first} = w.a AND t.${second} = w.b`,
       [
@@ -131,25 +131,14 @@ export class SnapshotReader {
   async *#cursor(name: string, select: string): AsyncGenerator<Row[], void, void> {
     // A cursor takes no parameters; this one is a whole number of the server's own.
     const bound = select.replaceAll('$1', String(this.#generation));
-    await this.#ask(`DECLARE ${name} NO SCROLL CURSOR FOR ${bound}`);
+    await this.#receiver.ask(`DECLARE ${name} NO SCROLL CURSOR FOR ${bound}`);
     for (;;) {
-      const rows = await this.#ask(`FETCH ${ROWS} FROM ${name}`);
+      const rows = await this.#receiver.ask(`FETCH ${ROWS} FROM ${name}`);
       // Whoever takes it may take it apart.
       const isLast = rows.length < ROWS;
       if (rows.length > 0) yield rows;
       if (isLast) return;
     }
-  }
-
-  /**
-   * The function by which the client hands over its answer is of a kind that is never young, so all that it leads to stays
-   * until V8 collects the whole heap: the memory would grow by many times what is read at a time. So the answer is emptied.
-   */
-  async #ask(text: string, values?: unknown[]): Promise<Row[]> {
-    const result = await this.#client.query<Row>({ text, ...(values && { values }), rowMode: 'array' });
-    const { rows } = result;
-    result.rows = [];
-    return rows;
   }
 }
 

@@ -5,6 +5,7 @@ import { fault } from '../../contract/error-codes.ts';
 import type { RedisSettings } from '../../settings/settings.ts';
 import { CallDeadline } from '../call-deadline.ts';
 import { probeRedis } from './probe-redis.ts';
+import { connectorFor, type RecycledReads } from './recycled-reads.ts';
 import { type Address, addressesOf } from './redis-address.ts';
 import { toFault } from './redis-errors.ts';
 import { WrittenCommand, type WrittenWords } from './written-words.ts';
@@ -12,6 +13,8 @@ import { WrittenCommand, type WrittenWords } from './written-words.ts';
 export interface RedisConnectionOptions {
   /** Time in which each command must be answered, in ms; the client's default is to wait for ever. */
   commandTimeoutMs: number;
+  /** What it reads into, on a single server without TLS; default: new buffers each time. */
+  reads?: RecycledReads;
   /** The server is there, for the first time or again. */
   onReady?: () => void;
   /** It is away, or hung: commands are refused until `onReady`. */
@@ -153,6 +156,15 @@ export class RedisConnection {
     );
   }
 
+  /** {@link run}, but answers bytes instead of text. */
+  runForBytes(script: RedisScript, key: string, args: readonly RedisArgument[]): Promise<unknown> {
+    return this.call((client) =>
+      this.#evaluate(script, (name, program) =>
+        client.callBuffer(name, [program, ...declaredKeys(key, this.cluster), ...args]),
+      ),
+    );
+  }
+
   /** {@link run} with arguments that are written already. */
   runWritten(script: RedisScript, key: string, args: WrittenWords): Promise<unknown> {
     return this.call((client) =>
@@ -231,7 +243,10 @@ export class RedisConnection {
 
   /** Its commands have our deadline: the timers of the client, one for each of them, cost as much as a small command. */
   #singleClient(): Redis {
-    const client = new Redis({ ...this.#shared(), ...this.#addresses[0]?.options, retryStrategy });
+    const { reads } = this.#options;
+    const { options } = this.#addresses[0] ?? {};
+    const sockets = reads === undefined || options?.tls ? {} : { Connector: connectorFor(reads) };
+    const client = new Redis({ ...this.#shared(), ...options, ...sockets, retryStrategy });
     const { commandTimeout } = client.options;
     // What the client itself asks until it is ready it has to give up by itself.
     client.on('ready', () => Object.assign(client.options, { commandTimeout: undefined }));

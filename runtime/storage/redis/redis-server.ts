@@ -60,6 +60,11 @@ export class RedisServer {
     return this.persist(() => this.#connection.run(script, this.#key, args));
   }
 
+  /** {@link run}, but answers bytes instead of text. */
+  async runForBytes(script: RedisScript, ...args: RedisArgument[]): Promise<unknown> {
+    return this.persist(() => this.#connection.runForBytes(script, this.#key, args));
+  }
+
   /**
    * Runs a script on the active generation, which it is told first; answers what comes after the generation. `moved` is
    * called when another one turns out to be active. Arguments may be made anew for each time that they are sent.

@@ -40,6 +40,7 @@ import { RedisConnection } from './redis-connection.ts';
 import { infoOf } from './redis-info.ts';
 import { RedisServer } from './redis-server.ts';
 import { SnapshotReader } from './snapshot-reader.ts';
+import { SnapshotValues } from './snapshot-values.ts';
 import { dropOldWriters, sweepExpired } from './upkeep.ts';
 
 export interface RedisStorageOptions extends StorageOptions {
@@ -75,6 +76,9 @@ export class RedisStorage implements TakesChecked {
   readonly #lists: ListReader;
   readonly #logs: LogReader;
   readonly #store: GenerationStore;
+  readonly #newValues: () => SnapshotValues;
+  /** Of the snapshots that are being read. */
+  readonly #snapshots = new Set<SnapshotValues>();
   /** Names the commits that their callers do not name; anew for each `open`. */
   #writer = '';
   #numbered = 0;
@@ -89,6 +93,7 @@ export class RedisStorage implements TakesChecked {
     this.#settings = options.redis;
     this.#now = options.now ?? Date.now;
     this.#connection = new RedisConnection(options.redis, { commandTimeoutMs });
+    this.#newValues = () => new SnapshotValues(options.redis, namespace, commandTimeoutMs);
     this.#server = new RedisServer(this.#connection, namespace);
     this.#damaged = new DamagedRecords(this.#server, options.onFault);
     this.#commits = new CommitQueue(this.#server, this.#now, (records) => this.#damaged.found(records));
@@ -187,8 +192,11 @@ export class RedisStorage implements TakesChecked {
       signal?.throwIfAborted();
       return this.#underWay.track(this.#store.beginSnapshot(generation));
     });
-    const batches = new SnapshotReader(this.#server, this.#damaged, snapshot, now).batches();
+    const values = this.#newValues();
+    this.#snapshots.add(values);
+    const batches = new SnapshotReader(this.#server, values, this.#damaged, snapshot, now).batches();
     try {
+      await this.#gate.run(undefined, () => this.#underWay.track(values.open()));
       for (;;) {
         signal?.throwIfAborted();
         const batch = await this.#gate.run(undefined, () => this.#underWay.track(batches.next()));
@@ -197,6 +205,8 @@ export class RedisStorage implements TakesChecked {
         yield batch.value;
       }
     } finally {
+      this.#snapshots.delete(values);
+      await values.close();
       // Closed meanwhile, or the server is away: its lease ends by itself.
       await this.#gate
         .run(undefined, () => this.#underWay.track(this.#store.endSnapshot(snapshot.id)))
@@ -231,6 +241,8 @@ export class RedisStorage implements TakesChecked {
   async #close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#underWay.settled();
+    // Of those that are not read to their end.
+    for (const values of this.#snapshots) await values.close();
     // While the server is away neither can be done: the leases end by themselves, and damaged records are met again.
     if (this.#connection.ready) {
       await this.#damaged.settled();

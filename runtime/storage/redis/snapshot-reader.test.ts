@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { SNAPSHOT_BATCH_BYTES } from '../snapshot-batch.ts';
 import type { Operation, SnapshotRecord } from '../storage.ts';
 import { describeWithServers } from '../testing/servers/describe-with-servers.ts';
@@ -44,5 +45,29 @@ describeWithServers(['redis'], 'snapshots of Redis', () => {
     const expected = values.map((value) => JSON.stringify(value));
     expect(documents).toEqual(expected);
     expect(entries).toEqual(expected);
+  });
+
+  it('leave no connection behind, however they end', async () => {
+    const watcher = new Redis(server.url);
+    onTestFinished(() => watcher.disconnect());
+    const connections = async () =>
+      String(await watcher.client('LIST'))
+        .trim()
+        .split('\n').length;
+    const before = await connections();
+    const other = new RedisStorage({ redis: { url: server.url, clusterNodes: [] }, namespace: 'snapshots' });
+    onTestFinished(() => other.close());
+    await other.open();
+    const withOther = await connections();
+
+    for await (const batch of other.snapshot()) expect(batch.length).toBeGreaterThan(0);
+    await expect.poll(connections).toBe(withOther);
+    for await (const _ of other.snapshot()) break;
+    await expect.poll(connections).toBe(withOther);
+    const leftAlone = other.snapshot()[Symbol.asyncIterator]();
+    expect((await leftAlone.next()).done).toBe(false);
+    expect(await connections()).toBeGreaterThan(withOther);
+    await other.close();
+    await expect.poll(connections).toBe(before);
   });
 });

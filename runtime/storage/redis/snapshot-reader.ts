@@ -10,6 +10,7 @@ import { logPrefix, parseCounter } from './record-text.ts';
 import type { RedisScript } from './redis-connection.ts';
 import type { RedisServer } from './redis-server.ts';
 import { SNAPSHOT_DOCUMENTS, SNAPSHOT_ENTRIES, SNAPSHOT_IDS, SNAPSHOT_LOGS } from './snapshot-scripts.ts';
+import type { SnapshotValues } from './snapshot-values.ts';
 
 /** Logs whose counters come in one answer. */
 const LOGS = 200;
@@ -20,23 +21,29 @@ export interface OpenSnapshot {
   collections: string[];
 }
 
-/** As a script answers it: a long one in pieces. */
-type Text = string | string[];
-
-function textOf(text: Text | null | undefined): string | null {
-  return typeof text === 'string' ? text : (text?.join('') ?? null);
-}
+const FIRST_BYTES = 64 * 1024;
+const KEPT_BYTES = 1024 * 1024;
 
 /** Reads what was there when the snapshot began: the scripts that change anything meanwhile keep what it was before. */
 export class SnapshotReader {
   readonly #server: RedisServer;
+  readonly #values: SnapshotValues;
   readonly #damaged: DamagedRecords;
   readonly #snapshot: OpenSnapshot;
   readonly #now: number;
+  /** Where the pieces of a text are put together. */
+  #pieces = Buffer.allocUnsafeSlow(FIRST_BYTES);
 
   /** `now` decides what has expired. */
-  constructor(server: RedisServer, damaged: DamagedRecords, snapshot: OpenSnapshot, now: number) {
+  constructor(
+    server: RedisServer,
+    values: SnapshotValues,
+    damaged: DamagedRecords,
+    snapshot: OpenSnapshot,
+    now: number,
+  ) {
     this.#server = server;
+    this.#values = values;
     this.#damaged = damaged;
     this.#snapshot = snapshot;
     this.#now = now;
@@ -67,15 +74,11 @@ export class SnapshotReader {
       if (ids.length === 0) return;
       after = ids.at(-1) as string;
       while (ids.length > 0) {
-        const answer = (await this.#ask(
-          SNAPSHOT_DOCUMENTS,
-          collection,
-          SNAPSHOT_BATCH_BYTES,
-          ...ids,
-        )) as (Text | null)[];
+        const answer = await this.#askBytes(SNAPSHOT_DOCUMENTS, collection, SNAPSHOT_BATCH_BYTES, ...ids);
         const records: SnapshotRecord[] = [];
         for (const [i, id] of ids.splice(0, answer.length / 2).entries()) {
-          const record = this.#document(collection, id, textOf(answer[2 * i]), textOf(answer[2 * i + 1]));
+          const [head, json] = [this.#textOf(answer[2 * i]), this.#textOf(answer[2 * i + 1])];
+          const record = this.#document(collection, id, head, json);
           if (record !== undefined) records.push(record);
         }
         if (records.length > 0) yield records;
@@ -151,7 +154,7 @@ export class SnapshotReader {
     let index: number | '' = '';
     for (;;) {
       const page = this.#page(
-        await this.#ask(
+        await this.#askBytes(
           SNAPSHOT_ENTRIES,
           log,
           logPrefix(log),
@@ -182,7 +185,7 @@ export class SnapshotReader {
     last: number,
   ): { records: SnapshotRecord[]; edge: number; next: number } | undefined {
     const [from, first] = answer as [number, number];
-    const elements = answer.slice(2).map((text) => textOf(text as Text)) as string[];
+    const elements = answer.slice(2).map((bytes) => this.#textOf(bytes)) as string[];
     if (elements.length === 0) return undefined;
     const records: SnapshotRecord[] = [];
     let edge = 0;
@@ -201,17 +204,40 @@ export class SnapshotReader {
     return this.#snapshot.generation === this.#server.active;
   }
 
+  /** Of bytes as a script answers them: long ones are in pieces. */
+  #textOf(answer: unknown): string | null {
+    const bytes = answer as Buffer | Buffer[] | null;
+    if (!Array.isArray(bytes)) return bytes?.toString() ?? null;
+    const length = bytes.reduce((sum, piece) => sum + piece.length, 0);
+    if (length > this.#pieces.length) this.#pieces = Buffer.allocUnsafeSlow(length);
+    let end = 0;
+    for (const piece of bytes) end += piece.copy(this.#pieces, end);
+    const text = this.#pieces.toString('utf8', 0, end);
+    if (length > KEPT_BYTES) this.#pieces = Buffer.allocUnsafeSlow(FIRST_BYTES);
+    return text;
+  }
+
   async #ask(script: RedisScript, ...args: (string | number)[]): Promise<unknown[]> {
     const { id, generation } = this.#snapshot;
-    const received = (await this.#server.run(script, id, generation, ...args)) as unknown[];
-    const [state, ...answer] = received;
-    // What the client answers stays reachable until V8 collects the whole heap: it makes functions that lead to the answer, of
-    // a kind that is never young. With all values the memory would grow by many times a batch.
-    received.length = 0;
-    if (state === 'ok') return answer;
-    throw fault(
-      'storage.failed',
-      'The snapshot was given up, because nothing was heard of its reader for too long.',
-    );
+    return checked(await this.#server.run(script, id, generation, ...args));
   }
+
+  /** {@link #ask} for values, which become text here: text of each piece, and of all of them, would be twice as much. */
+  async #askBytes(script: RedisScript, ...args: (string | number)[]): Promise<unknown[]> {
+    const { id, generation } = this.#snapshot;
+    return checked(await this.#values.ask(script, id, generation, ...args));
+  }
+}
+
+/** What a script answers behind the word that the snapshot is still open. */
+function checked(received: unknown): unknown[] {
+  const [state, ...answer] = received as unknown[];
+  // What the client answers stays reachable until V8 collects the whole heap: it makes functions that lead to the answer, of
+  // a kind that is never young. With all values the memory would grow by many times a batch.
+  (received as unknown[]).length = 0;
+  if (String(state) === 'ok') return answer;
+  throw fault(
+    'storage.failed',
+    'The snapshot was given up, because nothing was heard of its reader for too long.',
+  );
 }

@@ -20,25 +20,17 @@ return answer`,
 };
 
 /**
- * A long text is answered as a list of pieces, cut between characters. What the client receives in several chunks it gathers in a
- * buffer that grows with each such text and lives as long as any of them: for pieces it stays small.
+ * A long text is answered as a list of pieces. What the client receives in several chunks it gathers in a buffer that grows
+ * with each such text and lives as long as any of them: for pieces it stays small.
  */
 const PIECE_BYTES = 8 * 1024;
 
 const OPEN = `${COMMON}
 local function pieces(text)
   if not text or #text <= ${PIECE_BYTES} then return text end
-  local found, from = {}, 1
-  while from <= #text do
-    local behind = math.min(from + ${PIECE_BYTES}, #text + 1)
-    -- Of a damaged text all may be middles of characters.
-    for _ = 1, 3 do
-      local first = byte(text, behind)
-      if not first or first < 0x80 or first >= 0xc0 then break end
-      behind = behind - 1
-    end
-    found[#found + 1] = string.sub(text, from, behind - 1)
-    from = behind
+  local found = {}
+  for from = 1, #text, ${PIECE_BYTES} do
+    found[#found + 1] = string.sub(text, from, from + ${PIECE_BYTES} - 1)
   end
   return found
 end
