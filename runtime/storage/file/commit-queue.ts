@@ -7,6 +7,8 @@ const PREPARING_US = 4;
 const LEAST_EARLY = 16;
 /** How much a new measurement of a sync weighs against those before. */
 const WEIGHT = 0.25;
+/** A measurement counts as at most so many times what is usual. */
+const MOST_AT_ONCE = 2;
 
 export interface WaitingCommit {
   readonly operations: CheckedOperation[];
@@ -75,8 +77,10 @@ export class CommitQueue {
 
   /** Learns how long a group took to become durable. */
   measured(syncMs: number): void {
+    // One that stood still says little about the next.
+    const usual = Math.min(syncMs, this.#syncMs * MOST_AT_ONCE);
     this.#syncMs =
-      this.#syncMs === Number.POSITIVE_INFINITY ? syncMs : this.#syncMs + (syncMs - this.#syncMs) * WEIGHT;
+      this.#syncMs === Number.POSITIVE_INFINITY ? syncMs : this.#syncMs + (usual - this.#syncMs) * WEIGHT;
   }
 
   #add(waiting: WaitingCommit | WaitingTask): void {

@@ -81,15 +81,19 @@ export class FileKeeper {
     return this.#bringInOrder();
   }
 
-  carryOut({ segments, remove, keep }: CarryOutRequest): CarriedOut {
+  carryOut({ segments, remove, spares, keep }: CarryOutRequest): KeeperCalls['carryOut']['output'] {
     const commits = segments.flatMap(({ number, from, through }) => {
       const { commits, damaged, tornBytes } = this.#journal.readPart(number, from, through);
       if (damaged.length === 0 && tornBytes === 0) return commits;
       throw fault('storage.failed', 'The journal was changed while it was in use.');
     });
     const report = this.#inUse(() => this.#carryOut(this.#require(this.#files), commits, keep));
+    if (spares === 'none') this.#journal.removeSpares();
     this.#journal.remove(remove);
-    return report;
+    return {
+      ...report,
+      spares: spares === 'none' ? [] : this.#journal.makeSpares(spares.count, spares.bytes),
+    };
   }
 
   setDocumentAside({ collection, id, crc }: { collection: string; id: string; crc: number }): null {
@@ -201,6 +205,7 @@ export class FileKeeper {
     fs.rmSync(this.#keptFolder, { recursive: true, force: true });
     const faults: FaultNotice[] = [];
     const onFault = (fault: FaultNotice) => faults.push(fault);
+    this.#journal.removeSpares();
     this.#remembered.load(this.#openedAt, onFault);
     const carried = this.#journal.carriedOut();
     const numbers = this.#journal.segments();

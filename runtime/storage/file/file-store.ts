@@ -1,26 +1,23 @@
 import { basename, join } from 'node:path';
 import { type CodedError, isCoded } from '../../base/errors.ts';
-import { type CheckedOperation, toResults } from '../checked-input.ts';
+import type { CheckedOperation } from '../checked-input.ts';
 import type { CommitId, OperationResult, StorageFault } from '../storage.ts';
 import { CarryOut } from './carry-out.ts';
-import { CommitPlan, type PlannedCommit } from './commit-plan.ts';
-import { CommitQueue, type WaitingCommit } from './commit-queue.ts';
+import { CommitGroup } from './commit-group.ts';
+import { CommitQueue } from './commit-queue.ts';
 import { DataIndex, type DocumentEntry } from './data-index.ts';
 import { ExpirySweep } from './expiry-sweep.ts';
 import { damagedDocument, damagedEntries, FaultReports } from './fault-reports.ts';
 import { asFileFault } from './file-errors.ts';
 import type { HeldVersions } from './held-versions.ts';
-import { type Change, FrameBuffer, type JournalCommit } from './journal-frames.ts';
+import { FrameBuffer, type JournalCommit } from './journal-frames.ts';
 import { type CarryOutWork, JournalWriter } from './journal-writer.ts';
 import type { CarriedOut, KeeperLink, OpenedStorage, RememberedCommit } from './keeper-calls.ts';
 import { remember } from './remembered-commits.ts';
 
 /** With so many bytes that are durable and not in the files yet, commits wait until they are. */
 const MOST_WAITING_BYTES = 64 * 1024 * 1024;
-/** A file of the journal is followed by the next when it is longer. */
-const SEGMENT_BYTES = 4 * 1024 * 1024;
-/** A group takes no more commits when its frames are longer. */
-const GROUP_BYTES = 16 * 1024 * 1024;
+
 export interface FileStoreOptions {
   folder: string;
   /** Start without data when it cannot be told what the data is. */
@@ -53,6 +50,7 @@ export class FileStore {
   #remembered = new Map<string, Map<number, RememberedCommit>>();
   /** Of the last commit that is durable. */
   #serial = 0;
+  readonly #answerOf = ({ writer, number }: CommitId) => this.#remembered.get(writer)?.get(number)?.answer;
   /** Why nothing can be written until the files were looked at anew. */
   #broken: CodedError | undefined;
   #keptUnreleased = false;
@@ -223,14 +221,14 @@ export class FileStore {
   #ready(): Promise<void> | undefined {
     const journal = this.#journal;
     const waits = this.#broken !== undefined || journal.waitingBytes > MOST_WAITING_BYTES;
-    return waits || journal.currentBytes > SEGMENT_BYTES ? this.#makeReady() : undefined;
+    return waits || journal.isDone ? this.#makeReady() : undefined;
   }
 
   async #makeReady(): Promise<void> {
     try {
       if (this.#broken !== undefined) await this.#recover();
       if (this.#journal.waitingBytes > MOST_WAITING_BYTES) await this.#carryOut.begin();
-      if (this.#journal.currentBytes > SEGMENT_BYTES) this.#journal.begin(this.#serial + 1);
+      if (this.#journal.isDone) this.#journal.begin(this.#serial + 1);
     } catch (error) {
       this.#break(error);
       throw this.#broken ?? error;
@@ -251,57 +249,27 @@ export class FileStore {
 
   /** Makes the first of the waiting commits durable, with one write and one sync, and answers them. */
   async #commitGroup(): Promise<void> {
-    const now = this.#now();
-    const plan = new CommitPlan(this.#index, now);
     const frames = this.#frames;
-    frames.clear();
-    const answered: WaitingCommit[] = [];
-    const planned: JournalCommit[] = [];
-    const namedNow = new Map<string, number[]>();
-    const add = (changes: Change[], named?: JournalCommit['named']) => {
-      const commit: JournalCommit = { serial: this.#serial + planned.length + 1, changes };
-      if (named !== undefined) commit.named = named;
-      planned.push(commit);
-      frames.add(commit);
-    };
-    this.#queue.take((waiting) => {
-      if (frames.length >= GROUP_BYTES) return false;
-      const { id } = waiting;
-      const before = id && (this.#answerOf(id) ?? namedNow.get(nameOf(id)));
-      if (before !== undefined) {
-        waiting.numbers = before;
-        answered.push(waiting);
-        return true;
-      }
-      let commit: PlannedCommit;
-      try {
-        commit = plan.add(waiting.operations);
-      } catch (error) {
-        waiting.reject(error);
-        return true;
-      }
-      const { changes, numbers } = commit;
-      waiting.numbers = numbers;
-      answered.push(waiting);
-      if (id !== undefined) {
-        namedNow.set(nameOf(id), numbers);
-        add(changes, { writer: id.writer, number: id.number, at: now, answer: numbers });
-      } else if (changes.length > 0) add(changes);
-      return true;
+    const group = new CommitGroup({
+      index: this.#index,
+      now: this.#now(),
+      serial: this.#serial,
+      frames,
+      answerOf: this.#answerOf,
     });
-    const expired = this.#sweep.due(this.#index, plan, now);
-    if (expired.length > 0) add(plan.add(expired).changes);
+    this.#queue.take((waiting) => group.add(waiting));
+    group.addExpired(this.#sweep);
+    const { planned } = group;
     if (planned.length > 0) {
       try {
         this.#queue.measured(await this.#journal.append(frames.bytes));
       } catch (error) {
-        const failure = this.#appendFailed(error);
-        for (const waiting of answered) waiting.reject(failure);
+        group.refuse(this.#appendFailed(error));
         return;
       }
       this.#publish(planned, frames.length);
     }
-    for (const { operations, numbers, resolve } of answered) resolve(toResults(operations, numbers));
+    group.answer();
   }
 
   #publish(planned: JournalCommit[], bytes: number): void {
@@ -313,10 +281,6 @@ export class FileStore {
       if (named !== undefined) remember(this.#remembered, named);
     }
     this.#carryOut.schedule();
-  }
-
-  #answerOf({ writer, number }: CommitId): number[] | undefined {
-    return this.#remembered.get(writer)?.get(number)?.answer;
   }
 
   /**
@@ -396,7 +360,7 @@ export class FileStore {
     try {
       const keep = this.#held.size > 0;
       const report = await this.#link.call('carryOut', { ...work, keep });
-      this.#journal.done(work);
+      this.#journal.done(work, report.spares);
       this.#takeReport(serial, report);
     } catch (error) {
       this.#break(error);
@@ -421,8 +385,4 @@ export class FileStore {
     this.#keptUnreleased = false;
     this.#link.call('releaseKept', null).catch(() => undefined);
   }
-}
-
-function nameOf({ writer, number }: CommitId): string {
-  return `${writer} ${number}`;
 }

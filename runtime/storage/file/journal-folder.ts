@@ -3,18 +3,25 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { PRIVATE_FILE_MODE } from '../../base/durable-file.ts';
 import { systemCodeOf } from '../../base/errors.ts';
+import { randomId } from '../../base/ids.ts';
 import { fault } from '../../contract/error-codes.ts';
 import type { Disk } from './disk.ts';
 import { isOfOlderFormat, type JournalContent, readFrames } from './journal-frames.ts';
 import { hex } from './written-crc.ts';
 
 const ENDING = '.journal';
+const SPARE_ENDING = '.spare';
 const MARK = 'carried-out';
+/** Zeros are written so many at a time. */
+const ZEROS = Buffer.alloc(256 * 1024);
 
 /**
  * The folder `journal`: segments that are written one after the other, each named by a number that grows, and the file
  * `carried-out`, which says up to which commit everything is in the files. Without that mark a journal that lost its end
  * would take the files back to an older state.
+ *
+ * A segment may begin as a spare: a file of zeros that is durable as it is. Where only bytes change that a file has already, a
+ * sync need not wait for the file system's own journal, nor for what other files have in it.
  */
 export class JournalFolder {
   readonly path: string;
@@ -41,7 +48,7 @@ export class JournalFolder {
   /** A whole segment; `last` for the one that was written last. */
   read(number: number, last: boolean): { bytes: Buffer; content: JournalContent } {
     const path = JournalFolder.segmentPath(this.path, number);
-    const bytes = fs.readFileSync(path);
+    const bytes = withoutZerosBehind(fs.readFileSync(path));
     if (isOfOlderFormat(bytes)) {
       throw fault(
         'storage.failed',
@@ -54,8 +61,55 @@ export class JournalFolder {
 
   /** A part of a segment that is known to be durable. */
   readPart(number: number, from: number, through: number): JournalContent {
-    const bytes = fs.readFileSync(JournalFolder.segmentPath(this.path, number));
-    return readFrames(bytes.subarray(from, through));
+    const bytes = Buffer.allocUnsafeSlow(through - from);
+    const fd = fs.openSync(JournalFolder.segmentPath(this.path, number), 'r');
+    try {
+      let read = 0;
+      for (let more = -1; more !== 0 && read < bytes.length; read += more) {
+        more = fs.readSync(fd, bytes, read, bytes.length - read, from + read);
+      }
+      return readFrames(bytes.subarray(0, read));
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  /**
+   * Makes files of so many zeros, and answers their paths. Fewer than asked for where the disk does not take them: then segments
+   * begin empty, and there is nothing to tell of.
+   */
+  makeSpares(count: number, bytes: number): string[] {
+    const made: string[] = [];
+    while (made.length < count) {
+      const path = join(this.path, randomId(12) + SPARE_ENDING);
+      try {
+        this.#makeSpare(path, bytes);
+      } catch (error) {
+        if (systemCodeOf(error) === undefined) throw error;
+        fs.rmSync(path, { force: true });
+        break;
+      }
+      made.push(path);
+    }
+    return made;
+  }
+
+  #makeSpare(path: string, bytes: number): void {
+    const fd = fs.openSync(path, 'wx', PRIVATE_FILE_MODE);
+    try {
+      for (let at = 0; at < bytes; at += ZEROS.length) {
+        this.#disk.write(fd, ZEROS.subarray(0, Math.min(ZEROS.length, bytes - at)), at);
+      }
+      this.#disk.sync(fd);
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  removeSpares(): void {
+    for (const name of fs.readdirSync(this.path)) {
+      if (name.endsWith(SPARE_ENDING)) this.#disk.remove(join(this.path, name));
+    }
   }
 
   remove(numbers: number[]): void {
@@ -88,4 +142,11 @@ export class JournalFolder {
     }
     if (serial === 0) this.#disk.touched(this.path);
   }
+}
+
+/** What was written to a segment that began as zeros: no frame ends with one. */
+function withoutZerosBehind(bytes: Buffer): Buffer {
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) end -= 1;
+  return bytes.subarray(0, end);
 }

@@ -4,6 +4,14 @@ import { JournalFolder } from './journal-folder.ts';
 
 /** Up to this many bytes are handed to the kernel at once; more would keep the event loop waiting for the copying. */
 const WRITTEN_AT_ONCE = 256 * 1024;
+/** Bytes of a spare. */
+const SEGMENT_BYTES = 4 * 1024 * 1024;
+/** A segment with fewer bytes left than a usual group takes is followed by the next. */
+const LEFT_BYTES = WRITTEN_AT_ONCE;
+/** Spares that are kept at hand, … */
+const SPARES = 2;
+/** … once so many bytes were to be carried out at a time: who writes less often does without. */
+const WORTH_SPARES_BYTES = 256 * 1024;
 
 /** A file of the journal. */
 interface Segment {
@@ -12,6 +20,8 @@ interface Segment {
   end: number;
   /** Up to where it was carried out in the files. */
   carried: number;
+  /** Whether it began as a spare. */
+  prepared: boolean;
 }
 
 /** What is to be carried out: all that is durable and was not yet. */
@@ -19,6 +29,8 @@ export interface CarryOutWork {
   segments: { number: number; from: number; through: number }[];
   /** Complete ones, which are of no more use then. */
   remove: number[];
+  /** Spares that are to be made meanwhile; 'none' when there must be none any more. */
+  spares: { count: number; bytes: number } | 'none';
 }
 
 /**
@@ -29,7 +41,9 @@ export class JournalWriter {
   readonly #folder: string;
   readonly #onStep: (step: string) => void;
   #fd: number | undefined;
-  #current: Segment = { number: 0, end: 0, carried: 0 };
+  #current: Segment = { number: 0, end: 0, carried: 0, prepared: false };
+  /** Files of zeros that a segment can begin as. */
+  readonly #spares: string[] = [];
   #isNameSynced = false;
   #complete: Segment[] = [];
 
@@ -49,16 +63,26 @@ export class JournalWriter {
     return this.#current.end;
   }
 
+  /** True when it should go on in a new file: the present one is full, or was not prepared and there is one that is. */
+  get isDone(): boolean {
+    const { end, prepared } = this.#current;
+    if (end > SEGMENT_BYTES - LEFT_BYTES) return true;
+    return end > 0 && !prepared && this.#spares.length > 0;
+  }
+
   /** Goes on in a new file; `number` must be greater than any before. Its name becomes durable with what is appended first. */
   begin(number: number): void {
     this.#onStep('create segment');
-    const fd = fs.openSync(JournalFolder.segmentPath(this.#folder, number), 'wx+', PRIVATE_FILE_MODE);
+    const path = JournalFolder.segmentPath(this.#folder, number);
+    const spare = number > this.#current.number ? this.#spares.pop() : undefined;
+    if (spare !== undefined) fs.renameSync(spare, path);
+    const fd = fs.openSync(path, spare === undefined ? 'wx+' : 'r+', PRIVATE_FILE_MODE);
     if (this.#fd !== undefined) {
       fs.closeSync(this.#fd);
       this.#complete.push(this.#current);
     }
     this.#fd = fd;
-    this.#current = { number, end: 0, carried: 0 };
+    this.#current = { number, end: 0, carried: 0, prepared: spare !== undefined };
     this.#isNameSynced = false;
   }
 
@@ -112,11 +136,15 @@ export class JournalWriter {
       .filter(({ end, carried }) => carried < end)
       .map(({ number, end, carried }) => ({ number, from: carried, through: end }));
     const remove = [...this.#complete, ...(last ? [this.#current] : [])].map(({ number }) => number);
-    return segments.length + remove.length === 0 ? undefined : { segments, remove };
+    if (segments.length + remove.length === 0) return undefined;
+    const bytes = segments.reduce((sum, { from, through }) => sum + through - from, 0);
+    const count = bytes < WORTH_SPARES_BYTES ? 0 : SPARES - this.#spares.length;
+    return { segments, remove, spares: last ? 'none' : { count, bytes: SEGMENT_BYTES } };
   }
 
-  /** Takes over that this work was done. */
-  done({ segments, remove }: CarryOutWork): void {
+  /** Takes over that this work was done, and what spares were made. */
+  done({ segments, remove }: CarryOutWork, spares: readonly string[] = []): void {
+    this.#spares.push(...spares);
     for (const segment of [...this.#complete, this.#current]) {
       segment.carried = segments.find(({ number }) => number === segment.number)?.through ?? segment.carried;
     }

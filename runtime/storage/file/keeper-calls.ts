@@ -69,6 +69,8 @@ export interface CarryOutRequest {
   segments: { number: number; from: number; through: number }[];
   /** Segments that are complete, and then of no more use. */
   remove: number[];
+  /** Files of zeros that segments can begin as, to be made; 'none' when there must be none any more. */
+  spares: { count: number; bytes: number } | 'none';
   /** True while a snapshot is open: what it may need must be kept. */
   keep: boolean;
 }
@@ -79,7 +81,7 @@ export interface KeeperCalls {
   open: { input: { now: number; setCorruptAside: boolean }; output: OpenedStorage };
   /** The same after a failure, with the lock held. */
   recover: { input: null; output: OpenedStorage };
-  carryOut: { input: CarryOutRequest; output: CarriedOut };
+  carryOut: { input: CarryOutRequest; output: CarriedOut & { spares: string[] } };
   /** Moves a file away that is still not the one with this CRC; true when it did. */
   setDocumentAside: { input: { collection: string; id: string; crc: number }; output: null };
   /** Writes a log anew without what is damaged in it. */

@@ -99,13 +99,14 @@ async function folderFor(): Promise<string> {
 }
 
 /** Commits, closes (and so carries out) and answers how many commits were acknowledged. */
-async function work(process: KilledProcess): Promise<number> {
+async function work(process: KilledProcess, between?: (storage: Storage) => Promise<void>): Promise<number> {
   let acknowledged = 0;
   try {
     await process.storage.open();
     for (const commit of COMMITS) {
       await process.storage.commit(commit);
       acknowledged += 1;
+      if (acknowledged === 1) await between?.(process.storage);
     }
     await process.storage.close();
   } catch (error) {
@@ -162,5 +163,35 @@ it('keeps them over a second kill while it brings in order what the first left',
     expect(JSON.stringify(await everything(storage)), `killed before step ${step}`).toBe(expected.at(-1));
     expect(faults).toEqual([]);
     await storage.close();
+  }
+});
+
+it('keeps them over a kill while the journal goes on in files of zeros that were made for it', {
+  timeout: 120_000,
+}, async () => {
+  const large = put('large', 'y'.repeat(300_000));
+  const burst = async (storage: Storage) => {
+    await storage.commit([large]);
+    const [active] = await storage.generations.list();
+    // Has everything carried out, and spares made after so much of it.
+    await storage.generations.activate(active?.id ?? '');
+  };
+  const expected = (await states()).map((state) => JSON.stringify(state));
+  const whole = new KilledProcess(await folderFor(), Number.POSITIVE_INFINITY);
+  expect(await work(whole, burst)).toBe(COMMITS.length);
+  // The spares are written in parts, and the second segment begins as one of them.
+  expect(whole.steps.filter((step) => step === 'create segment')).toHaveLength(2);
+  expect(whole.steps.filter((step) => step === 'write').length).toBeGreaterThan(32);
+
+  for (let step = 0; step < whole.steps.length; step++) {
+    const folder = await folderFor();
+    const acknowledged = await work(new KilledProcess(folder, step), burst);
+    const { storage, faults } = await open(folder);
+    await storage.commit([{ kind: 'delete', collection: 'sessions', id: 'large' }]);
+    const commits = expected.indexOf(JSON.stringify(await everything(storage)));
+    expect(commits, `killed before step ${step} (${whole.steps[step]})`).toBeGreaterThanOrEqual(acknowledged);
+    expect(faults).toEqual([]);
+    await storage.close();
+    await rm(folder, { recursive: true });
   }
 });
