@@ -1,6 +1,7 @@
+import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { entryChecksum, entryChecksumsOf } from './checksum.ts';
+import { entryChecksumsOf } from './checksum.ts';
 
 const counts = fc.oneof(
   fc.maxSafeNat(),
@@ -22,14 +23,16 @@ const counts = fc.oneof(
 /** What stands in a damaged row may be anything. */
 const numbers = fc.oneof(counts, fc.integer(), fc.double());
 
-it('sums many entries of a log as it sums each', () => {
+it('sums the entries of a log without making text of their numbers', () => {
   fc.assert(
     fc.property(
       fc.string({ unit: 'grapheme' }),
       fc.array(fc.tuple(numbers, numbers, numbers)),
       (log, entries) => {
         const checksum = entryChecksumsOf(log);
-        for (const entry of entries) expect(checksum(...entry)).toBe(entryChecksum(log, ...entry));
+        for (const entry of entries) {
+          expect(checksum(...entry)).toBe(crc32(['entry', log, ...entry].join('\n')));
+        }
       },
     ),
     { numRuns: 2_000 },

@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3';
 import { fieldsFromText } from '../checked-input.ts';
-import { ENTRY_TEXT, entryIfWhole, entrySeed } from './entry-text.ts';
+import { ENTRY_TEXT, entrySeed, entryWithValue } from './entry-text.ts';
 import { FieldIndex } from './field-index.ts';
 import type { LogTable } from './log-table.ts';
 import { entryKey } from './migrations.ts';
@@ -52,7 +52,7 @@ function entryAside(database: Database, logs: LogTable, log: string, sequence: n
   const key = entryKey('?', '?');
   const text = database.prepare(`SELECT ${ENTRY_TEXT} FROM entry WHERE key = ${key}`).pluck();
   const found = text.get(number, sequence);
-  if (found === undefined || entryIfWhole(entrySeed(log), found) !== undefined) return false;
+  if (found === undefined || entryWithValue(entrySeed(log), found) !== undefined) return false;
   logs.keepCounter(log);
   database
     .prepare(

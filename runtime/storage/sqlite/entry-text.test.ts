@@ -35,6 +35,10 @@ it('says what was written, whatever it was', () => {
   );
 });
 
+it.each([Number.NaN, Number.POSITIVE_INFINITY, 1.5, 2 ** 60])('seals nothing of the time %d', (at) => {
+  expect(() => textOf(1, at, '1')).toThrow(/no time/);
+});
+
 describe('a page of entries', () => {
   it.each([
     ['none', 0, 0],

@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { fault } from '../../contract/error-codes.ts';
 import { continuedChecksum } from '../checksum.ts';
 import { ENTRY_SEQUENCE } from './migrations.ts';
 import { SEAL_LENGTH, sealFor } from './seal.ts';
@@ -23,8 +24,12 @@ const SUMMED_AT_A_TIME = 64 * 1024;
 /** The sum with which the entries of a log begin and end. */
 export const entrySeed = (log: string): number => crc32(`entry\n${log}\n`);
 
-/** What the row of an entry holds behind its key. */
+/**
+ * What the row of an entry holds behind its key. Throws `storage.failed` when the time is not whole milliseconds: sealed, it
+ * would be acknowledged and never read again.
+ */
 export function entryRecord(seed: number, sequence: number, at: number, json: string): string {
+  if (!Number.isSafeInteger(at)) throw fault('storage.failed', `The clock says ${at}, which is no time.`);
   const record = ` ${at} ${json}`;
   return record + sealFor(crc32(record, continuedChecksum(seed, `${sequence}`)), seed);
 }
@@ -69,6 +74,23 @@ export function entryOf(text: string): EntryParts | undefined {
 /** The parts of a text; undefined when it is damaged, or of another log. */
 export function entryIfWhole(seed: number, text: unknown): EntryParts | undefined {
   return typeof text === 'string' && crc32(text, seed) === seed ? entryOf(text) : undefined;
+}
+
+/**
+ * {@link entryIfWhole} with its value; undefined also when what it holds is no JSON, which a sound sum does not rule out: whole
+ * texts that stand one behind the other in one row have it, too.
+ */
+export function entryWithValue(
+  seed: number,
+  text: unknown,
+): { sequence: number; at: number; value: unknown } | undefined {
+  const entry = entryIfWhole(seed, text);
+  if (entry === undefined) return undefined;
+  try {
+    return { sequence: entry.sequence, at: entry.at, value: JSON.parse(entry.json) };
+  } catch {
+    return undefined;
+  }
 }
 
 const DASH = 0x2d;

@@ -51,14 +51,15 @@ it.each([2 ** 15, 2 ** 20 + 1, MAXIMUM_LOG_NUMBER - LOGS.length])(
   },
 );
 
-it('writes no value that was damaged on its way, and uses up no number for it', async () => {
+it('writes nothing that could not be read again, and uses up no number for it', async () => {
   const folder = await StorageFolder.make();
   const database = await createDatabase(folder.file('one.sqlite'), 'durable');
   onTestFinished(() => void database.close());
   const logs = new LogTable(database, () => undefined);
-  const append = (json: string, valueCrc: number) => logs.append('events', 1, json, valueCrc);
+  const append = (json: string, valueCrc: number, at = 1) => logs.append('events', at, json, valueCrc);
   expect(append('"one"', valueChecksum('"one"'))).toBe(1);
   expect(() => append('"twp"', valueChecksum('"two"'))).toThrow(/damaged before it was written/);
+  expect(() => append('"two"', valueChecksum('"two"'), 1.5)).toThrow(/no time/);
   expect(append('"two"', valueChecksum('"two"'))).toBe(2);
   expect(database.prepare('SELECT count(*) FROM entry').pluck().get()).toBe(2);
 });

@@ -1,7 +1,7 @@
 import { fieldsFromText } from '../checked-input.ts';
 import { logChecksum } from '../checksum.ts';
 import type { LogEntry, SnapshotRecord, StorageFault, StoredDocument } from '../storage.ts';
-import { areWhole, entryIfWhole, entryOf, entrySeed } from './entry-text.ts';
+import { areWhole, entryIfWhole, entryOf, entrySeed, entryWithValue } from './entry-text.ts';
 import type { DamagedRecord, DocumentRow, EntryRow, FaultNotice, SnapshotRow } from './protocol.ts';
 import { credibleLastSequence, isWholeDocument } from './rows.ts';
 
@@ -38,11 +38,16 @@ export class RowVerifier {
   entries<T>(log: string, texts: string[]): LogEntry<T>[] | undefined {
     if (!areWhole(entrySeed(log), texts)) return undefined;
     const entries: LogEntry<T>[] = [];
-    for (let i = 0; i < texts.length; i++) {
-      const entry = entryOf(texts[i] as string);
-      if (entry === undefined) return undefined;
-      const { sequence, at, json } = entry;
-      entries.push({ log, sequence, at, value: JSON.parse(json) as T });
+    try {
+      for (let i = 0; i < texts.length; i++) {
+        const entry = entryOf(texts[i] as string);
+        if (entry === undefined) return undefined;
+        const { sequence, at, json } = entry;
+        entries.push({ log, sequence, at, value: JSON.parse(json) as T });
+      }
+    } catch {
+      // No JSON, although the sum is sound.
+      return undefined;
     }
     return entries;
   }
@@ -51,9 +56,9 @@ export class RowVerifier {
     const entries: LogEntry<T>[] = [];
     const seed = entrySeed(log);
     for (const [sequence, text] of rows) {
-      const entry = entryIfWhole(seed, text);
+      const entry = entryWithValue(seed, text);
       if (entry === undefined) this.#damaged(`entry ${log}#${sequence}`, { kind: 'entry', log, sequence });
-      else entries.push({ log, sequence, at: entry.at, value: JSON.parse(entry.json) as T });
+      else entries.push({ log, sequence, at: entry.at, value: entry.value as T });
     }
     return entries;
   }

@@ -22,6 +22,10 @@ export function checkStructure(database: Database, file: string, now: number): F
   if (found === undefined) return [];
   try {
     return database.transaction(() => {
+      if (makeText(database) > 0 && firstProblem(database) === undefined) {
+        const message = `The type of a value in ${file} was damaged (${found}); it was put right.`;
+        return [{ record: 'type of an entry', message }];
+      }
       const notices = rebuildIndexes(database, now);
       const left = firstProblem(database);
       if (left !== undefined) throw new Error(left);
@@ -41,6 +45,16 @@ export function checkStructure(database: Database, file: string, now: number): F
 function firstProblem(database: Database): string | undefined {
   const answer = String(database.pragma('integrity_check(1)', { simple: true }));
   return answer === 'ok' ? undefined : answer.replaceAll(/\s+/g, ' ').trim();
+}
+
+/**
+ * A flipped bit in the head of a row turns the text of an entry into bytes or a number, which is no reason to give up the
+ * file. Whether it is what was written is seen when it is read. How many there were.
+ */
+function makeText(database: Database): number {
+  return database
+    .prepare("UPDATE entry SET record = coalesce(CAST(record AS TEXT), '') WHERE typeof(record) <> 'text'")
+    .run().changes;
 }
 
 /** Documents that are damaged themselves are set aside first, under the names by which the old index still knows them. */
