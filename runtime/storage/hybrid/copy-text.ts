@@ -29,7 +29,7 @@ export function documentOf<T>(collection: string, id: string, text: string): Sto
   return { collection, id, version: Number(version), value, ...(expiresAt === null ? {} : { expiresAt }) };
 }
 
-/** `crc` is that of the entry (`entryChecksum`). */
+/** `crc` is that of the entry (`entryChecksumsOf`). */
 export const entryText = (crc: number, at: number, json: string): string => `${crc} ${at}\n${json}`;
 
 /** The list that holds entries (ascending, without a gap) which are all of their log from the sequence `from` on. */

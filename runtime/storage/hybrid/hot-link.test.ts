@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { fault } from '../../contract/error-codes.ts';
 import { HotLink, type HotServer } from './hot-link.ts';
+import type { HotScript } from './hot-scripts.ts';
 
 /** A server that begins an epoch when it is there. */
 class FakeServer implements HotServer {
@@ -8,8 +9,11 @@ class FakeServer implements HotServer {
   failure: Error | undefined;
   /** 1 when another instance has not been heard of for a while. */
   late = 0;
+  /** Names of the scripts that were run. */
+  readonly scripts: string[] = [];
 
-  async run(): Promise<unknown> {
+  async run({ name }: HotScript): Promise<unknown> {
+    this.scripts.push(name);
     if (this.failure !== undefined) throw this.failure;
     return ['epoch', this.late];
   }
@@ -152,6 +156,14 @@ describe('a writer waits for a server that was lost,', () => {
     await link.renew();
     expect(link.isBelieved).toBe(true);
     await link.leave({ lapse: false });
+    link.distrust();
+    await run(2_100);
+    await link.renew();
+    // It was opened while the server was away, and may itself have written without it.
+    expect(link.isBelieved).toBe(false);
+    await run(2_000);
+    expect(link.isBelieved).toBe(true);
+    await link.leave({ lapse: false });
     server.late = 1;
     await link.renew();
     expect(link.isBelieved).toBe(false);
@@ -159,6 +171,11 @@ describe('a writer waits for a server that was lost,', () => {
     expect(link.isBelieved).toBe(false);
     await run(100);
     expect(link.isBelieved).toBe(true);
+  });
+
+  it('and asks nothing of it any more while it leaves', async () => {
+    await Promise.all([link.leave({ lapse: false }), link.beat()]);
+    expect(server.scripts).toEqual(['renew', 'leave']);
   });
 
   it('no longer than until it leaves', async () => {

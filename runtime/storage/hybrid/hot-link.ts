@@ -1,6 +1,6 @@
 import { isCoded } from '../../base/errors.ts';
 import { randomId } from '../../base/ids.ts';
-import { BEAT, CLOSE, type HotScript, LEAVE, LOOK, RENEW } from './hot-scripts.ts';
+import { BEAT, type HotScript, LEAVE, LOOK, RENEW } from './hot-scripts.ts';
 
 export type HotCommand = readonly [name: string, ...args: string[]];
 
@@ -205,12 +205,8 @@ export class HotLink {
   async without<T>(switchOver: () => Promise<T>): Promise<T> {
     this.#switching += 1;
     try {
-      if (await this.trustedWithinGrace()) {
-        await this.run(CLOSE, []).then(
-          () => this.saw(''),
-          () => this.distrust(),
-        );
-      }
+      // Ends the epoch: as long as this instance lives and is switching, nobody begins another.
+      if (await this.trustedWithinGrace()) await this.renew();
       return await switchOver();
     } finally {
       this.#switching -= 1;
@@ -223,8 +219,10 @@ export class HotLink {
    * has another name. Never rejects.
    */
   async leave({ lapse }: { lapse: boolean }): Promise<void> {
-    if (this.#trusted && !lapse) await this.run(LEAVE, []).catch(() => undefined);
+    const tells = this.#trusted && !lapse;
+    // First: a beat behind what follows would find the lease gone, and make this instance a member for good.
     this.distrust();
+    if (tells) await this.run(LEAVE, []).catch(() => undefined);
     this.#endWaiting();
     this.#wasTrusted = false;
     this.#waited = 0;
@@ -270,8 +268,8 @@ export class HotLink {
 
   /** Others may be about to find the server again, and until then write without it. */
   #settle(areOthersLate: boolean): void {
-    // Whoever has only just been opened knows nothing of an outage.
-    const wasAway = this.#wasTrusted && this.#waited >= OUTAGE_MS;
+    // Whoever has only just been opened takes its time to connect; for longer than the grace it has gone on without the server.
+    const wasAway = this.#waited >= (this.#wasTrusted ? OUTAGE_MS : GRACE_MS);
     if (!wasAway && !areOthersLate) return;
     const until = performance.now() + (areOthersLate ? REFUSED_GRACE_MS : this.#grace);
     this.#believedFrom = Math.max(this.#believedFrom, until);

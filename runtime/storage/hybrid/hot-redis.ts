@@ -91,8 +91,10 @@ export class HotRedis implements HotConnection {
       if (messageOf(error).includes('NOSCRIPT')) {
         this.#known.clear();
         this.#tryLater(0);
-        // A connection that was lost tells by itself when it is back.
       } else if (!isCoded(error, 'storage.unreachable')) this.#tryLater(RETRY_MS);
+      // A connection that was lost tells by itself when it is back. If it has, the call was one of the connection before: whoever
+      // made it is about to trust the server no more, and would hear no more of it.
+      else if (this.#connection.ready) this.#tryLater(0);
       throw error;
     }
   }

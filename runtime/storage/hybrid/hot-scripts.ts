@@ -114,14 +114,6 @@ redis.call('SET', KEYS[1], epoch)
 return { epoch, late }`,
 );
 
-/** Ends the epoch, and lets nobody begin another before this instance has: everybody goes to the cold side. */
-export const CLOSE = script(
-  'close',
-  `
-redis.call('DEL', KEYS[1])
-redis.call('SADD', closing, me)`,
-);
-
 /**
  * In: length of the lease in ms. Prolongs the lease of this instance; answers the epoch and the objects that it claims and others
  * would like, or nothing when it had lapsed.

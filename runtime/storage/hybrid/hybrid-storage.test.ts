@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { storageUnderTest } from '../contract/fixture.ts';
 import { makeSchema, settingsFor } from '../postgres/testing/schema.ts';
 import { describeStorageContract } from '../storage.contract.ts';
@@ -7,7 +7,9 @@ import type { Operation, Storage } from '../storage.ts';
 import { describeWithServers } from '../testing/servers/describe-with-servers.ts';
 import { type PostgresServer, startPostgres } from '../testing/servers/postgres-server.ts';
 import { type RedisServer, startRedis } from '../testing/servers/redis-server.ts';
+import { type HotConnection, HybridStorage } from './hybrid-storage.ts';
 import { createHybridStorage } from './open-hybrid.ts';
+import { SlowStorage } from './testing/hot-fixture.ts';
 
 describeWithServers(['redis', 'postgres'], 'hybrid', () => {
   let redis: RedisServer;
@@ -239,4 +241,23 @@ describeWithServers(['redis', 'postgres'], 'hybrid', () => {
       code: 'storage.unreachable',
     });
   });
+});
+
+it('counts no outage of a hybrid storage that could not be opened', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const refusal = new Error('It refuses the user.');
+  const hot: HotConnection = {
+    cluster: false,
+    location: 'test',
+    open: () => Promise.reject(refusal),
+    close: async () => undefined,
+    product: async () => undefined,
+    run: () => Promise.reject(refusal),
+    call: () => Promise.reject(refusal),
+  };
+  const storage = new HybridStorage({ cold: new SlowStorage(), hot, hotHours: 1, namespace: 'refused' });
+  await expect(storage.open()).rejects.toBe(refusal);
+  // Or its first writers after the next attempt would not wait for Redis.
+  expect(vi.getTimerCount()).toBe(0);
 });

@@ -259,11 +259,11 @@ export class HybridStorage implements Storage {
   async #openBoth(): Promise<void> {
     // Writers wait for it from now on, not from when the first of them comes.
     this.#hot.distrust();
-    await this.#connection.open({
-      onReady: () => this.#underWay.track(this.#hot.renew()),
-      onLost: () => this.#hot.distrust(),
-    });
     try {
+      await this.#connection.open({
+        onReady: () => this.#underWay.track(this.#hot.renew()),
+        onLost: () => this.#hot.distrust(),
+      });
       await this.#cold.open();
     } catch (error) {
       await this.#closeHot();

@@ -232,6 +232,27 @@ it('lets a commit be answered otherwise that was lost since, and a snapshot end 
   expect(ofAnswers('switched')).toHaveLength(2);
 });
 
+it('finds what was read though a switch of the generation has left it behind', () => {
+  const more: Note[] = [
+    ['document', 'sessions/d0', 3, 'w.3+', at(360)],
+    ['entries', LOG, [[3, 'w.3+']], false, at(370)],
+    ['lapsing', 'l0', 'w.3+', 1, at(380)],
+  ];
+  const behind = (one: Partial<Break>, again: Note[] = []) =>
+    problemsOf({ more: [...more, ...again], breaks: [{ what: 'switched', ...at(340), ...one }] }).filter(
+      (problem) => problem.endsWith('left behind'),
+    );
+  expect(behind({ leavesAll: true })).toEqual([
+    'lapsing/l0 was read as w.3+, which a switch of the generation had left behind',
+    'sessions/d0 was read as w.3+, which a switch of the generation had left behind',
+    'messages/0#3 was read as w.3+, which a switch of the generation had left behind',
+  ]);
+  // What was copied is there, and so may be what was under way then, or sent again behind it.
+  expect(behind({ leavesAll: false })).toEqual([]);
+  expect(behind({ leavesAll: true, ...at(304) })).toEqual([]);
+  expect(behind({ leavesAll: true }, [answered(3, results(1), at(350))])).toEqual([]);
+});
+
 it('takes an answer that comes again behind a switch of the generation for what was there before it', () => {
   const again = (span: Span): Note => answered(3, results(3), span);
   const switched: Break = { what: 'switched', ...at(340) };

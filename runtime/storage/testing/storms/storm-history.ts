@@ -61,6 +61,7 @@ export class StormHistory {
       ...this.#numberProblems(),
       ...this.#readProblems(),
       ...this.#removalProblems(),
+      ...this.#leftProblems(),
       ...snapshotProblems(found),
       ...this.#foundProblems(found),
       ...this.#gapProblems(found),
@@ -99,7 +100,7 @@ export class StormHistory {
         this.#gaps.push([note[1], note[2]]);
         return;
       case 'switched':
-        this.#breaks.push({ what: 'switched', ...note[1] });
+        this.#breaks.push(note[1]);
         return;
       case 'snapshot ended':
         this.#endedSnapshots.push([note[1], note[2]]);
@@ -276,6 +277,28 @@ export class StormHistory {
     }
     const reads = [...this.#lapsing, ...this.#reads.filter(([, name]) => isTrimmed(name))];
     return few(removalProblems(carried, reads, (span) => this.#eraOf(span, () => true)));
+  }
+
+  /** What a switch of the generation has left behind is not read any more, as long as nobody brings it back. */
+  #leftProblems(): string[] {
+    const problems: string[] = [];
+    const check = (key: string, value: unknown, span: Span) => {
+      if (typeof value !== 'string') return;
+      const commit = this.#commits.get(value.replace(/\+$/, ''));
+      if (commit === undefined || commit.answers.length === 0) return;
+      const ended = Math.max(...commit.answers.map((answer) => answer.span.ended));
+      const between = this.#breaks.filter((one) => one.began > ended && one.ended < span.began);
+      // What was lost may have been sent again, and come late.
+      if (between.some(({ what }) => what === 'lost')) return;
+      if (between.some(({ leavesAll }) => leavesAll === true))
+        problems.push(`${key} was read as ${value}, which a switch of the generation had left behind`);
+    };
+    for (const [, id, value, , span] of this.#lapsing) check(`lapsing/${id}`, value, span);
+    for (const read of this.#reads) {
+      if (read[0] === 'document') check(read[1], read[3], read[4]);
+      else for (const [number, value] of read[2]) check(`${read[1]}#${number}`, value, read[4]);
+    }
+    return few(problems);
   }
 
   /** Every put of a document that goes on and every entry that was acknowledged. */

@@ -16,6 +16,8 @@ export interface Span {
 export interface Break extends Span {
   /** `lost`: also the numbers that had been given are given again. */
   what: 'switched' | 'lost';
+  /** Nothing that was there before is there behind it. */
+  leavesAll?: boolean;
 }
 
 export type Note =
@@ -33,7 +35,7 @@ export type Note =
   /** In a snapshot: numbers before this one are missing. */
   | ['gap', log: string, behind: number]
   /** Another generation was made the active one. */
-  | ['switched', Span]
+  | ['switched', Break]
   /** A snapshot that was given up while the server was there. */
   | ['snapshot ended', why: string, Span]
   /** A document that expires and is deleted, with the value that was read; null for none. `readAt`: milliseconds since the epoch. */

@@ -167,7 +167,8 @@ const PLACES: Record<StormAdapter, MakePlace> = {
         connectionsEnded(postgres),
         scriptsForgotten(client),
         writesRefused(client),
-        switchBy(direct),
+        // Every copy is of one generation.
+        { ...switchBy(direct), weight: 2 },
       ],
       calm: () => calmDown(proxies),
       direct: () => ground.open(rig),

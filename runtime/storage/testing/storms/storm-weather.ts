@@ -92,10 +92,11 @@ export function switchBy(direct: Storage): Fault {
     async run({ random, broke }) {
       const began = now();
       try {
-        await switchGeneration(direct, random);
-      } finally {
-        // Also when it was rejected, which is told as well: it may have been carried out.
+        broke(await switchGeneration(direct, random));
+      } catch (error) {
+        // It may have been carried out.
         broke({ what: 'switched', began, ended: now() });
+        throw error;
       }
     },
   };
