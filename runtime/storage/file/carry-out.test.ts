@@ -52,7 +52,7 @@ it('carries out every five seconds while commits stream in', async () => {
 
 it('carries out at once when much waits', async () => {
   const { commit, times } = journalWithCarryOut();
-  commit(31 * MEGABYTE);
+  commit(7 * MEGABYTE);
   await vi.advanceTimersByTimeAsync(100);
   commit(MEGABYTE);
   await vi.advanceTimersByTimeAsync(10_000);
@@ -63,7 +63,7 @@ it('begins nothing while it is stopped', async () => {
   const { carryOut, commit, times } = journalWithCarryOut();
   commit(100);
   carryOut.stop();
-  commit(33 * MEGABYTE);
+  commit(9 * MEGABYTE);
   await vi.advanceTimersByTimeAsync(10_000);
   expect(times).toEqual([]);
   carryOut.resume();

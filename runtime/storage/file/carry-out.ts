@@ -4,11 +4,8 @@ import type { CarryOutWork, JournalWriter } from './journal-writer.ts';
 const QUIET_MS = 250;
 /** … or when the first of it has waited for so long, … */
 const LONGEST_MS = 5_000;
-/**
- * … or when so many bytes wait: as much as half of what may wait at all. Beside the thread that changes the files, commits take
- * two and a half times as long, so that a burst should be over before it begins.
- */
-const URGENT_BYTES = 32 * 1024 * 1024;
+/** … or when so many bytes wait. */
+const URGENT_BYTES = 8 * 1024 * 1024;
 
 /**
  * When what the journal made durable is carried out in the files: one piece of work at a time. It is put off while commits

@@ -211,8 +211,8 @@ export class FileKeeper {
     const numbers = this.#journal.segments();
     let serial = carried;
     let torn = 0;
-    for (const number of numbers) {
-      const { commits, tornBytes } = this.#readSegment(number, number === numbers.at(-1), onFault);
+    for (const [i, number] of numbers.entries()) {
+      const { commits, tornBytes } = this.#readSegment(number, numbers[i + 1], onFault);
       torn += tornBytes;
       const pending = commits.filter((commit) => commit.serial > carried);
       if (pending.length > 0) this.#replay(folderOf(active), pending, onFault);
@@ -235,14 +235,21 @@ export class FileKeeper {
     };
   }
 
-  #readSegment(number: number, last: boolean, onFault: (fault: FaultNotice) => void) {
-    const { bytes, content } = this.#journal.read(number, last);
+  #readSegment(number: number, next: number | undefined, onFault: (fault: FaultNotice) => void) {
+    const { bytes, content } = this.#journal.read(number, next);
     for (const { offset, bytes: length } of content.damaged) {
+      const record = `journal ${number}#${offset}`;
+      if (length === 0) {
+        const message =
+          'The end of a file of the journal is missing; what it held is lost unless it was in the files already.';
+        onFault({ record, message });
+        continue;
+      }
       const aside = join(this.#path, 'damaged', 'journal', `${number}-${offset}.${randomId(6)}`);
       const part = bytes.subarray(offset, offset + length);
       this.#disk.replace(aside, (fd) => this.#disk.write(fd, part, 0));
       onFault({
-        record: `journal ${number}#${offset}`,
+        record,
         message: `${length} bytes of the journal failed their checksum; what they held is lost unless it was in the files already. They are kept in ${aside}.`,
       });
     }

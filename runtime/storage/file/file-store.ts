@@ -151,14 +151,10 @@ export class FileStore {
   async close(): Promise<void> {
     await this.#queue.idle();
     this.#carryOut.cancel();
-    try {
-      await this.#carryOutAll();
-      this.#journal.close();
-      await this.#carryOut.begin(true);
-    } catch {
-      // It is durable in the journal, and carried out at the next start.
-      this.#journal.close();
-    }
+    await this.#carryOut.settled();
+    this.#journal.close();
+    // Otherwise it is durable in the journal, and carried out at the next start.
+    await this.#carryOut.begin(true).catch(() => undefined);
     this.#carryOut.stop();
     await this.#link.call('close', null).catch(() => undefined);
     await this.#link.end();

@@ -45,8 +45,8 @@ export class JournalFolder {
       .sort((a, b) => a - b);
   }
 
-  /** A whole segment; `last` for the one that was written last. */
-  read(number: number, last: boolean): { bytes: Buffer; content: JournalContent } {
+  /** A whole segment; `next` is the number of the one behind it, undefined for the one that was written last. */
+  read(number: number, next: number | undefined): { bytes: Buffer; content: JournalContent } {
     const path = JournalFolder.segmentPath(this.path, number);
     const bytes = withoutZerosBehind(fs.readFileSync(path));
     if (isOfOlderFormat(bytes)) {
@@ -56,7 +56,8 @@ export class JournalFolder {
       );
     }
     // A segment is called by the serial of its first frame.
-    return { bytes, content: readFrames(bytes, last ? number : undefined) };
+    if (next === undefined) return { bytes, content: readFrames(bytes, number) };
+    return { bytes, content: withoutTorn(readFrames(bytes), bytes.length, number, next) };
   }
 
   /** A part of a segment that is known to be durable. */
@@ -149,4 +150,16 @@ function withoutZerosBehind(bytes: Buffer): Buffer {
   let end = bytes.length;
   while (end > 0 && bytes[end - 1] === 0) end -= 1;
   return bytes.subarray(0, end);
+}
+
+/**
+ * Of a segment that another one follows everything was synced, and answered: nothing of it is torn, and where its end is missing,
+ * that was lost later. It is told as damage even where nothing is left of it, or the commits behind would hide that some are gone.
+ */
+function withoutTorn(content: JournalContent, end: number, number: number, next: number): JournalContent {
+  const { commits, tornBytes, damaged } = content;
+  const isTold = damaged.some(({ offset, bytes }) => offset + bytes === end);
+  const isCut = (commits.at(-1)?.serial ?? number - 1) < next - 1 && !isTold;
+  if (tornBytes === 0 && !isCut) return content;
+  return { commits, tornBytes: 0, damaged: [...damaged, { offset: end - tornBytes, bytes: tornBytes }] };
 }

@@ -37,7 +37,7 @@ function framesOf(serials: number[]): { bytes: Buffer; ends: number[]; commits: 
 async function readerOfSpares() {
   const path = await folderFor();
   const journal = new JournalFolder(path, new Disk());
-  return async (written: Buffer, last = true) => {
+  return async (written: Buffer, next?: number) => {
     const [spare] = journal.makeSpares(1, SPARE_BYTES) as [string];
     const bytes = await readFile(spare);
     expect(bytes.length).toBe(SPARE_BYTES);
@@ -45,7 +45,7 @@ async function readerOfSpares() {
     written.copy(bytes);
     await rm(spare);
     await writeFile(JournalFolder.segmentPath(path, 1), bytes);
-    return journal.read(1, last).content;
+    return journal.read(1, next).content;
   };
 }
 
@@ -67,7 +67,7 @@ it('finds every flipped byte of what was written on zeros, in the last segment a
   for (let at = 0; at < bytes.length; at++) {
     const flipped = Buffer.from(bytes);
     flipped[at] = (flipped[at] as number) ^ (1 << (at & 7));
-    const content = await read(flipped, at % 2 === 0);
+    const content = await read(flipped, at % 2 === 0 ? undefined : 4);
     expect(content.damaged.length + content.tornBytes).toBeGreaterThan(0);
     expect(content.commits.length).toBeGreaterThanOrEqual(2);
     for (const commit of content.commits) expect(commits).toContainEqual(commit);
@@ -99,6 +99,61 @@ it('leaves out of a last group all that is behind what never reached the disk, w
     // The end mark alone may be missing of a commit that is whole.
     expect(content.commits.length).toBeLessThanOrEqual(ends.filter((end) => end - 4 <= hole).length);
     expect(content.damaged).toEqual([]);
+  }
+});
+
+it('tells of every end that a file of zeros lost which another one follows, wherever it was cut', async () => {
+  const read = await readerOfSpares();
+  const { bytes, ends, commits } = framesOf([1, 2, 3]);
+  for (let length = 0; length < bytes.length; length++) {
+    const whole = ends.filter((end) => end <= length).length;
+    const content = await read(bytes.subarray(0, length), 4);
+    expect(content.commits, `cut at ${length}`).toEqual(commits.slice(0, whole));
+    expect(content.damaged.map(({ offset }) => offset)).toEqual([ends[whole - 1] ?? 0]);
+    expect(content.tornBytes).toBe(0);
+  }
+  expect(await read(bytes, 4)).toEqual({ commits, damaged: [], tornBytes: 0 });
+});
+
+it('tells of acknowledged commits that the end of a file held which is lost, and of none as unconfirmed', async () => {
+  for (const lost of ['whole commits', 'half of one']) {
+    const folder = await folderFor();
+    const start = (path: string, onFault?: (fault: StorageFault) => void) =>
+      new FileStorage({
+        folder: path,
+        ...(onFault && { onFault }),
+        startKeeper: (own) => new KeeperDispatch(new FileKeeper(own)),
+      });
+    const storage = start(folder);
+    onTestFinished(() => storage.close());
+    await storage.open();
+    await storage.commit([put('large', LARGE)]);
+    const [active] = await storage.generations.list();
+    await storage.generations.activate(active?.id ?? '');
+    const left = join(await folderFor(), 'left');
+    const journal = join(left, 'journal');
+    const segments = async (path: string) =>
+      (await readdir(path)).filter((name) => name.endsWith('.journal')).sort();
+    let committed = 0;
+    while ((await segments(join(folder, 'journal'))).length < 2) {
+      committed += 1;
+      await storage.commit([put(`document-${committed}`, LARGE)]);
+    }
+    await cp(folder, left, { recursive: true, filter: (path) => !path.endsWith('lock') });
+
+    const [first = ''] = await segments(journal);
+    const bytes = await readFile(join(journal, first));
+    bytes.fill(0, bytes.lastIndexOf('STJ2') + (lost === 'half of one' ? LARGE.length / 2 : 0));
+    await writeFile(join(journal, first), bytes);
+    const faults: StorageFault[] = [];
+    const again = start(left, (fault) => faults.push(fault));
+    onTestFinished(() => again.close());
+    await again.open();
+    expect(faults, lost).toMatchObject([{ record: expect.stringContaining('journal ') }]);
+    expect((await again.info()).notices, lost).toEqual([]);
+    // All but the one that was lost.
+    expect(await again.get('documents', `document-${committed}`)).not.toBeNull();
+    expect((await again.list('documents', { limit: 1000 })).items).toHaveLength(committed);
   }
 });
 

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { systemCodeOf } from '../../base/errors.ts';
 import type { LogEntry } from '../storage.ts';
-import type { DocumentEntry, LogState } from './data-index.ts';
+import type { DocumentEntry, LogState, PendingEntry } from './data-index.ts';
 import { decodeValue } from './document-file.ts';
 import { documentPath, logPath } from './file-names.ts';
 import { decodeEntry } from './log-lines.ts';
@@ -67,11 +67,11 @@ export class ValueReader {
       };
       this.#readLog(`${folder}/${logPath(name)}`, log, { after: low, through, limit }, visitor);
     }
-    for (const { sequence, at, json } of log.pending) {
+    const { pending } = log;
+    for (let i = firstBehind(pending, Math.max(low, log.carried)); i < pending.length; i++) {
+      const { sequence, at, json } = pending[i] as PendingEntry;
       if (found.length >= limit || sequence >= before) break;
-      if (sequence > low && sequence > log.carried) {
-        found.push({ log: name, sequence, at, value: JSON.parse(json) });
-      }
+      found.push({ log: name, sequence, at, value: JSON.parse(json) });
     }
     return found;
   }
@@ -125,4 +125,16 @@ export class ValueReader {
       fs.closeSync(fd);
     }
   }
+}
+
+/** Where the first entry with a greater number stands: hundreds of thousands may wait, and each read looks among them. */
+function firstBehind(pending: PendingEntry[], sequence: number): number {
+  let low = 0;
+  let high = pending.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((pending[middle] as PendingEntry).sequence <= sequence) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
