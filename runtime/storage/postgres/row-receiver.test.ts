@@ -97,6 +97,21 @@ describe('a receiver of rows', () => {
     expect(destroyed()).toBeInstanceOf(RangeError);
   });
 
+  it.each([
+    ['its last column is longer than it', { at: 12, length: 3 }],
+    ['its last column is shorter than it', { at: 12, length: 0 }],
+    ['it is longer than any', { at: 1, length: 0x7f_ff_ff_ff }],
+    ['it has no length', { at: 1, length: 3 }],
+  ])('gives the connection up when a row says that %s, whatever follows', async (_, { at, length }) => {
+    const { receiver, says, destroyed } = connected();
+    const asked = receiver.ask('SELECT');
+    const damaged = dataRow(['1', '2']);
+    damaged.writeInt32BE(length, at);
+    says(Buffer.concat([damaged, ...rows.map(dataRow), COMMAND_COMPLETE, READY]));
+    await expect(asked).rejects.toThrow(RangeError);
+    expect(destroyed()).toBeInstanceOf(RangeError);
+  });
+
   it('rejects what is not answered in time', async () => {
     const { receiver } = connected(1);
     await expect(receiver.ask('SELECT')).rejects.toMatchObject({ code: 'storage.unreachable' });

@@ -13,6 +13,8 @@ interface Wire {
 const DATA_ROW = 0x44;
 /** The kind of a message, and its length without that byte. */
 const HEADER_BYTES = 5;
+/** The length says of itself that it takes 4 bytes; PostgreSQL makes nothing longer than 1 GiB. */
+const LENGTHS = { least: 4, most: 1024 * 1024 * 1024 };
 const FIRST_BYTES = 64 * 1024;
 const KEPT_BYTES = 1024 * 1024;
 
@@ -78,8 +80,9 @@ export class RowReceiver {
   #take(bytes: Buffer): void {
     let from = 0;
     while (from < bytes.length) {
-      const end = from + messageBytes(bytes, from, bytes.length);
-      if (this.#length > 0 || end > bytes.length) from = this.#goOn(bytes, from);
+      // In the middle of one that has begun nothing says how long it is.
+      const end = this.#length > 0 ? undefined : from + messageBytes(bytes, from, bytes.length);
+      if (end === undefined || end > bytes.length) from = this.#goOn(bytes, from);
       else {
         this.#receive(bytes, from, end);
         from = end;
@@ -111,18 +114,26 @@ export class RowReceiver {
   }
 
   #receive(bytes: Buffer, from: number, to: number): void {
-    if (bytes[from] === DATA_ROW) this.#rows.push(rowOf(bytes, from + HEADER_BYTES));
+    if (bytes[from] === DATA_ROW) this.#rows.push(rowOf(bytes, from + HEADER_BYTES, to));
     else this.#handOn(bytes.subarray(from, to));
   }
 }
 
-/** How long the message is that begins at `from`; when that is not there yet, what is needed to know it. */
+/**
+ * How long the message is that begins at `from`; when that is not there yet, what is needed to know it. Throws when it is none: as
+ * many bytes as it claims to have, up to 4 GiB, would be waited and reserved for.
+ */
 function messageBytes(bytes: Buffer, from: number, end: number): number {
-  return end - from < HEADER_BYTES ? HEADER_BYTES : 1 + bytes.readUInt32BE(from + 1);
+  if (end - from < HEADER_BYTES) return HEADER_BYTES;
+  const length = bytes.readUInt32BE(from + 1);
+  if (length < LENGTHS.least || length > LENGTHS.most) {
+    throw new RangeError(`no message of PostgreSQL is ${length} bytes long`);
+  }
+  return 1 + length;
 }
 
-/** The columns of a row, of which the number of them begins at `from`. */
-function rowOf(bytes: Buffer, from: number): Row {
+/** The columns of a row that ends at `to`; the number of them is at `from`. */
+function rowOf(bytes: Buffer, from: number, to: number): Row {
   const row: Row = [];
   let at = from + 2;
   for (let left = bytes.readUInt16BE(from); left > 0; left--) {
@@ -131,5 +142,7 @@ function rowOf(bytes: Buffer, from: number): Row {
     row.push(length < 0 ? null : bytes.toString('utf8', at + 4, end));
     at = end;
   }
+  // What follows is another message, or one that came before.
+  if (at !== to) throw new RangeError('a row of PostgreSQL is not as long as its columns');
   return row;
 }

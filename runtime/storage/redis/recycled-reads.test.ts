@@ -45,6 +45,14 @@ describe('reads that are recycled', () => {
     expect(third.some(({ buffer }) => known.has(buffer))).toBe(true);
   });
 
+  it('take no more memory for an answer that comes in many small pieces', async () => {
+    const { sent } = await pair(new RecycledReads());
+    const pieces: Buffer[] = [];
+    for (let i = 0; i < 100; i++) pieces.push(...(await sent(Buffer.alloc(1_000, i))));
+    for (const [i, piece] of pieces.entries()) expect(piece.equals(Buffer.alloc(1_000, i))).toBe(true);
+    expect(new Set(pieces.map(({ buffer }) => buffer)).size).toBeLessThan(5);
+  });
+
   it('share no memory between two sockets', async () => {
     const reads = new RecycledReads();
     const one = await pair(reads);

@@ -2,24 +2,35 @@ import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { AbstractConnector, type RedisOptions } from 'ioredis';
 
 const READ_BYTES = 64 * 1024;
+/** With less room than that left, the next read begins another buffer. */
+const LEAST_BYTES = READ_BYTES / 2;
 /** Buffers that are kept after a long answer. */
 const KEPT = 16;
 
 /** The buffers that one socket reads into. */
 class Buffers {
   readonly #free: Buffer[] = [];
+  /** The last one is what the socket reads into next. */
   readonly #used: Buffer[] = [];
+  /** Bytes of the last one that have been read into. */
+  #filled = READ_BYTES;
 
+  /** Where the next piece goes. */
   next(): Buffer {
-    const buffer = this.#free.pop() ?? Buffer.allocUnsafeSlow(READ_BYTES);
-    this.#used.push(buffer);
-    return buffer;
+    if (READ_BYTES - this.#filled < LEAST_BYTES) {
+      this.#used.push(this.#free.pop() ?? Buffer.allocUnsafeSlow(READ_BYTES));
+      this.#filled = 0;
+    }
+    return (this.#used.at(-1) as Buffer).subarray(this.#filled);
+  }
+
+  /** So many bytes have come. Over a network it may be few at a time: a buffer for each would be fifty times what was read. */
+  took(count: number): void {
+    this.#filled += count;
   }
 
   recycle(): void {
-    // The last one is what the socket reads into next.
-    while (this.#used.length > 1) {
-      const buffer = this.#used.shift() as Buffer;
+    for (const buffer of this.#used.splice(0, this.#used.length - 1)) {
       if (this.#free.length < KEPT) this.#free.push(buffer);
     }
   }
@@ -43,6 +54,7 @@ export class RecycledReads {
     const buffers = new Buffers();
     this.#buffers = buffers;
     const callback = (count: number, bytes: Uint8Array): boolean => {
+      buffers.took(count);
       socket.emit('data', bytes.subarray(0, count));
       return true;
     };
