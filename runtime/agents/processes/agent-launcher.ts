@@ -210,10 +210,13 @@ function endIfLeft(): void {
   if (process.connected || running.size > 0 || isEnding) return;
   isEnding = true;
   rmSync(socketFolder, { recursive: true, force: true });
-  note(() => ledger?.remove());
-  // What an agent has started and has left its group: it must not run until the next start finds it.
+  // What an agent has started and has left its group: it must not run until the next start finds it. This process is in the
+  // ledger as well, so that whoever starts meanwhile ends it instead of waiting for it.
   void reap({ ledgerFolder, digest, owner }).then(
-    () => process.exit(),
+    () => {
+      note(() => ledger?.remove());
+      process.exit();
+    },
     () => process.exit(1),
   );
 }

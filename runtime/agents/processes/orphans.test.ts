@@ -132,14 +132,37 @@ describe.runIf(process.platform === 'linux')('a start', () => {
     started.push(pid);
     const folder = join(dataDir, 'agent-processes');
     mkdirSync(folder);
-    writeFileSync(
-      join(folder, 'old.ndjson'),
-      `${JSON.stringify({ kind: 'owner', owner: { pid: 1, start: 'before.1' } })}\n${JSON.stringify({ kind: 'runs', pid, start: 'before.2', agentId: 'a', generation: 1 })}\n`,
-    );
+    const lines = [
+      { kind: 'owner', owner: { pid: 1, start: 'before.1' }, launcher: { pid, start: 'before.3' } },
+      { kind: 'runs', pid, start: 'before.2', agentId: 'a', generation: 1 },
+    ];
+    writeFileSync(join(folder, 'old.ndjson'), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
     const { reaped } = await startProcesses(dataDir);
     expect(reaped).toEqual([]);
     expect(isRunning(pid)).toBe(true);
     expect(readdirSync(folder)).not.toContain('old.ndjson');
+  });
+
+  it('ends a launcher that has not ended yet after its runtime, and no other', async () => {
+    const dataDir = makeDataFolder();
+    const folder = join(dataDir, 'agent-processes');
+    mkdirSync(folder);
+    const launchers: number[] = [];
+    for (const owner of [
+      { pid: 1, start: 'before.1' },
+      { pid: process.ppid, start: readProcess(process.ppid)?.start },
+    ]) {
+      const launcher = spawn('sleep', ['600'], { detached: true });
+      await once(launcher, 'spawn');
+      const pid = launcher.pid as number;
+      started.push(pid);
+      launchers.push(pid);
+      const line = { kind: 'owner', owner, launcher: { pid, start: readProcess(pid)?.start } };
+      writeFileSync(join(folder, `of-${pid}.ndjson`), `${JSON.stringify(line)}\n`);
+    }
+    const { reaped } = await startProcesses(dataDir);
+    expect(reaped).toEqual([]);
+    expect(launchers.map(isRunning)).toEqual([false, true]);
   });
 
   it('ends a process that bears the mark of a runtime whose id another process has now', async () => {

@@ -2,6 +2,7 @@ import { appendFileSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { ProcessLedger, readLedgers } from './process-ledger.ts';
+import { readProcess } from './process-table.ts';
 import { makeDataFolder } from './processes.fixture.ts';
 
 const OWNER = { pid: 10, start: 'boot.1' };
@@ -16,7 +17,11 @@ it('knows what has not ended', () => {
   ledger.ended(1);
   ledger.runs(entry(3, 'b'));
   const [found] = readLedgers(folder);
-  expect(found).toMatchObject({ owner: OWNER, running: [entry(2), entry(3, 'b')] });
+  expect(found).toMatchObject({
+    owner: OWNER,
+    launcher: { pid: process.pid, start: readProcess(process.pid)?.start },
+    running: [entry(2), entry(3, 'b')],
+  });
 });
 
 it('is read by its owner alone', () => {

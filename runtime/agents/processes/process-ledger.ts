@@ -16,6 +16,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import type { Owner } from './agent-mark.ts';
+import { readProcess } from './process-table.ts';
 
 const PRIVATE_FILE_MODE = 0o600;
 const PRIVATE_FOLDER_MODE = 0o700;
@@ -31,8 +32,14 @@ export interface LedgerEntry {
   generation: number;
 }
 
+/** The launcher that writes a ledger, as the system tells it. */
+export interface LauncherIdentity {
+  pid: number;
+  start: string;
+}
+
 type Line =
-  | { kind: 'owner'; owner: Owner }
+  | { kind: 'owner'; owner: Owner; launcher: LauncherIdentity }
   | ({ kind: 'runs' } & LedgerEntry)
   | { kind: 'ended'; pid: number };
 
@@ -40,6 +47,8 @@ export interface FoundLedger {
   file: string;
   /** Undefined when the first line is not readable. */
   owner: Owner | undefined;
+  /** Undefined when that line is not readable. */
+  launcher: LauncherIdentity | undefined;
   /** What had not ended, by the ledger. */
   running: LedgerEntry[];
 }
@@ -82,7 +91,9 @@ export class ProcessLedger {
   }
 
   #rewrite(): void {
-    const lines: Line[] = [{ kind: 'owner', owner: this.#owner }];
+    const { pid } = process;
+    const launcher = { pid, start: readProcess(pid)?.start ?? '' };
+    const lines: Line[] = [{ kind: 'owner', owner: this.#owner, launcher }];
     for (const entry of this.#running.values()) lines.push({ kind: 'runs', ...entry });
     const temporary = `${this.#file}.tmp`;
     writeFileSync(temporary, lines.map((line) => `${JSON.stringify(line)}\n`).join(''), {
@@ -106,13 +117,14 @@ export function readLedgers(folder: string): FoundLedger[] {
 
 function readLedger(file: string): FoundLedger {
   let owner: Owner | undefined;
+  let launcher: LauncherIdentity | undefined;
   const running = new Map<number, LedgerEntry>();
   for (const line of linesOf(file)) {
-    if (line.kind === 'owner') owner = line.owner;
+    if (line.kind === 'owner') ({ owner, launcher } = line);
     else if (line.kind === 'runs') running.set(line.pid, line);
     else running.delete(line.pid);
   }
-  return { file, owner, running: [...running.values()] };
+  return { file, owner, launcher, running: [...running.values()] };
 }
 
 function linesOf(file: string): Line[] {
@@ -131,10 +143,12 @@ function linesOf(file: string): Line[] {
   });
 }
 
-function isLine(value: Partial<Line & LedgerEntry & { owner: Owner }> | null): boolean {
+function isLine(
+  value: Partial<Line & LedgerEntry & { owner: Owner; launcher: LauncherIdentity }> | null,
+): boolean {
   switch (value?.kind) {
     case 'owner':
-      return typeof value.owner?.pid === 'number' && typeof value.owner.start === 'string';
+      return isIdentity(value.owner) && isIdentity(value.launcher);
     case 'runs':
       return (
         typeof value.pid === 'number' && typeof value.start === 'string' && typeof value.agentId === 'string'
@@ -144,4 +158,8 @@ function isLine(value: Partial<Line & LedgerEntry & { owner: Owner }> | null): b
     default:
       return false;
   }
+}
+
+function isIdentity(value: Partial<Owner> | undefined): boolean {
+  return typeof value?.pid === 'number' && typeof value.start === 'string';
 }

@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import { extname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { isOwnerAlive, MARK_VARIABLE, type Mark, type Owner, parseMark } from './agent-mark.ts';
-import { readLedgers } from './process-ledger.ts';
+import { type LauncherIdentity, readLedgers } from './process-ledger.ts';
 import { listEnvironmentValues, listProcesses, type ProcessFacts } from './process-table.ts';
 import { signalGroup } from './signal-group.ts';
 
@@ -33,7 +33,7 @@ export interface ReapOptions {
 /**
  * Kills every process of this data folder whose runtime does not live any more, and resolves when all are gone: those that
  * a ledger names, if the process with that id is still the one that was meant, with their groups; and those that bear the
- * mark. Names of each generation one process, the leader where it is among them; and what could not be ended in 10 s.
+ * mark; and the launchers themselves, which would do the same. Names of each generation one process, the leader where it is among them; and what could not be ended in 10 s.
  */
 export async function reap(options: ReapOptions): Promise<{ reaped: Reaped[]; left: number[] }> {
   const reaped = new Map<string, Reaped>();
@@ -52,6 +52,10 @@ export async function reap(options: ReapOptions): Promise<{ reaped: Reaped[]; le
       }
       if (group === pid) signalGroup(pid, 'SIGKILL');
       else killOne(pid);
+    }
+    for (const { pid, start } of formerLaunchers(options, table)) {
+      killed.set(pid, start);
+      killOne(pid);
     }
     // One that is about to be gone has no mark any more by which it would be found.
     const left = [...killed].flatMap(([pid, start]) => (table.get(pid)?.start === start ? [pid] : []));
@@ -86,6 +90,15 @@ function findOrphans(options: ReapOptions, table: ReadonlyMap<number, ProcessFac
     if (!orphans.has(facts.pid)) orphans.set(facts.pid, { ...facts, ...mark });
   }
   return [...orphans.values()];
+}
+
+/** A launcher that outlives its runtime ends by itself, but a moment later. */
+function formerLaunchers(options: ReapOptions, table: ReadonlyMap<number, ProcessFacts>): LauncherIdentity[] {
+  return readLedgers(options.ledgerFolder).flatMap(({ owner, launcher }) => {
+    if (owner === undefined || launcher === undefined || isForeign(owner, options.owner)) return [];
+    const isThere = launcher.pid !== process.pid && table.get(launcher.pid)?.start === launcher.start;
+    return isThere ? [launcher] : [];
+  });
 }
 
 function membersOf(group: number, table: ReadonlyMap<number, ProcessFacts>): number[] {
