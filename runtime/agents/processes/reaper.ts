@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import { extname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { isOwnerAlive, MARK_VARIABLE, type Mark, type Owner, parseMark } from './agent-mark.ts';
-import { type LauncherIdentity, readLedgers } from './process-ledger.ts';
+import { type FoundLedger, type LauncherIdentity, readLedgers } from './process-ledger.ts';
 import { listEnvironmentValues, listProcesses, type ProcessFacts } from './process-table.ts';
 import { signalGroup } from './signal-group.ts';
 
@@ -43,7 +43,8 @@ export async function reap(options: ReapOptions): Promise<{ reaped: Reaped[]; le
   // Anew until there is none: what is being killed may have started another one meanwhile.
   for (;;) {
     const table = new Map(listProcesses().map((facts) => [facts.pid, facts]));
-    const orphans = findOrphans(options, table);
+    const ledgers = ownLedgers(options);
+    const orphans = findOrphans(options, ledgers, table);
     for (const { agentId, generation, pid, group } of orphans) {
       const key = `${agentId}:${generation}`;
       if (!reaped.has(key) || group === pid) reaped.set(key, { agentId, generation, pid });
@@ -53,7 +54,7 @@ export async function reap(options: ReapOptions): Promise<{ reaped: Reaped[]; le
       if (group === pid) signalGroup(pid, 'SIGKILL');
       else killOne(pid);
     }
-    for (const { pid, start } of formerLaunchers(options, table)) {
+    for (const { pid, start } of formerLaunchers(ledgers, table)) {
       killed.set(pid, start);
       killOne(pid);
     }
@@ -64,8 +65,7 @@ export async function reap(options: ReapOptions): Promise<{ reaped: Reaped[]; le
     if (performance.now() > deadline) return { reaped: [...reaped.values()], left };
     await pause(CHECK_MS);
   }
-  for (const { file, owner } of readLedgers(options.ledgerFolder)) {
-    if (owner !== undefined && isForeign(owner, options.owner)) continue;
+  for (const { file } of ownLedgers(options)) {
     rmSync(file, { force: true });
     // Where the launcher that wrote it was listening.
     rmSync(file.slice(0, -extname(file).length), { recursive: true, force: true });
@@ -73,10 +73,18 @@ export async function reap(options: ReapOptions): Promise<{ reaped: Reaped[]; le
   return { reaped: [...reaped.values()], left: [] };
 }
 
-function findOrphans(options: ReapOptions, table: ReadonlyMap<number, ProcessFacts>): Orphan[] {
+/** All but those of other runtimes that are alive. */
+function ownLedgers({ ledgerFolder, owner: own }: ReapOptions): FoundLedger[] {
+  return readLedgers(ledgerFolder).filter(({ owner }) => owner === undefined || !isForeign(owner, own));
+}
+
+function findOrphans(
+  options: ReapOptions,
+  ledgers: readonly FoundLedger[],
+  table: ReadonlyMap<number, ProcessFacts>,
+): Orphan[] {
   const orphans = new Map<number, Orphan>();
-  for (const { owner, running } of readLedgers(options.ledgerFolder)) {
-    if (owner !== undefined && isForeign(owner, options.owner)) continue;
+  for (const { running } of ledgers) {
     for (const { pid, start, agentId, generation } of running) {
       const facts = table.get(pid);
       // Another process may have got the id since then.
@@ -93,11 +101,13 @@ function findOrphans(options: ReapOptions, table: ReadonlyMap<number, ProcessFac
 }
 
 /** A launcher that outlives its runtime ends by itself, but a moment later. */
-function formerLaunchers(options: ReapOptions, table: ReadonlyMap<number, ProcessFacts>): LauncherIdentity[] {
-  return readLedgers(options.ledgerFolder).flatMap(({ owner, launcher }) => {
-    if (owner === undefined || launcher === undefined || isForeign(owner, options.owner)) return [];
-    const isThere = launcher.pid !== process.pid && table.get(launcher.pid)?.start === launcher.start;
-    return isThere ? [launcher] : [];
+function formerLaunchers(
+  ledgers: readonly FoundLedger[],
+  table: ReadonlyMap<number, ProcessFacts>,
+): LauncherIdentity[] {
+  return ledgers.flatMap(({ launcher }) => {
+    if (launcher === undefined || launcher.pid === process.pid) return [];
+    return table.get(launcher.pid)?.start === launcher.start ? [launcher] : [];
   });
 }
 
